@@ -204,8 +204,8 @@ public final class Engine: Sendable {
     /// Applies another policy to flows that are opened after this has returned.
     public func setPolicy(_ policy: DestinationPolicy) { change(.setPolicy(policy)) }
 
-    /// Captures to this session only, once this has returned; `nil` stops capturing. During a capture, new connections
-    /// of published ports use the link, so that they are captured.
+    /// Writes frames to this capture only, once this has returned; `nil` stops capturing. Meanwhile new connections of
+    /// published ports use the link, so that they are captured.
     public func setCapture(_ capture: CaptureSession?) { change(.setCapture(capture)) }
 
     /// Relays bytes between a plain socket and a channel to the guest's agent, which frames them in records. Both
