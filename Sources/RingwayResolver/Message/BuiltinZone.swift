@@ -33,8 +33,8 @@ struct BuiltinZone: Sendable {
     private let zones: Set<[UInt8]>
     /// Names below which every name belongs to the own zones.
     private let wildcardParents: Set<[UInt8]>
-    /// The last labels of all those names, which spares most queries the look-ups. Empty for the root.
-    private let lastLabels: Set<ArraySlice<UInt8>>
+    /// The last labels of all those names, which spares most queries the look-ups.
+    private let lastLabels: LabelFilter
     private let authority: [UInt8]
 
     /// Throws the first invalid name.
@@ -82,7 +82,7 @@ struct BuiltinZone: Sendable {
         self.existing = existing
         self.zones = zones
         self.wildcardParents = wildcardParents
-        lastLabels = Set((Array(records.keys) + zones + wildcardParents).map(WireName.lastLabel(of:)))
+        lastLabels = LabelFilter((Array(records.keys) + zones + wildcardParents).map(WireName.lastLabel(of:)))
     }
 
     private static func add(pointer reverse: [UInt8], to name: [UInt8], _ records: inout [[UInt8]: Records]) {
@@ -98,7 +98,7 @@ struct BuiltinZone: Sendable {
                 || question.recordClass == ResourceRecord.RecordClass.any
         else { return nil }
         let name = WireName.lowercased(question.name)
-        guard lastLabels.contains(WireName.lastLabel(of: name)) || lastLabels.contains([]) else { return nil }
+        guard lastLabels.mayContain(WireName.lastLabel(of: name)) else { return nil }
         let found = records(of: name)
         let zone = zone(of: name)
         guard found != nil || zone != nil else { return nil }

@@ -1,16 +1,16 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// One query sent to one nameserver by UDP, from its own socket and port.
+/// One query sent to one nameserver by UDP, from a random port that is its own while it waits.
 ///
-/// The kernel chooses a random port; as the socket is connected it only accepts datagrams from the server's address,
-/// and ICMP errors about it. With the random identifier this makes an answer hard to forge (RFC 5452 §9).
-final class DatagramAttempt: LoopMember {
+/// As the socket is connected it only accepts datagrams from the server's address, and ICMP errors about it. With the
+/// random identifier this makes an answer hard to forge (RFC 5452 §9).
+final class DatagramAttempt {
     /// Index in the exchange's list of nameservers.
     let server: Int
 
     private let identifier: UInt16
-    private let descriptor: Descriptor
+    private var socket: UpstreamSocket?
     private unowned let exchange: Exchange
     private let service: Service
 
@@ -23,44 +23,30 @@ final class DatagramAttempt: LoopMember {
     }
 
     init(_ query: Query, to nameserver: Nameserver, server: Int, exchange: Exchange, service: Service) throws(Failure) {
-        guard
-            let descriptor = Descriptor(
-                family: nameserver.family, type: SOCK_DGRAM, countedBy: exchange.descriptors)
-        else {
-            throw errno == EAFNOSUPPORT ? .unreachable : .lacksDescriptors
-        }
-        self.descriptor = descriptor
+        let socket = try service.sockets.take(family: nameserver.family)
         self.server = server
         self.exchange = exchange
         self.service = service
         identifier = service.identifiers.next()
-        // With this option the kernel also reports unreachable hosts and networks.
-        if nameserver.family == AF_INET {
-            descriptor.setOption(level: Int32(IPPROTO_IP), name: IP_RECVERR, value: 1)
-        } else {
-            descriptor.setOption(level: Int32(IPPROTO_IPV6), name: IPV6_RECVERR, value: 1)
+        guard socket.send(query.withIdentifier(identifier), to: nameserver) else {
+            socket.close()
+            throw .unreachable
         }
-        guard nameserver.withSocketAddress({ connect(descriptor.rawValue, $0, $1) }) == 0 else { throw .unreachable }
-        let message = query.withIdentifier(identifier)
-        let sent = message.withUnsafeBytes {
-            Glibc.send(descriptor.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-        }
-        guard sent == message.count else { throw .unreachable }
-        super.init()
-        guard service.loop.register(self, descriptor: descriptor.rawValue, interest: .read) else {
-            throw .lacksDescriptors
-        }
+        self.socket = socket
+        socket.attempt = self
     }
 
-    override func ready(_ events: EventLoop.Events) {
+    /// The socket has a datagram or an error.
+    func ready() {
         for _ in 0..<Self.datagramsPerTurn {
-            guard descriptor.isOpen else { return }
+            guard let socket else { return }
             let scratch = service.scratch
-            let count = recv(descriptor.rawValue, scratch.baseAddress, scratch.count, Int32(MSG_DONTWAIT))
+            let count = socket.receive(into: scratch)
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno != EAGAIN {
-                    close()
+                    // Its error queue keeps the error, so it would be reported to the next query too.
+                    detach()?.close()
                     exchange.failed(server: server)
                 }
                 return
@@ -69,9 +55,14 @@ final class DatagramAttempt: LoopMember {
         }
     }
 
-    /// Closes the socket; later answers are ignored.
+    /// Gives the socket back; later answers are ignored.
     func close() {
-        service.loop.removeForClosing(self)
-        descriptor.close()
+        if let socket = detach() { service.sockets.put(socket) }
+    }
+
+    private func detach() -> UpstreamSocket? {
+        defer { socket = nil }
+        socket?.attempt = nil
+        return socket
     }
 }

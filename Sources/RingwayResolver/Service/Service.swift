@@ -15,6 +15,9 @@ final class Service {
     let limits: Resolver.Limits
     /// Counts the sockets to nameservers.
     let descriptors: DescriptorShare
+    /// Idle UDP sockets.
+    private(set) lazy var sockets = UpstreamSockets(self)
+    private(set) var isStopping = false
 
     /// Servers to ask last.
     var suspects = Suspects()
@@ -66,7 +69,9 @@ final class Service {
 
     /// Closes every client, before the loop ends.
     func stop() {
+        isStopping = true
         for client in Array(clients.values) { client.close() }
+        sockets.closeAll()
         follower?.close()
     }
 

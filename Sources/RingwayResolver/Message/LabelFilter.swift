@@ -1,0 +1,33 @@
+/// Tells quickly that a label is not among those it was made from: a Bloom filter of 256 bits and one hash function.
+///
+/// Most queries are for names of other zones. A hash table would have to compare labels, and hashes them with a secret
+/// that costs more than the look-ups it spares. Here a client that chooses labels which collide gains nothing but the
+/// look-ups.
+struct LabelFilter: Sendable {
+    private var bits = SIMD4<UInt64>()
+    /// The empty label is that of the root, below which is every name.
+    private var includesRoot = false
+
+    init(_ labels: some Sequence<ArraySlice<UInt8>>) {
+        for label in labels {
+            if label.isEmpty { includesRoot = true }
+            let (word, mask) = Self.place(of: label)
+            bits[word] |= mask
+        }
+    }
+
+    /// Whether `label` may be one of the labels; `false` is certain.
+    func mayContain(_ label: ArraySlice<UInt8>) -> Bool {
+        guard !includesRoot else { return true }
+        let (word, mask) = Self.place(of: label)
+        return bits[word] & mask != 0
+    }
+
+    /// The bit of a label, by FNV-1a.
+    private static func place(of label: ArraySlice<UInt8>) -> (word: Int, mask: UInt64) {
+        var hash: UInt32 = 0x811C_9DC5
+        for byte in label { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
+        hash ^= hash >> 16
+        return (Int(hash >> 6 & 3), 1 << UInt64(hash & 63))
+    }
+}
