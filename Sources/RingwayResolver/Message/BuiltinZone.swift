@@ -100,8 +100,7 @@ struct BuiltinZone: Sendable {
         let name = WireName.lowercased(question.name)
         guard lastLabels.mayContain(WireName.lastLabel(of: name)) else { return nil }
         let found = records(of: name)
-        let zone = zone(of: name)
-        guard found != nil || zone != nil else { return nil }
+        guard found != nil || zone(of: name) != nil else { return nil }
         if let extended = query.extended, extended.version > ExtendedOptions.supportedVersion {
             return query.answer(upperResponseBits: ExtendedOptions.badVersionUpperBits)
         }
@@ -115,7 +114,7 @@ struct BuiltinZone: Sendable {
                 records: wanted.map { Self.record(type: $0.type, data: $0.data, life: Self.timeToLive) })
         }
         // The zone is a suffix of the question's name, to which the record points.
-        let start = MessageHeader.length + name.count - (zone ?? name).count
+        let start = MessageHeader.length + name.count - (zone(of: name) ?? name).count
         let isThere = found != nil || existing.contains(name)
         return query.answer(
             code: isThere ? .success : .nameError, flags: .authoritative,
