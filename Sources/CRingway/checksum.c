@@ -12,7 +12,8 @@
 RINGWAY_CLONES
 uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t initial) {
     const unsigned char *bytes = data;
-    // Halving `initial` first leaves room for 2^31 words before 64 bits could overflow, so the loop needs no carries.
+    // Adding the two halves of `initial` leaves a sum below 2^33. More than 2^31 words of 32 bits can be added to that
+    // before 64 bits overflow, so the loop needs no carries.
     uint64_t sum = (initial & 0xffffffff) + (initial >> 32);
     size_t words = length / 4;
     for (size_t index = 0; index < words; index++) {

@@ -10,7 +10,7 @@ long ringway_open_descriptors(void) {
     if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0) return (long)status.st_size;
     DIR *directory = opendir("/proc/self/fd");
     if (!directory) return -1;
-    // Not counted: the directory's two dot entries, and the descriptor that reads it.
+    // The directory's two dot entries, and the descriptor that reads the directory, are not counted.
     long count = -3;
     while (readdir(directory)) count++;
     closedir(directory);

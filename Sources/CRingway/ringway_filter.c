@@ -20,14 +20,14 @@ struct ringway_filter {
     void (*free_program)(struct program *program);
 };
 
-// libpcap 1.10 is the same library under two names: Debian's and its own.
+// Debian calls the library libpcap.so.0.8, others libpcap.so.1; the interface is the same.
 static void *load(void) {
     void *library = dlopen("libpcap.so.0.8", RTLD_NOW | RTLD_LOCAL);
     return library != NULL ? library : dlopen("libpcap.so.1", RTLD_NOW | RTLD_LOCAL);
 }
 
 ringway_filter *ringway_filter_compile(const char *expression, int snap_length, char *reason, size_t size) {
-    // Never closed: a filter's code outlives this call, and a second filter reuses the library.
+    // The library is never closed: a filter's code outlives this call, and a second filter reuses the library.
     void *library = load();
     if (library == NULL) {
         snprintf(reason, size, "filters need libpcap, which is not installed (package libpcap0.8)");

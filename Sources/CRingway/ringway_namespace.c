@@ -27,11 +27,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// The same number on every architecture (Linux 5.3); older headers lack it.
+// The number of pidfd_open (Linux 5.3) on x86-64 and arm64, which older headers lack.
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
-// Linux 5.2, and 5.12.
+// The calls for detached mounts are from Linux 5.2, and mount_setattr is from 5.12.
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #define SYS_move_mount 429
@@ -42,7 +42,7 @@
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
 #endif
-// Linux 5.9.
+// The call close_range is from Linux 5.9.
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -200,7 +200,9 @@ int ringway_mount_bind_all(const char *source, const char *target) {
 }
 
 int ringway_mount_memory(void) {
-    // FSOPEN_CLOEXEC, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID, NODEV and NOEXEC.
+    // Older headers lack these constants. For fsopen, 1 is FSOPEN_CLOEXEC. For fsconfig, 1 is FSCONFIG_SET_STRING and 6
+    // is FSCONFIG_CMD_CREATE. For fsmount, 1 is FSMOUNT_CLOEXEC, and 2, 4 and 8 are MOUNT_ATTR_NOSUID, NODEV and
+    // NOEXEC.
     int context = (int)syscall(SYS_fsopen, "tmpfs", 1);
     if (context < 0) return -1;
     int mount = -1;
@@ -216,18 +218,18 @@ int ringway_mount_memory(void) {
 }
 
 int ringway_mount_copy(int directory, const char *path, bool whole) {
-    // OPEN_TREE_CLONE, and AT_RECURSIVE.
+    // 1 is OPEN_TREE_CLONE, and 0x8000 is AT_RECURSIVE.
     return (int)syscall(SYS_open_tree, directory, path,
                         1u | O_CLOEXEC | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | (whole ? 0x8000u : 0u));
 }
 
 int ringway_mount_place(int mount, int directory, const char *path) {
-    // MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH.
+    // 4 is MOVE_MOUNT_F_EMPTY_PATH, and 0x40 is MOVE_MOUNT_T_EMPTY_PATH.
     return (int)syscall(SYS_move_mount, mount, "", directory, path, 4u | 0x40u);
 }
 
 int ringway_mount_protect(int mount) {
-    // struct mount_attr with MOUNT_ATTR_RDONLY to be set.
+    // A struct mount_attr: attr_set is MOUNT_ATTR_RDONLY, and the other members are zero.
     uint64_t attributes[4] = {1, 0, 0, 0};
     return (int)syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH, attributes, sizeof attributes);
 }
@@ -257,7 +259,7 @@ int ringway_unmount_entry(const char *path) { return umount2(path, MNT_DETACH | 
 
 uint64_t ringway_mount_number(int descriptor) {
     struct statx status;
-    // STATX_MNT_ID, Linux 5.8.
+    // 0x1000 is STATX_MNT_ID, from Linux 5.8.
     if (statx(descriptor, "", AT_EMPTY_PATH, 0x1000u, &status) < 0 || !(status.stx_mask & 0x1000u)) return 0;
     return status.stx_mnt_id;
 }
@@ -360,7 +362,8 @@ ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *d
         *count += arrived;
     }
     if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-        // MSG_CTRUNC despite room for more descriptors: the process had reached its limit.
+        // MSG_CTRUNC although there is room for more descriptors means that the process has reached its limit of
+        // descriptors.
         bool lacks = !(message.msg_flags & MSG_TRUNC) && *count < RINGWAY_MAXIMUM_DESCRIPTORS;
         for (size_t index = 0; index < *count; index++) close(descriptors[index]);
         *count = 0;

@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// U+10FF80 to U+10FFBF are F4 8F BE 80..BF, U+10FFC0 to U+10FFFF are F4 8F BF 80..BF.
+// Whether a private character that represents a byte (an escape) starts here. U+10FF80 to U+10FFBF are F4 8F BE 80..BF,
+// and U+10FFC0 to U+10FFFF are F4 8F BF 80..BF.
 static bool is_escape(const unsigned char *at) {
     return at[0] == 0xF4 && at[1] == 0x8F && (at[2] == 0xBE || at[2] == 0xBF) && (at[3] & 0xC0) == 0x80;
 }
@@ -112,7 +113,7 @@ int ringway_socket_chmod(const char *path, mode_t mode) {
         result = -1;
     }
     if (result == 0 && (status.st_mode & 07777) != mode) {
-        // fchmod(2) refuses such a descriptor, and fchmodat2(2) exists from Linux 6.6 on.
+        // fchmod(2) refuses an O_PATH descriptor, and fchmodat2(2) exists from Linux 6.6 on.
         char name[32];
         snprintf(name, sizeof name, "/proc/self/fd/%d", file);
         result = chmod(name, mode);

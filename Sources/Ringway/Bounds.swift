@@ -8,10 +8,10 @@ internal import Synchronization
 public struct Bound: Sendable, Equatable {
     /// The scope of a limit.
     public enum Scope: String, Sendable {
-        /// The process, shared by its networks and guests.
+        /// One limit for the process, shared by its networks and guests.
         case process
         case network
-        /// Each guest has its own.
+        /// Each guest has a limit of its own.
         case guest
     }
 
@@ -21,7 +21,7 @@ public struct Bound: Sendable, Equatable {
     public let inUse: Int
     /// The limit.
     public let limit: Int
-    /// The option that sets the limit, or its other origin.
+    /// The command-line option that sets the limit, or the setting of the host that does, such as `ulimit -n`.
     public let option: String
 
     init(_ name: String, _ scope: Scope, _ inUse: Int, of limit: Int, _ option: String) {
@@ -76,7 +76,8 @@ extension VirtualNetwork {
         return [
             Bound("descriptors of flows", .guest, share.held, of: share.fairShare, "ulimit -n"),
             Bound("flows", .guest, flows, of: limits.flowsPerGuest, "--max-flows"),
-            // Half-open connections of the guest; the same limit applies separately to clients of its published ports.
+            // `tcpHalfOpen` counts connections that the guest opens and those of clients of its published ports. The
+            // limit applies to each of the two kinds separately, so it is doubled here.
             Bound(
                 "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
                 "--max-half-open"),

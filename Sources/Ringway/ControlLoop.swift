@@ -3,7 +3,7 @@ internal import RingwaySystem
 /// A network's control thread: an event loop that runs watched descriptors' handlers, timers and posted closures one
 /// after another.
 ///
-/// It starts on first use. Registrations belong to its thread alone.
+/// The thread starts on first use. Only code on that thread may register descriptors and timers.
 final class ControlLoop: Sendable {
     private let thread: LoopThread
     private let watches: LoopConfined<Watches>
@@ -18,10 +18,10 @@ final class ControlLoop: Sendable {
     /// Runs a closure on the loop's thread. Closures posted after `stop` do not run.
     func post(_ work: @escaping @Sendable () -> Void) { thread.post { _ in work() } }
 
-    /// Runs a closure on the loop's thread and waits for it; at once if called on that thread.
+    /// Runs a closure on the loop's thread and waits until it has run. Called on that thread, runs the closure at once.
     func perform(_ work: @escaping @Sendable () -> Void) { thread.perform { _ in work() } }
 
-    /// Runs posted closures, then ends the thread; returns when it has ended, unless called on it.
+    /// Runs the closures posted so far, then ends the thread. Returns when the thread has ended, unless called on it.
     func stop() { thread.stop() }
 
     // MARK: From the loop's thread
@@ -29,7 +29,7 @@ final class ControlLoop: Sendable {
     /// Calls `action` whenever the descriptor is readable or has failed, replacing an earlier action.
     func watch(_ descriptor: Int32, _ action: @escaping () -> Void) { watches.value.watch(descriptor, action) }
 
-    /// Must be called before the descriptor is closed.
+    /// Stops watching the descriptor. Must be called before the descriptor is closed.
     func unwatch(_ descriptor: Int32) { watches.value.unwatch(descriptor) }
 
     /// Calls `action` once, after this many milliseconds.
@@ -38,7 +38,7 @@ final class ControlLoop: Sendable {
     }
 }
 
-/// The registrations of a control loop, on its thread.
+/// The descriptors and timers registered with a control loop. Used on the loop's thread only.
 private final class Watches {
     private final class Action: LoopMember {
         private let action: () -> Void

@@ -15,7 +15,8 @@ extension VirtualNetwork {
         case addressRefused(Guest, IPAddress, reason: String)
         /// A guest's link has failed; the guest will be detached.
         case linkLost(Guest, reason: String)
-        /// A connection was refused, or did not become a guest.
+        /// A connection to a listener of the network was refused, or did not become a guest. `link` is the listener's
+        /// address.
         case guestRefused(link: String, reason: String)
         case forwardAdded(PublishedPort)
         case forwardRemoved(PublishedPort)
@@ -25,10 +26,11 @@ extension VirtualNetwork {
         case forwardRecovered(PublishedPort)
 
         /// An agent forwards clients of this place (a listening address or unix socket on the host) to its guest, now
-        /// or when it connects.
+        /// or once the agent has connected.
         case agentForwardAdded(AgentPlace)
         case agentForwardRemoved(AgentPlace)
-        /// The place could not be opened. It is retried, except an agent's own request, which the agent repeats.
+        /// The listening address or unix socket could not be opened. The network retries, except for a place that an
+        /// agent requested: the agent repeats its request if the place was granted to it earlier.
         case agentForwardFailed(AgentPlace, reason: String)
 
         case captureStarted(CaptureOptions)
@@ -77,7 +79,7 @@ extension VirtualNetwork {
 
         deinit { cancel() }
 
-        /// No further event is passed to the handler.
+        /// Ends the subscription. Events that are being delivered at that moment may still reach the handler.
         public func cancel() {
             let action = ending.withLock { ending in
                 defer { ending = nil }
@@ -87,13 +89,14 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `handler` for each event, in order, on the network's control thread: it should be quick, and may call the
-    /// network.
+    /// Calls `handler` for each event, in order, on the network's control thread. The handler should return quickly,
+    /// and may call the network's methods.
     public func subscribe(_ handler: @escaping @Sendable (Event) -> Void) -> Subscription {
         subscribe(handler, ended: {})
     }
 
-    /// Later events, for as long as the stream is iterated; ends after the network's last event.
+    /// The events from now on, as a stream that ends after the network's last event. Of events that the consumer has
+    /// not read yet, the newest 1,024 are kept.
     public var events: AsyncStream<Event> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1_024)) { continuation in
             let subscription = subscribe({ continuation.yield($0) }, ended: { continuation.finish() })
@@ -114,7 +117,8 @@ extension VirtualNetwork {
 
     /// Ends all subscriptions; no event follows.
     func endSubscriptions() {
-        // Outside the lock, because the handler cancels its subscription.
+        // Called outside the lock: `ended` finishes a stream, whose termination handler cancels the subscription, and
+        // `cancel` takes the lock.
         for ended in subscribers.withLock({ $0.end() }) { ended() }
     }
 
@@ -146,7 +150,7 @@ struct SubscriberList {
     var isEmpty: Bool { entries.isEmpty }
     var handlers: [@Sendable (VirtualNetwork.Event) -> Void] { entries.map(\.handler) }
 
-    /// The number by which to remove the subscription; `nil` after the end.
+    /// Adds a subscription. Returns the number by which to remove it, or `nil` after `end`.
     mutating func add(
         _ handler: @escaping @Sendable (VirtualNetwork.Event) -> Void, ended: @escaping @Sendable () -> Void
     ) -> Int? {
@@ -158,7 +162,7 @@ struct SubscriberList {
 
     mutating func remove(_ number: Int) { entries.removeAll { $0.number == number } }
 
-    /// Accepts no further subscription; returns the end handlers.
+    /// Removes all subscriptions, and accepts no further ones. Returns their `ended` handlers.
     mutating func end() -> [@Sendable () -> Void] {
         defer { entries = [] }
         hasEnded = true

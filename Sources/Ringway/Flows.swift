@@ -7,8 +7,8 @@ internal import Synchronization
 extension VirtualNetwork {
     /// The current flows, up to a limit, and whether the list is complete.
     ///
-    /// The shards list them in chunks, between frames, and this call waits for them: do not call it on a thread that
-    /// must not block.
+    /// The shards list their flows in chunks, between frames, and this call waits for the shards: do not call it on a
+    /// thread that must not block.
     ///
     /// - Parameters:
     ///   - guest: the guest; `nil` for all guests.
@@ -38,7 +38,7 @@ extension VirtualNetwork {
         return (flows, isComplete)
     }
 
-    /// The flows relayed on the agents' thread, as flow records.
+    /// Converts a flow that is relayed on the agents' thread into an entry of the list.
     private func record(of flow: AgentFlow, _ attached: AttachedAgent) -> NetworkFlow {
         let nowhere = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
         let (client, server) = (flow.connection.client ?? nowhere, flow.connection.server ?? nowhere)
@@ -56,7 +56,8 @@ extension VirtualNetwork {
         return NetworkFlow(guest: attached.guest, record: record)
     }
 
-    /// The number of a connection's origin; an unused number if that no longer exists.
+    /// The number of the forward or host socket through which a connection came. It is `.max`, which is not in use, for
+    /// a port that the agent has withdrawn.
     func number(of route: AgentRoute, agent: AgentGuest) -> PublishedPort.ID {
         let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
         return state.withLock { state in
@@ -66,7 +67,7 @@ extension VirtualNetwork {
             case .agent: return .max
             case .hostSocket(let name):
                 if let known = state.hostSocketNumbers.first(where: { $0.value == name }) { return known.key }
-                // Bounded by the number of configured names.
+                // The table has at most one entry for each configured name.
                 let number = state.freshForwardNumber()
                 state.hostSocketNumbers[number] = name
                 return number
@@ -76,7 +77,7 @@ extension VirtualNetwork {
 }
 
 extension NetworkFlow {
-    /// Sets the paths of unix sockets from the connection's origin.
+    /// Sets `place`, `hostPath` and `guestPath` from `route`, the number of the connection's forward or host socket.
     fileprivate mutating func follow(
         _ places: AgentPlaceTable, _ sockets: [PublishedPort.ID: String], _ paths: [String: String]
     ) {

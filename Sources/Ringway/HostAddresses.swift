@@ -4,7 +4,7 @@ internal import RingwaySystem
 internal import RingwayTap
 internal import Synchronization
 
-/// For networks whose guests may not reach any address of the host: follows the host's addresses.
+/// Follows changes of the host's addresses, for networks whose guests may not reach any of them.
 extension VirtualNetwork {
     /// Milliseconds until the kernel is queried again after an error.
     private static var retryInterval: UInt64 { 1_000 }
@@ -21,7 +21,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Registers the kernel's notifications with the network's loop.
+    /// Watches for the kernel's notifications of changed addresses, on the network's control loop.
     func watchHostAddresses(_ table: LocalAddressTable) {
         loop.post { [weak self] in
             self?.loop.watch(table.descriptor) { [weak self] in
@@ -32,11 +32,12 @@ extension VirtualNetwork {
 
     /// Stops following the host's addresses.
     func unwatchHostAddresses(_ table: LocalAddressTable) {
-        // The table's descriptor is closed after this closure.
+        // The closure retains the table, so the table's descriptor is closed only after the loop has stopped watching
+        // it.
         loop.post { [weak self] in self?.loop.unwatch(table.descriptor) }
     }
 
-    /// Called on the loop's thread.
+    /// Reads the host's addresses again. If they have changed, passes them to all guests. Called on the loop's thread.
     private func renewHostAddresses(_ table: LocalAddressTable) {
         do throws(SystemError) {
             let addresses = AddressRanges(try table.blocks())
@@ -50,7 +51,7 @@ extension VirtualNetwork {
                 for engine in engines { engine.setPolicy(policy) }
             }
         } catch {
-            // Until then the known addresses stay refused.
+            // Until the retry succeeds, the addresses known so far stay refused.
             loop.after(milliseconds: Self.retryInterval) { [weak self] in self?.renewHostAddresses(table) }
         }
     }

@@ -9,8 +9,8 @@ final class HostSearchDomains: Sendable {
 
     private let state = Mutex(State())
 
-    /// The search domains of a guest: the host's, then its own network's, so that no guest can take over a name that
-    /// the host resolves.
+    /// The search domains for guests: first the host's, then the network's own domain, so that no guest can take over a
+    /// name that the host resolves.
     var forGuests: [String] {
         let domains = state.withLock { $0.domains }
         return domains.filter { $0.lowercased() != GuestName.domain } + [GuestName.domain]

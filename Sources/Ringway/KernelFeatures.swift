@@ -1,18 +1,18 @@
 internal import RingwayRing
 
-/// The kernel features that the data path uses, for users.
+/// The kernel features that the data path uses, with descriptions for users.
 public enum KernelFeatures {
     /// One feature: whether it is present, the Linux version that introduced it, the cost of its absence and the
     /// remedy.
     public typealias Feature = (name: String, present: Bool, since: String, cost: String, remedy: String)
 
-    /// The default reactor, and if it is epoll why io_uring is not used.
+    /// The default reactor; if that is epoll, also why io_uring cannot be used, and the remedy.
     public static func reactor() -> (reactor: Reactor, obstacle: (reason: String, remedy: String)?) {
         let obstacle = VirtualNetwork.obstacle(to: .probe())
         return (obstacle == nil ? .ioUring : .epoll, obstacle)
     }
 
-    /// Probes the kernel's io_uring. Empty if there is none.
+    /// Probes the kernel's io_uring. The list is empty if the process cannot use io_uring.
     public static func probe() -> [Feature] {
         let found = RingwayRing.KernelFeatures.probe()
         guard found.hasRing else { return [] }

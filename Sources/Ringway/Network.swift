@@ -10,8 +10,9 @@ extension VirtualNetwork {
         public var ipv6Prefix: IPv6Address?
         /// Bytes of an IP packet on the link.
         public var mtu = 1_500
-        /// Threads of the data path, shared by all guests of the process; zero for `defaultShardCount`. Networks with
-        /// the same number of threads, the same buffers and the same reactor share them.
+        /// Threads of the data path, shared by all guests of the process; zero for `defaultShardCount`. Networks share
+        /// these threads only if they have the same number of threads and buffers, and the same reactor and polling
+        /// time.
         public var shards = 0
         /// DNS servers; empty to follow `resolvConfPath`.
         public var nameServers: [TransportAddress] = []
@@ -22,14 +23,16 @@ extension VirtualNetwork {
         /// Whether guests reach any address of the host. If not, `hostLoopback` has no effect, and only the gateway's
         /// own services and published ports remain.
         public var host = true
-        /// Which senders' datagrams the guests' UDP mappings pass on. Published ports are open to every client.
+        /// From which senders a guest's UDP mapping passes datagrams on to the guest. Published ports accept every
+        /// client.
         public var udpFiltering = UDPFiltering.address
         /// Whether a guest's connections from ports below 1024 use the same host ports, if they are free and this
         /// process may bind them. Servers such as NFS with `secure` take such a port as a sign of root.
         public var keepsPrivilegedPorts = false
         /// The host addresses on which ports may be opened.
         public var publishOn = BindPolicy.everywhere
-        /// Destinations that guests may reach; the longest matching prefix decides.
+        /// Destinations that guests may reach (`allow`) and may not reach (`deny`); the longest matching prefix
+        /// decides.
         public var allow: [CIDRBlock] = []
         public var deny: [CIDRBlock] = []
         /// Whether guests may only use their own addresses; required for several guests. Without it the network has one
@@ -63,9 +66,10 @@ extension VirtualNetwork {
         public var reactor: Reactor?
         /// Whether to use the kernel's multishot read if it has one (Linux 6.7).
         public var usesMultishotRead = true
-        /// Microseconds for which a shard may poll before it sleeps, if polling has recently paid off: it halves the
-        /// latency of a response, and costs processor time only while one is awaited. Zero disables polling; `nil` for
-        /// `defaultBusyPoll`, or zero if more than half of the processors would be polling.
+        /// Microseconds for which a shard may poll before it sleeps, if recent waits were so short that polling would
+        /// have found work. Polling halves the latency of a response, and costs processor time only while a response is
+        /// awaited. Zero disables polling; `nil` for `defaultBusyPoll`, or zero if more than half of the processors
+        /// would be polling.
         public var busyPoll: Int?
 
         public init() {}
@@ -79,7 +83,7 @@ extension VirtualNetwork {
         /// The default number of shards: one per two processors, because the guest's and the host's kernel need as much
         /// processor time per byte as the shard.
         public static var defaultShardCount: Int { max(1, min(64, processorCount / 2)) }
-        /// Microseconds.
+        /// The default of `busyPoll`, in microseconds.
         public static var defaultBusyPoll: Int { 30 }
 
         /// The number of processors available to this process, which in a container may be less than the machine's.

@@ -43,16 +43,18 @@ public struct NetworkFlow: Sendable {
     public let guestAddress: TransportAddress?
     /// The remote end as the guest sees it; `nil` for a mapping, which may have several, and for a unix socket.
     public let remoteAddress: TransportAddress?
-    /// The remote address of the host's socket, or its client's address; `nil` if there is none.
+    /// The address of the host socket's peer: the server that the guest connects to, or the client of a published port.
+    /// `nil` if there is none.
     public let hostAddress: TransportAddress?
     /// Payload bytes so far; zero if they are not counted.
     public let bytesFromGuest: UInt64
     public let bytesToGuest: UInt64
     /// Nanoseconds since the guest's last segment, or since the last datagram.
     public let idleNanoseconds: UInt64
-    /// The place of a connection through an agent, while that place exists.
+    /// The number of the `AgentPlace` through which an agent's connection came; `nil` once that place is removed, and
+    /// for all other flows.
     public internal(set) var place: PublishedPort.ID?
-    /// The unix socket at the host's end of a connection through an agent, and the one in the guest.
+    /// The paths of the unix sockets at the two ends of a connection through an agent: on the host, and in the guest.
     public internal(set) var hostPath: String?
     public internal(set) var guestPath: String?
 

@@ -2,7 +2,8 @@ internal import CRingway
 internal import RingwayStorage
 
 extension DescriptorBudget {
-    /// The budget of this process, shared by all its networks. Its limit is the one at the time of first use.
+    /// The budget of this process, shared by all its networks. Its limit is the soft limit (RLIMIT_NOFILE) at the time
+    /// of first use.
     static let ofProcess: DescriptorBudget = {
         var (soft, hard): (UInt64, UInt64) = (0, 0)
         guard ringway_file_limit(&soft, &hard) == 0 else { return DescriptorBudget(limit: 1_024) }
@@ -17,14 +18,15 @@ extension DescriptorBudget {
     }
 }
 
-/// The descriptors of control connections. They are counted, because guests only return borrowed descriptors for
-/// counted ones; and they are limited, because local clients must not use up the descriptors of guests.
+/// The descriptors of control connections. They are counted, because guests that have borrowed free descriptors return
+/// them only when counted descriptors need them. They are limited, because local clients must not use up the
+/// descriptors of guests.
 package enum ControlDescriptors {
-    /// The most control connections: a part of the process's descriptors.
+    /// The most control connections: an eighth of the process's descriptors, but 16 to 1,024.
     package static let limit = max(16, min(1_024, DescriptorBudget.ofProcess.limit / 8))
 
-    /// Counts an accepted connection; false if guests would be left with less than their minimum share. `release`
-    /// undoes it.
+    /// Counts an accepted connection. Returns false, without counting it, if guests would be left with less than their
+    /// minimum share. `release` undoes the count.
     package static func admit() -> Bool { DescriptorBudget.ofProcess.addStandingWhereFree(1) }
 
     package static func release() { DescriptorBudget.ofProcess.removeStanding(1) }

@@ -10,7 +10,8 @@ public enum Reactor: String, Sendable, CaseIterable, Hashable {
 }
 
 extension VirtualNetwork {
-    /// The reactor of the data path: the requested one, or the best available.
+    /// The kernel features that the data path uses with the requested reactor; without a request, with the best
+    /// available one. Throws if io_uring is requested and cannot be used.
     static func features(for reactor: Reactor?) throws(Failure) -> RingwayRing.KernelFeatures {
         if reactor == .epoll { return .epoll }
         let features = RingwayRing.KernelFeatures.probe()

@@ -20,7 +20,8 @@ internal import Synchronization
 /// flows and a guaranteed share of buffers and descriptors, and its failure does not affect others. State shared by
 /// guests is kept here: addresses, names, forwards, and the switch between them.
 ///
-/// It installs no signal handlers, prints nothing and keeps no global state; a process may have several networks.
+/// A network installs no signal handlers and prints nothing. A process may have several networks; they share only
+/// threads and the process's descriptors.
 public final class VirtualNetwork: Sendable {
     /// Why a network refused a request: one line for users.
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -68,7 +69,7 @@ public final class VirtualNetwork: Sendable {
 
     struct State {
         var registry: AddressRegistry
-        /// The process's shards, from the first guest on.
+        /// The shards of the process, which the network uses from its first guest on.
         var shards: ShardSet?
         var bindings = LinkBindings()
         var members: [Guest.ID: Member] = [:]
@@ -80,13 +81,13 @@ public final class VirtualNetwork: Sendable {
         var forwardRetry = ForwardRetry()
         var inheritedPorts = InheritedPorts()
         var agentPlaces = AgentPlaceTable()
-        /// Whether failed places are being retried.
+        /// Whether a retry is scheduled for agents' listening places that could not be opened.
         var retriesPlaces = false
-        /// The numbers of the host sockets that guests may use, for lists of flows.
+        /// The names of host sockets that guests may use, by the numbers that stand for them in lists of flows.
         var hostSocketNumbers: [PublishedPort.ID: String] = [:]
-        /// Agents by object identity, because several listeners number theirs.
+        /// Agents by object identity, because their own numbers are unique only among the agents of one listener.
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
-        /// The expiry of owners' leases, in monotonic nanoseconds.
+        /// When the lease of each owner of published ports expires, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
         /// Whether the timer that checks owners' leases is set.
         var sweepsOwners = false
@@ -102,7 +103,7 @@ public final class VirtualNetwork: Sendable {
         var agentPortsBeyondLimit = 0
         /// Queues offered by agents beyond the limit.
         var queuesRefused = 0
-        /// Whether the timer for memory is set.
+        /// Whether the timer that checks the free memory is set.
         var watchesMemory = false
         var linkLost: (@Sendable () -> Void)?
         var isLinkLost = false
@@ -132,8 +133,8 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// Held while guests are attached or detached and while ports are published, which may take time. Protects no other
-    /// state.
+    /// A lock held while guests are attached or detached and while ports are published, so that such changes happen one
+    /// after another. They may take long, so the lock protects no data: `state` has its own.
     let changes = Mutex(())
     /// Held while names are passed to the name service, so that an older list cannot replace a newer one. Acquired
     /// after `changes`.
@@ -145,7 +146,7 @@ public final class VirtualNetwork: Sendable {
     let resolver: Resolver
     let searchDomains: HostSearchDomains
     let captures = CaptureControl()
-    /// The descriptors of the name service's sockets.
+    /// The name service's share of the process's descriptors.
     private let nameDescriptors: DescriptorShare
 
     /// Descriptors of a network without guests: eventfds, and those of the DNS service.
@@ -364,7 +365,7 @@ public final class VirtualNetwork: Sendable {
                 shards.leave()
             }
         }
-        // Posted, so that it follows the events of the guests that were just detached.
+        // Posted, so that subscriptions end after the events of the guests that were just detached.
         loop.post { [self] in endSubscriptions() }
         loop.stop()
         state.withLock { $0.inheritedPorts.close() }

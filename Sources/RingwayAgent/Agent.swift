@@ -10,8 +10,8 @@ internal import RingwaySystem
 ///
 /// One event loop, on the process's first thread, handles everything except frames: signals, the control channel,
 /// requests of programs in the guest, and the relays of connections (`AgentStreams`). Each queue of the interface has
-/// two threads (`FramePump`). The channels of a session are opened by blocking calls before it begins; while the host
-/// is unreachable the loop still serves signals and programs.
+/// two threads (`FramePump`). The channels of a session are opened by blocking calls before the session begins. Between
+/// failed attempts to reach the host, the loop still serves signals and programs.
 final class Agent {
     private let options: AgentOptions
     private let loop: EventLoop
@@ -95,14 +95,14 @@ final class Agent {
         }
     }
 
-    /// Ends a pause.
+    /// Becomes due at the end of a pause.
     private final class Timer: LoopMember {
         private(set) var isDue = false
 
         override func deadlinePassed(now: UInt64) { isDue = true }
     }
 
-    /// Waits, unless a signal arrives.
+    /// Runs the loop for this time, or until a signal arrives.
     private func rest(milliseconds: UInt64) {
         let timer = Timer()
         loop.schedule(timer, at: MonotonicClock.now() + milliseconds * 1_000_000)
@@ -130,7 +130,8 @@ final class Agent {
         let control = try AgentChannel.begin(line, hello)
         var sockets: [Int32] = []
         do throws(AgentFailure) {
-            // The host sends its welcome once it has all of a guest's queues.
+            // The host answers the control channel's hello (by `Welcome`) only when all frame channels of the guest are
+            // open.
             let queues = interface?.queues ?? []
             for index in queues.indices {
                 hello.role = .frames(queue: UInt16(index), of: UInt16(queues.count))
@@ -161,7 +162,8 @@ final class Agent {
         }
     }
 
-    /// Configures the interface, again if the network has changed.
+    /// Configures the interface. If it is configured already, nothing is done for the same network; for another network
+    /// a new interface is made.
     private func configure(_ network: GuestNetwork) throws(AgentFailure) {
         if let known = interface?.network {
             guard known != network else { return }
@@ -171,7 +173,7 @@ final class Agent {
         }
         try interface?.set(network, configures: options.configures)
         if options.configures {
-            // A guest without DNS is better than none.
+            // A failure is only printed, because a guest without DNS is better than no guest.
             do throws(AgentFailure) { try nameServers.set(network.nameServers.map { "\($0)" }) } catch {
                 AgentCommand.say("\(error)")
             }

@@ -3,10 +3,11 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// One session of the agent with a host, from its welcome to the end of the control channel.
+/// One session of the agent with a host, from the host's first message (`Welcome`) to the end of the control channel.
 ///
-/// A member of the agent's event loop, which handles the control channel, programs that request ports, and the streams
-/// with their relays. Its deadline is the next scan of listening ports, or the next repetition of a refused request.
+/// The session is a member of the agent's event loop, which handles the control channel, programs that request ports,
+/// and the streams with their relays. The session's deadline is the next scan of listening ports, or the next
+/// repetition of a refused request, whichever is earlier.
 final class AgentSession: LoopMember {
     private let loop: EventLoop
     private let control: OwnedDescriptor
@@ -18,7 +19,8 @@ final class AgentSession: LoopMember {
     private var ports = ListeningPorts()
     private var reader = AgentMessageReader.ofHost()
     private var nextPortCheck: UInt64 = 0
-    /// Ports that a host granted earlier and refuses now: no program waits for the reply, but the port may become free.
+    /// The numbers of requests for ports that a host granted earlier and refuses now. No program waits for a reply any
+    /// more, but the port may become free, so the agent repeats these requests.
     private var repeated: Set<UInt32> = []
     private var nextRepeat: UInt64 = 0
     /// Why the session has ended.

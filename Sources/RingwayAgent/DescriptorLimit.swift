@@ -3,7 +3,8 @@ internal import CRingway
 /// Raises the limit of descriptors to the maximum, because each connection needs two.
 enum DescriptorLimit {
     private static var wanted: UInt64 { 1 << 20 }
-    /// Descriptors for which the process's table is sized at the start, while there is one thread.
+    /// The number of descriptors for which the kernel's table is made large enough at the start, while the process has
+    /// one thread. With several threads each growth of the table waits for an RCU grace period.
     private static var room: UInt64 { 1 << 14 }
 
     static func raise() {

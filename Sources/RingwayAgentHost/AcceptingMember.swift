@@ -29,7 +29,7 @@ class AcceptingMember: HostMember {
         }
     }
 
-    /// Stops accepting for lack of descriptors; until then clients wait in the kernel's listen queue.
+    /// Stops accepting for a while, because no descriptor is free. Meanwhile clients wait in the kernel's listen queue.
     private func pause() {
         guard let host else { return }
         host.loop.setInterest([], of: self)

@@ -68,7 +68,7 @@ public final class AgentGuest: Sendable {
         host.post { $0.session(of: id)?.setClock() }
     }
 
-    /// Ends idle flows, because other guests need the descriptors that this one has borrowed.
+    /// Ends idle flows, because other guests need the descriptors that this agent's guest has borrowed.
     func giveBack() {
         let id = id
         host.post { $0.session(of: id)?.giveBack() }

@@ -9,22 +9,22 @@ public import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// Everything runs on one event loop (`HostLoop`) with its own thread, separate from the network's control loop. It
-/// relays connections for agents without frames, which must not wait for the control loop or an embedder's event
-/// handlers. Also, each of the two loops makes synchronous calls to the other.
+/// Everything runs on one event loop (`HostLoop`) with its own thread, separate from the network's control loop. The
+/// thread relays connections for agents without frames, which must not wait for the control loop or an embedder's event
+/// handlers. Also, each of the two threads calls the other and waits for the result.
 ///
 ///     connection ─► AgentListener ─► PendingChannel ─hello─► AgentSession     control
 ///                   MonitorSocket ─┘                       ├► its queues      frames
 ///                                                          ├► HostStream      stream, kept ready
 ///                                                          └► joinHostSocket  host socket
 ///
-/// An `AgentSession` lives as long as its control channel. When all of its queues are connected, the reception admits
-/// it and takes ownership of the queues. A client of a forward (`StreamForward`, `DatagramForward`) uses a ready
-/// stream, which the agent is asked to connect; then the reception may take both sockets (a shard relays them), or a
-/// `RelayedConnection` relays them here.
+/// An `AgentSession` lives as long as its control channel. When all of its queues are connected, the network's policy
+/// (`AgentReception`) admits it and takes ownership of the queues. A client of a forward (`StreamForward`,
+/// `DatagramForward`) uses a ready stream, which the agent is asked to connect to a server. Then the `AgentReception`
+/// may take both sockets, which a shard relays; otherwise a `RelayedConnection` relays them here.
 public final class AgentHost: Sendable {
     private let thread: LoopThread
-    /// Exists while the thread runs.
+    /// The state of the agents' thread; `nil` until the thread runs, and after `stop`.
     private let state: LoopConfined<HostLoop?>
 
     /// Starts the thread, without listeners.
@@ -32,7 +32,7 @@ public final class AgentHost: Sendable {
     /// - Parameters:
     ///   - token: the token required from agents; empty for none.
     ///   - mostQueues: the most queues of an agent's guest; an agent that offers more uses its first ones.
-    ///   - budget: counts connections without a session.
+    ///   - budget: counts the descriptors of connections without a session, and of control channels.
     public init(
         token: [UInt8] = [], mostQueues: Int = Int(GuestOffer.maximumQueues),
         budget: DescriptorBudget = DescriptorBudget(limit: 1 << 30), reception: any AgentReception
@@ -90,7 +90,7 @@ public final class AgentHost: Sendable {
         thread.stop()
     }
 
-    /// Runs a closure on the thread; false, without effect, after the end.
+    /// Runs a closure on the agents' thread. After `stop`, returns false and does not run it.
     @discardableResult
     func post(_ work: @escaping @Sendable (HostLoop) -> Void) -> Bool {
         thread.post { [state] _ in
@@ -98,7 +98,7 @@ public final class AgentHost: Sendable {
         }
     }
 
-    /// Runs a closure with a descriptor, which is closed after the end.
+    /// Runs a closure on the agents' thread and passes it a descriptor. After `stop`, closes the descriptor instead.
     func post(
         adopting descriptor: consuming OwnedDescriptor, _ work: @escaping @Sendable (HostLoop, Int32) -> Void
     ) {
@@ -109,7 +109,8 @@ public final class AgentHost: Sendable {
         if !isAccepted { close(number) }
     }
 
-    /// Runs a closure on the thread and waits for it, with a timeout: the thread may itself wait for the caller.
+    /// Runs a closure on the agents' thread and waits for it, with a timeout: that thread may itself wait for the
+    /// caller.
     func perform(_ work: @escaping @Sendable (HostLoop) -> Void) {
         thread.perform(timeout: Self.timeout) { [state] _ in
             if let host = state.value { work(host) }
@@ -119,8 +120,9 @@ public final class AgentHost: Sendable {
 
 /// Where agents connect.
 public enum AgentEndpoint: Hashable, Sendable {
-    /// A unix socket for agents. Behind the vsock of Firecracker or cloud-hypervisor it is `PATH_PORT`, the socket of a
-    /// host port, to which the monitor connects on behalf of the guest.
+    /// A unix socket for agents. Behind the vsock of Firecracker or cloud-hypervisor its path is `PATH_PORT`: the path
+    /// of the monitor's own socket, an underscore and the port. The monitor connects to it for a guest that dials this
+    /// vsock port.
     case unix(path: String)
     /// A vsock port for agents of these machines.
     case vsock(port: UInt32, VsockPeers)
@@ -132,11 +134,12 @@ public enum AgentEndpoint: Hashable, Sendable {
 public protocol AgentReception: Sendable {
     /// Admits an agent whose channels are all connected, or refuses it.
     ///
-    /// - Parameter queues: frames in the format of `AgentFrame`, non-blocking; adopted unless this throws.
-    /// - Returns: the welcome for the agent.
+    /// - Parameter queues: the guest's frame channels, in the format of `AgentFrame`, non-blocking; adopted unless this
+    ///   throws.
+    /// - Returns: the answer to the agent's hello.
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome
 
-    /// A machine without permission has tried to connect.
+    /// A machine that may not connect has tried to. `machine` is its CID; -1 if it has none.
     func turnAway(_ machine: Int64)
 
     /// The share of descriptors for an admitted agent's flows.

@@ -4,7 +4,7 @@ internal import RingwaySystem
 
 /// A listening socket for agents.
 final class AgentListener: AcceptingMember {
-    /// The machines that may connect to a vsock.
+    /// The machines that may connect to a vsock; `nil` for another socket, whose peers are not checked.
     private let peers: VsockPeers?
     /// This machine's own CID.
     private let own: Int64
@@ -33,7 +33,7 @@ final class AgentListener: AcceptingMember {
 struct ChannelOrigin: Hashable {
     /// The number of the listener, or of the monitor's socket.
     let listener: UInt64
-    /// The machine's CID for a vsock.
+    /// The CID of the peer's machine; `nil` for a unix socket.
     let machine: Int64?
 
     init(_ descriptor: Int32, listener: UInt64) {

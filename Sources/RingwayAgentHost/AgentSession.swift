@@ -23,7 +23,7 @@ final class AgentSession: HostMember {
     private(set) var isAdmitted = false
     private let mostQueues: Int
     private var reader = AgentMessageReader.ofHost()
-    /// The accepted queues; the agent may offer more.
+    /// The frame channels of the accepted queues, each `nil` until it is connected. The agent may offer more queues.
     private var queues: [Int32?]
     private var deadline: UInt64 = 0
     private var unsent: [UInt8] = []
@@ -33,7 +33,8 @@ final class AgentSession: HostMember {
     /// The number of forwards that the agent requested.
     private var publishedCount = 0
     var streams = IdleStreams()
-    /// Counts the agent's flows; replaced by the agent's own share when it is admitted.
+    /// Counts the descriptors of the agent's flows. Unlimited until the agent is admitted; then the share that
+    /// `AgentReception` returns.
     private(set) var share = DescriptorShare.unbounded()
 
     init(
@@ -60,7 +61,7 @@ final class AgentSession: HostMember {
         do throws(Refusal) {
             var welcome = try host.reception.admit(agent, queues: present)
             if present.count < agent.offer.queues { welcome.queues = UInt8(present.count) }
-            // Now owned by the reception.
+            // The `AgentReception` owns the queues now.
             queues = []
             isAdmitted = true
             beginSharing(host)
@@ -78,7 +79,7 @@ final class AgentSession: HostMember {
         share.onDemand { agent.giveBack() }
     }
 
-    /// Ends idle flows, as many as other guests need.
+    /// Ends idle flows, as many as other guests need descriptors.
     func giveBack() {
         guard share.isInDebt, let host else { return }
         let kept = streams.idle.map { stream in
@@ -101,7 +102,7 @@ final class AgentSession: HostMember {
             guard count == agent.offer.queues else {
                 return channel.refuse(AgentError.invalid, "queue \(queue) of \(count) does not belong here")
             }
-            // The agent offers more queues than the limit in the welcome.
+            // The agent offers more queues than the host accepts, and this queue is beyond the limit.
             guard queue < mostQueues else {
                 return channel.refuse(AgentError.full, "the host takes \(mostQueues) queues")
             }
@@ -191,7 +192,7 @@ final class AgentSession: HostMember {
     private func failToSend(_ reason: String) {
         sendFailure = reason
         unsent = []
-        // The caller may still need the session, so it ends later.
+        // The caller may still need the session, so the session ends later in this turn.
         host?.loop.resume(self)
     }
 
@@ -261,7 +262,8 @@ final class AgentSession: HostMember {
         }
     }
 
-    /// Opens a socket whose descriptor is counted.
+    /// Opens the socket of a published port. Its descriptor has been counted by the caller; on failure the count is
+    /// undone.
     private func openPublished(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
         do throws(Refusal) {
             return try PublishedSocket.open(request)

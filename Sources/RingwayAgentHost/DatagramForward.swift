@@ -74,7 +74,8 @@ final class DatagramForward: HostMember {
 
     private func endIdlest() { clients.values.min { $0.usedAt < $1.usedAt }?.end(reset: true) }
 
-    /// Counts a client's descriptor; if the share is used up, the port's oldest client ends for it.
+    /// Counts the descriptor of a new client. If the guest's share is used up, the port's client with the longest idle
+    /// time ends in favour of the new one.
     private func admit(_ share: DescriptorShare) -> Bool {
         let grant = share.acquire()
         if grant == .beyondShare, !clients.isEmpty {
@@ -104,7 +105,7 @@ final class DatagramClient: HostRelay {
     private var early: [[UInt8]] = []
     private var hasChannel = false
 
-    /// Creates the client's socket, whose descriptor its session's share has counted; `nil` on failure.
+    /// Creates the client's socket, whose descriptor the caller has counted in the session's share; `nil` on failure.
     init?(
         own: TransportAddress, peer: TransportAddress, _ ends: AgentConnection, forward: DatagramForward,
         session: AgentSession, host: HostLoop
@@ -131,7 +132,7 @@ final class DatagramClient: HostRelay {
         return flow
     }
 
-    /// Sends a datagram that the port's socket received to the guest.
+    /// Sends the guest a datagram that was received on the port's own socket.
     func send(_ payload: [UInt8]) {
         use()
         if isMoving {
@@ -141,7 +142,7 @@ final class DatagramClient: HostRelay {
         }
     }
 
-    /// The guest's server is connected, through a channel that is counted.
+    /// The agent has connected to the guest's server. The descriptor of `channel`, which leads there, is counted.
     func start(channel: Int32) {
         guard !hasEnded else {
             Glibc.close(channel)

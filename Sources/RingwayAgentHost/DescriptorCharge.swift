@@ -2,16 +2,16 @@ internal import RingwayStorage
 
 /// The budget or share in which a descriptor of the agents' thread is counted.
 enum DescriptorCharge {
-    /// Nothing: the host itself opened it.
+    /// The descriptor is not counted: the host itself opened it.
     case none
-    /// The budget: the descriptor of a connection without a session, or of a control channel.
+    /// The descriptor of a connection without a session, or of a control channel, is counted in the budget.
     case standing(DescriptorBudget)
-    /// An agent's share, as a flow.
+    /// The descriptor of a flow is counted in an agent's share.
     case flow(DescriptorShare)
-    /// An agent's share, as a published port.
+    /// The descriptor of a published port is counted in an agent's share.
     case lasting(DescriptorShare)
 
-    /// The descriptor is closed.
+    /// Undoes the count, because the descriptor is closed.
     func release() {
         switch self {
         case .none: break
@@ -24,7 +24,7 @@ enum DescriptorCharge {
 
 /// A flow on the agents' thread that could end to free descriptors for another guest.
 struct IdleMember {
-    /// Monotonic nanoseconds of the last use; zero for an idle stream.
+    /// Monotonic nanoseconds of the last use; zero for an idle stream, which has not been used.
     let usedAt: UInt64
     let end: () -> Void
 }

@@ -9,7 +9,8 @@ internal import RingwaySystem
 /// The state of the agents' thread: sessions, channels without a session, and relays that no shard takes. Confined to
 /// this thread.
 final class HostLoop {
-    /// The most channels without a hello. Beyond it the oldest channel of the peer with most is closed.
+    /// The most channels without a hello. Beyond it the oldest channel of the peer with the most such channels is
+    /// closed.
     private static var maximumPending: Int { 1_024 }
     /// The most agents.
     private static var maximumSessions: Int { 1_024 }
@@ -18,7 +19,7 @@ final class HostLoop {
 
     let loop: EventLoop
     let token: [UInt8]
-    /// The most queues of an agent's guest; it may offer more.
+    /// The most queues of an agent's guest; the agent may offer more.
     private let mostQueues: Int
     let reception: any AgentReception
     let budget: DescriptorBudget
@@ -64,7 +65,7 @@ final class HostLoop {
 
     /// Checks timeouts several times a second, while there are agents.
     private final class Ticker: LoopMember {
-        /// Nanoseconds.
+        /// The interval between two checks, in nanoseconds.
         static var interval: UInt64 { 250_000_000 }
 
         weak var host: HostLoop?
@@ -145,7 +146,8 @@ final class HostLoop {
         session.admitWhenComplete()
     }
 
-    /// Ends the oldest session of a peer that has more sessions than the new one's peer would have with one more.
+    /// Makes room for a new session by ending the oldest session of the peer that has the most. Returns false if the
+    /// new session would give its own peer the most.
     private func makeRoom(for newcomer: ConnectionPeer) -> Bool {
         let all = sessions.values.sorted { $0.agent.id < $1.agent.id }
         guard let index = ConnectionPeer.excess(among: all.map(\.peer) + [newcomer]), index < all.count,
@@ -155,8 +157,8 @@ final class HostLoop {
         return true
     }
 
-    /// Ends the previous session of a restarted agent, if the origin proves that it is the same machine: a vsock
-    /// detects the end of a guest that did not close it only after a while.
+    /// Ends the previous session of a restarted agent, if the origin proves that it is the same machine. The host
+    /// notices only after a while that the vsock of a guest has gone without being closed.
     private func replace(_ session: AgentSession) {
         guard let machine = session.origin.machine else { return }
         for other in sessions.values
@@ -185,7 +187,8 @@ final class HostLoop {
 
     func endForward(_ key: AgentRoute, agent: UInt32) { session(of: agent)?.endForward(key) }
 
-    /// Connects to a monitor's socket, and again whenever an agent uses the connection, while the loop runs.
+    /// Connects to a monitor's socket. When the agent has begun to use the connection, the next one is opened, as long
+    /// as the loop runs.
     func connect(_ monitor: MonitorSocket) {
         monitor.host = self
         monitor.connect()

@@ -4,9 +4,9 @@ internal import RingwaySystem
 
 /// A member of the agents' loop that owns a counted descriptor.
 class HostMember: LoopMember {
-    /// Adopted; -1 once ownership was passed on or it was closed.
+    /// The adopted descriptor; -1 once it was closed or passed to another owner.
     private(set) var descriptor: Int32
-    /// Increases from member to member; zero while not registered.
+    /// A number that increases from member to member; zero while the member is not registered.
     fileprivate(set) var number: UInt64 = 0
     fileprivate(set) weak var host: HostLoop?
     /// The budget or share that counts the descriptor.
@@ -32,7 +32,8 @@ class HostMember: LoopMember {
         charge = .none
     }
 
-    /// Deregisters and returns the descriptor. An agent's flow stays counted, by its new owner.
+    /// Deregisters and returns the descriptor. If it is counted as part of an agent's flow, it stays counted, and its
+    /// new owner must release the count.
     final func relinquish() -> Int32 {
         host?.unwatch(self)
         if case .standing = charge { charge.release() }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// A ready stream of an agent, until the reply to its dial.
+/// A ready stream of an agent, until the agent has answered the host's request to dial a server.
 final class HostStream: HostMember {
     private weak var session: AgentSession?
     private var reader = AgentMessageReader.ofHost()
@@ -13,11 +13,11 @@ final class HostStream: HostMember {
         super.init(descriptor)
     }
 
-    /// Sends the dial to the agent.
+    /// Sends the request to dial a server to the agent.
     func dial(_ dial: IdleStreams.Dial) {
         self.dial = dial
         host?.loop.schedule(self, at: dial.deadline)
-        // The socket has room: only a welcome was ever sent on it.
+        // The socket has room for the message: nothing but the answer to the agent's hello was sent on it before.
         guard ChannelSocket.send(.dial(dial.target), on: descriptor) else {
             return fail(Refusal(errorNumber: AgentError.gone))
         }

@@ -6,16 +6,16 @@ internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// The ready streams of an agent, and the dials that wait for one.
+/// The ready streams of an agent, and the requests to dial a server that wait for a stream.
 struct IdleStreams {
-    /// A pending connection.
+    /// A request to connect to a server in the guest, and what to do with the result.
     struct Dial {
         let target: DialTarget
         let deadline: UInt64
         let completion: (Result<HostStream, Refusal>) -> Void
     }
 
-    /// Ready streams, least recently used first.
+    /// Ready streams, the oldest first.
     var idle: [HostStream] = []
     var waiting: [Dial] = []
     /// Streams with a dial that the agent has not answered.
@@ -46,7 +46,7 @@ extension AgentSession {
         requestStreams()
     }
 
-    /// Requests as many streams as there are dials without one.
+    /// Requests streams from the agent, so that each dial that waits gets one.
     private func requestStreams() {
         let missing = streams.waiting.count - streams.expected
         guard missing > 0 else { return }
@@ -55,7 +55,8 @@ extension AgentSession {
         send(.moreStreams(count))
     }
 
-    /// The agent has opened a stream for which its guest's share has no descriptor: the oldest waiting dial fails.
+    /// The agent has opened a stream, but the guest's share has no descriptor for it. The dial that has waited longest
+    /// fails.
     func failForLackOfDescriptors() {
         if streams.expected > 0 { streams.expected -= 1 }
         guard !streams.waiting.isEmpty else { return }
@@ -91,7 +92,8 @@ extension AgentSession {
         let late = streams.waiting.filter { $0.deadline <= now }
         guard !late.isEmpty else { return }
         streams.waiting.removeAll { $0.deadline <= now }
-        // If the agent opened too few, they are requested again.
+        // Streams that the agent was asked for and has not opened no longer count, so that the next dial requests them
+        // again.
         streams.expected = 0
         for dial in late { dial.completion(.failure(Refusal(errorNumber: AgentError.timedOut))) }
     }

@@ -4,13 +4,14 @@ internal import RingwaySystem
 
 /// The unix socket through which Firecracker and cloud-hypervisor let the host connect to a vsock port of the guest.
 ///
-/// The host sends "CONNECT PORT" and a newline, the monitor "OK" and a host port. There is always one connection on
-/// which the agent has not sent yet; the agent chooses its role, and the next connection is opened.
+/// The host sends "CONNECT PORT" and a newline, the monitor answers "OK" and a host port. One connection is always open
+/// on which the agent has not sent anything yet. The agent's hello gives that connection its role, and the host opens
+/// the next one.
 final class MonitorSocket {
     private let path: String
     private let port: UInt32
     weak var host: HostLoop?
-    /// A number that no listener uses.
+    /// The `ChannelOrigin.listener` of this socket's channels: a number that no listener has.
     private let mark: UInt64
 
     /// Nanoseconds until the next attempt if the guest does not listen yet.
@@ -53,9 +54,9 @@ final class MonitorSocket {
 
     /// A connection that waits for "OK".
     private final class Answer: HostMember {
-        /// Nanoseconds.
+        /// The timeout of the monitor's answer, in nanoseconds.
         static var timeout: UInt64 { 5_000_000_000 }
-        /// "OK " and a port.
+        /// The most bytes of the answer: "OK ", a port and a newline.
         private static var longestLine: Int { 32 }
 
         private let monitor: MonitorSocket

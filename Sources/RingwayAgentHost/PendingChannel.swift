@@ -12,7 +12,8 @@ final class PendingChannel: HostMember {
     /// The peer, for the limit of pending channels per peer.
     let peer: ConnectionPeer
     private var reader = AgentMessageReader.ofAgent()
-    /// `nil` for a channel opened by the host, which the agent uses when needed.
+    /// When the channel is closed without a hello; `nil` for a channel opened by the host, on which the agent sends a
+    /// hello only when it needs a channel.
     private let deadline: UInt64?
     /// Called once: with true after the first message, with false if the channel ended before.
     var onFirstMessage: ((_ hasCome: Bool) -> Void)?

@@ -16,7 +16,8 @@ public enum PublishedSocket {
         if isStream {
             guard listen(socket.rawValue, backlog) == 0 else { throw Refusal(errorNumber: errno) }
         } else {
-            // Sockets for single clients may now bind to the same port.
+            // Allows sockets for single clients to bind to the same port. Set after the bind, which therefore fails if
+            // another program has the port.
             _ = ringway_set_option(socket.rawValue, SOL_SOCKET, SO_REUSEPORT, 1)
             DatagramForward.prepare(socket.rawValue, ipv4: request.host.address.isIPv4)
         }

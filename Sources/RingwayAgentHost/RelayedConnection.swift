@@ -19,12 +19,12 @@ class HostRelay: LoopRelay {
         super.init(host.relays, near: near, far: far, farHasRecords: true)
     }
 
-    /// The entry in lists of flows.
+    /// The relay's entry in lists of flows; `nil` if it has none.
     var flow: AgentFlow? { nil }
 
     override func visited() { usedAt = host.loop.now }
 
-    /// Counts as used, although no data has been moved yet.
+    /// Counts the relay as used now, although it has not moved data.
     final func use() { usedAt = host.loop.now }
 }
 

@@ -1,6 +1,6 @@
 public import RingwayModel
 
-/// All messages, each sent in an envelope.
+/// All messages, each sent in an envelope. The number in each comment is the message's kind in the envelope.
 public enum AgentMessage: Hashable, Sendable {
     /// 1, from the agent: the first message of every channel.
     case hello(Hello)
@@ -12,17 +12,17 @@ public enum AgentMessage: Hashable, Sendable {
     case dial(DialTarget)
     /// 5, from the agent on a stream: connected, or the reason why not.
     case dialled(Refusal?)
-    /// 6, from the host on control: requests this many streams beyond the ready ones (2 bytes).
+    /// 6, from the host on the control channel: requests this many streams beyond the ready ones (2 bytes).
     case moreStreams(UInt16)
-    /// 7, from the agent on control.
+    /// 7, from the agent on the control channel: listening ports of the guest that were opened or closed.
     case ports(PortReport)
-    /// 8, from the agent on control.
+    /// 8, from the agent on the control channel: requests a port of the host.
     case publish(PublishRequest)
-    /// 9, from the host on control.
+    /// 9, from the host on the control channel: the answer to a request for a port.
     case published(PublishAnswer)
-    /// 10, from the agent on control: withdraws the request of this number (4 bytes).
+    /// 10, from the agent on the control channel: withdraws the request of this number (4 bytes).
     case unpublish(UInt32)
-    /// 11, from the host on control: the time of day in nanoseconds since 1970 (8 bytes).
+    /// 11, from the host on the control channel: the time of day in nanoseconds since 1970 (8 bytes).
     case clock(UInt64)
 
     var kind: UInt16 {

@@ -22,8 +22,8 @@
 ///   channel's hello once all of them are connected, so that the guest is attached before it gets its addresses.
 /// - **stream**: idle until the host sends a dial request. After a reply without error it carries records, in the
 ///   format of `StreamRecord`. The agent keeps a few of them connected ahead of time.
-/// - **host socket**: the reverse of a dial request, for a unix socket in the guest that leads to the host: the welcome
-///   is the reply, and records follow at once.
+/// - **host socket**: a connection of a program in the guest to a unix socket of the host. The host connects to that
+///   socket before it answers the hello, and records follow the welcome at once.
 ///
 /// A side that receives an invalid message closes the channel.
 public enum AgentProtocol {

@@ -17,7 +17,7 @@ extension DialTarget {
         static let unix: UInt8 = 3
     }
 
-    /// `sun_path` without its terminating zero.
+    /// The most bytes of a path: `sun_path` without its terminating zero.
     static var maximumPathLength: Int { 107 }
 
     func write(_ writer: inout ByteWriter) {

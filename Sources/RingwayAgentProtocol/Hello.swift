@@ -17,7 +17,7 @@ public struct Hello: Hashable, Sendable {
         case control(GuestOffer)
         /// Ethernet frames of one of several queues.
         case frames(queue: UInt16, of: UInt16)
-        /// Connections that the host will dial.
+        /// A connection to a server in the guest, which the host names later, by a dial request.
         case stream
         /// A connection from the guest to the host's socket with this name.
         case hostSocket(name: String)
@@ -71,7 +71,8 @@ public struct Hello: Hashable, Sendable {
     init(_ reader: inout ByteReader) throws(AgentProtocolFailure) {
         guard Array(try reader.bytes(8)) == AgentProtocol.magic else { throw .notAnAgent }
         version = try reader.integer()
-        // The fields of another version are not read: it is refused, and only the refusal is understood.
+        // A hello of another version is refused, so its further fields are not read. All versions understand the
+        // refusal.
         guard version == AgentProtocol.version else {
             role = .stream
             session = .none
@@ -99,7 +100,7 @@ public struct Hello: Hashable, Sendable {
 
 /// An agent's description of its guest.
 public struct GuestOffer: Hashable, Sendable {
-    /// A hello with more queues is refused.
+    /// The most queues; a hello with more is refused.
     public static var maximumQueues: UInt16 { 64 }
 
     /// The interface's ethernet address.

@@ -8,7 +8,8 @@ public import RingwayModel
 ///     | number        |what| 0  | port  | host's address | port  | guest's address|
 ///     +---------------+----+----+-------+----------------+-------+----------------+
 ///
-/// The number is chosen by the agent and repeated in the reply. A host port of zero leaves the choice to the host.
+/// The number is chosen by the agent and repeated in the reply. "What" is 1 for TCP and 2 for UDP. A host port of zero
+/// leaves the choice to the host.
 public struct PublishRequest: Hashable, Sendable {
     public var number: UInt32
     public var transport: AgentTransport

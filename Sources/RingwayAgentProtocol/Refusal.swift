@@ -4,7 +4,7 @@ internal import Glibc
 ///
 ///      0               4       6
 ///     +---------------+-------+----------+
-///     | errno         | bytes| text     |
+///     | errno         | bytes | text     |
 ///     +---------------+-------+----------+
 public struct Refusal: Error, Hashable, Sendable {
     /// Linux's error number; never zero.

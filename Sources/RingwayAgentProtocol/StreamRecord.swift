@@ -6,9 +6,9 @@
 ///     +---------------+----------------------+
 ///
 /// A stream's sender makes a record of the available data; each datagram is exactly one record. A record without
-/// payload ends its direction: the sender's peer has closed, or half-closed. The other direction continues. When both
-/// have ended the channel is closed. If it closes earlier, the connection was reset. Half-close and reset can therefore
-/// be distinguished in every order, unlike with end of file alone.
+/// payload ends its direction: the sender has read end of file from the socket whose data it sends. The other direction
+/// continues. When both have ended the channel is closed. If it closes earlier, the connection was reset. Half-close
+/// and reset can therefore be distinguished in every order, unlike with end of file alone.
 ///
 /// An empty datagram is the exception: its header is 0x8000_0000, because zero would be the end.
 public enum StreamRecord {

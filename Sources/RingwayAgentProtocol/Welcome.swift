@@ -16,7 +16,7 @@ public struct Welcome: Hashable, Sendable {
     public var readyStreams: UInt16
     /// Whether the host wants reports of listening ports.
     public var wantsPorts: Bool
-    /// The number of offered queues that the host uses, the first ones; zero for all.
+    /// How many of the offered queues the host uses, from the first one on; zero for all.
     public var queues: UInt8
     /// The guest's addresses; `nil` for an agent without frames.
     public var network: GuestNetwork?

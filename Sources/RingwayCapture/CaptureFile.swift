@@ -19,12 +19,13 @@ struct CaptureFile: ~Copyable {
     private var descriptor: Int32
     /// Bytes in the current file.
     private var size: Int
-    /// Whether a partial block can be truncated: not in a pipe.
+    /// Whether the file is regular, so that a partial block can be removed by truncation. A pipe cannot be truncated.
     private let isRegular: Bool
-    /// A pipe's reader has received part of a block and stopped reading; it could not parse anything sent after that.
+    /// Whether a pipe received only part of a block, because its reader stopped reading. Nothing more is written then:
+    /// the reader could not parse it.
     private var isTorn = false
 
-    /// Milliseconds after which a pipe's reader that reads nothing is abandoned.
+    /// Milliseconds for which a write to a full pipe waits for the reader, before it fails with EAGAIN.
     private static var readerTimeout: Int32 { 2_000 }
 
     /// The most bytes that a file's name may have, as the kernel bounds paths.
@@ -76,13 +77,13 @@ struct CaptureFile: ~Copyable {
         CaptureFailure("cannot \(verb) the capture file \(path): \(String(cString: strerror(error)))")
     }
 
-    /// Returns zero or the `errno`. Without its header a file is empty.
+    /// Returns zero or the `errno`. A file whose header cannot be written is truncated to zero bytes.
     private static func writeHeader(to descriptor: Int32, _ options: CaptureOptions) -> Int32 {
         withUnsafeTemporaryAllocation(byteCount: CaptureWriter.fileHeaderLength, alignment: 8) { bytes in
             guard let start = bytes.baseAddress else { return EINVAL }
             CaptureWriter.writeFileHeader(to: start, snapLength: options.snapLength)
             let (_, error) = writeAll(UnsafeRawBufferPointer(bytes), to: descriptor)
-            // Not possible for a pipe, whose data cannot be removed again.
+            // This fails for a pipe, whose data cannot be removed again.
             if error != 0 { _ = ftruncate(descriptor, 0) }
             return error
         }
@@ -102,7 +103,7 @@ struct CaptureFile: ~Copyable {
         }
         var rest = blocks
         while !rest.isEmpty {
-            // A rotation or a header that failed is tried again with the next blocks.
+            // If an earlier call failed to write a file's header or to rotate the files, this one tries again.
             var error = size == 0 ? beginFile() : 0
             var (count, bytes) = Self.whole(rest, within: room)
             if error == 0, count == 0 {
@@ -141,7 +142,7 @@ struct CaptureFile: ~Copyable {
             CaptureWriter.writeStatistics(
                 to: start, nanosecondsSince1970: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec),
                 received: UInt64(received), dropped: UInt64(dropped))
-            // A file without this block is complete, too.
+            // A failure is ignored: a file without this block is complete, too.
             if size > 0 { _ = append(UnsafeRawBufferPointer(bytes)) }
         }
     }
@@ -155,7 +156,7 @@ struct CaptureFile: ~Copyable {
         if ftruncate(descriptor, off_t(length)) == 0 { size = length }
     }
 
-    /// Moves each file to the next number and begins a new one. Returns zero or the `errno`.
+    /// Renames each file to the next number (`path` to `path.1`) and begins a new one. Returns zero or the `errno`.
     private mutating func rotate() -> Int32 {
         for number in stride(from: max(1, options.fileCount) - 1, through: 1, by: -1) {
             let older = number == 1 ? options.path : "\(options.path).\(number - 1)"
@@ -169,7 +170,7 @@ struct CaptureFile: ~Copyable {
         return beginFile()
     }
 
-    /// Bytes written, and zero or the `errno` of the failure.
+    /// Writes as many of the bytes as possible. Returns their number, and zero or the `errno` of the failure.
     private static func writeAll(
         _ bytes: UnsafeRawBufferPointer, to descriptor: Int32
     ) -> (count: Int, error: Int32) {
@@ -190,7 +191,7 @@ struct CaptureFile: ~Copyable {
 
     // MARK: Blocks
 
-    /// The whole blocks at the start of `blocks` that fit `room` bytes, and their length.
+    /// The number of whole blocks at the start of `blocks` that fit `limit` bytes, and their length.
     private static func whole(_ blocks: UnsafeRawBufferPointer, within limit: Int) -> (count: Int, bytes: Int) {
         var (count, bytes) = (0, 0)
         while bytes < blocks.count {
@@ -202,7 +203,7 @@ struct CaptureFile: ~Copyable {
         return (count, bytes)
     }
 
-    /// A block's second word is its length.
+    /// The length of the first block, which bytes 4 to 7 of a block contain.
     private static func length(of block: UnsafeRawBufferPointer) -> Int {
         precondition(block.count >= 12, "blocks are whole")
         let length = Int(block.loadUnaligned(fromByteOffset: 4, as: UInt32.self))

@@ -69,7 +69,7 @@ public final class CaptureSession: Sendable {
 
     deinit { if bell >= 0 { close(bell) } }
 
-    // MARK: From shards
+    // MARK: Called by shards
 
     /// Captures a frame, from any thread.
     ///
@@ -96,7 +96,7 @@ public final class CaptureSession: Sendable {
         if mustWake { wake() }
     }
 
-    // MARK: From the control plane
+    // MARK: Called by the control plane
 
     public var status: CaptureStatus {
         state.withLock { state in
@@ -150,7 +150,7 @@ public final class CaptureSession: Sendable {
         guard let argument else { return nil }
         let work = Unmanaged<Work>.fromOpaque(argument).takeRetainedValue()
         ringway_name_thread("ringway-capture")
-        // All signals are blocked, SIGPIPE included: the write then fails with EPIPE.
+        // All signals are blocked, SIGPIPE included, so that a write to a pipe without a reader fails with EPIPE.
         var signals = sigset_t()
         sigfillset(&signals)
         pthread_sigmask(SIG_SETMASK, &signals, nil)

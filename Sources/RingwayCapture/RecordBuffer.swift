@@ -64,8 +64,9 @@ struct RecordBuffer: ~Copyable {
         return .kept
     }
 
-    /// Makes the other half, which must be empty, the one to fill, and returns the records of this one. The result is
-    /// an address, because a pointer must not leave the lock's closure; it is valid until the next call.
+    /// Swaps the halves: the other half, which must be empty, is filled from now on. Returns the records of the half
+    /// that was filled until now, as an address, because a pointer must not leave the lock's closure. The address is
+    /// valid until the next call.
     mutating func swap() -> (address: UInt, count: Int) {
         defer {
             filling = 1 - filling

@@ -30,12 +30,13 @@ public final class Engine: Sendable {
         let guest: UnsafeMutablePointer<ShardGuest>
     }
 
-    /// Serves a guest from `start` on. Uses one shard for each queue of the link, or all shards if there are fewer.
+    /// Serves a guest from `start` on. Uses one shard for each queue of the link, or all if there are fewer shards.
     ///
     /// - Parameters:
-    ///   - link: adopted unless this throws; if its queues have virtio-net headers, these have 12 bytes.
+    ///   - link: the engine takes ownership of its descriptors unless this throws. Virtio-net headers, if the queues
+    ///     have them, have 12 bytes.
     ///   - shards: the shards that serve the guest; `nil` creates one for each queue of the link, for this guest alone.
-    ///   - features: of shards that are created; existing shards have their own.
+    ///   - features: the kernel features that newly created shards may use; ignored for existing ones.
     ///   - handler: called from the shards' threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, on shards: ShardSet? = nil, features: KernelFeatures,
@@ -85,7 +86,7 @@ public final class Engine: Sendable {
     /// frames may cause events and reach neighbours.
     public func start() { tellAll(.start) }
 
-    /// Creates the parts, and admits them to all shards or to none.
+    /// Creates the parts and adds each to its shard. If one cannot be added, the others are removed again.
     private static func admit(
         _ shared: EngineShared, _ link: Link, _ counters: [Counters]
     ) throws(SystemError) -> [Part] {
@@ -109,7 +110,8 @@ public final class Engine: Sendable {
             for (part, guest) in admitted.enumerated() {
                 _ = ask(guest, shared.place(of: part), shared.set, ShardCall.withdraw)
             }
-            // The remaining shards never had the guest.
+            // `withdraw` has freed the places of the admitted parts. No shard has any other part, so their places are
+            // freed here.
             for part in admitted.count..<shared.parts { shared.set.free(shared.place(of: part)) }
             for part in parts {
                 part.guest.deinitialize(count: 1)
@@ -156,8 +158,9 @@ public final class Engine: Sendable {
         return admission.wait()
     }
 
-    /// Descriptors that a guest uses as long as it is served. For each queue: the link, the spare descriptor and both
-    /// ends of the channel to the name service. Those of the shards are separate (`ShardSet.standingDescriptors`).
+    /// The number of descriptors that a guest uses as long as it is served. For each queue: the link, a reserved
+    /// descriptor (`SpareDescriptor`), both ends of the channel to the name service, and the channel over which guest
+    /// sockets arrive, if any. The shards' descriptors are counted separately (`ShardSet.standingDescriptors`).
     public static func standingDescriptors(queues: Int, hasGuestSockets: Bool) -> Int {
         queues * (hasGuestSockets ? 5 : 4)
     }
@@ -169,14 +172,14 @@ public final class Engine: Sendable {
     private func giveBack() { tellAll(.giveBack) }
 
     deinit {
-        // As long as a shard may have the guest, its memory must stay.
+        // `stop` empties the list. Otherwise a shard may still run a part of the guest, which uses the counters.
         guard guests.withLock({ $0.isEmpty }) else { return }
         for counters in counters { counters.deallocate() }
     }
 
-    // MARK: Changes
+    // MARK: Changing the guest
 
-    /// Timeout for shards to make a change, in milliseconds. Stopped shards are not waited for.
+    /// Timeout for parts to carry out a command, in milliseconds. A part that has been removed answers at once.
     static var changeTimeout: Int32 { 1_000 }
 
     /// Sends commands to every shard and waits until they are carried out. A shard may read the guest's frames before
@@ -195,28 +198,29 @@ public final class Engine: Sendable {
         change(addresses.map { .revokeAddress($0) })
     }
 
-    /// Changes the guest's DNS search domains; the guest learns of them when it next asks its services.
+    /// Changes the guest's DNS search domains. A router advertisement announces them at once, DHCP with its next reply.
     public func setSearchDomains(_ domains: [String]) {
-        // The first part runs the services.
+        // Only the first part runs the DHCP server and sends router advertisements.
         send(.setSearchDomains(domains), to: 0)
     }
 
     /// Applies another policy to flows that are opened after this has returned.
     public func setPolicy(_ policy: DestinationPolicy) { change(.setPolicy(policy)) }
 
-    /// Writes frames to this capture only, once this has returned; `nil` stops capturing. Meanwhile new connections of
-    /// published ports use the link, so that they are captured.
+    /// Writes frames to this capture only, once this has returned; `nil` stops capturing. While frames are captured,
+    /// new connections of published ports do not bypass the link, so that their frames are captured, too.
     public func setCapture(_ capture: CaptureSession?) { change(.setCapture(capture)) }
 
-    /// Relays bytes between a plain socket and a channel to the guest's agent, which frames them in records. Both
-    /// descriptors are non-blocking.
+    /// Relays bytes between a socket of the host and a channel to the guest's agent. The socket carries the plain
+    /// bytes, the channel carries them in records. Both descriptors are non-blocking.
     ///
     /// - Parameters:
-    ///   - client: counted in the engine's share of descriptors, as is the channel.
-    ///   - address: the client's; `nil` if it has none.
-    ///   - server: the server's address in the guest; `nil` if it has none.
-    ///   - route: the number of the connection's forward, for lists of flows.
-    ///   - isOpenedByGuest: the client is a program in the guest, and the socket leads to a server on the host.
+    ///   - client: the socket of the host. It and the channel are already counted in the guest's share of descriptors.
+    ///   - address: the address of the connection's client; `nil` if it has none.
+    ///   - server: the address of the connection's server; `nil` if it has none.
+    ///   - route: the number of the forward to which the connection belongs, for lists of flows.
+    ///   - isOpenedByGuest: the connection's client is a program in the guest, and `client` is connected to a server on
+    ///     the host. False if the server is in the guest.
     public func join(
         client: consuming OwnedDescriptor, channel: consuming OwnedDescriptor, from address: TransportAddress?,
         to server: TransportAddress?,
@@ -248,7 +252,7 @@ public final class Engine: Sendable {
             }
     }
 
-    /// Every counter, summed over the guest's parts, in the order of `Metric`, then the frame parser's reasons.
+    /// Every counter, summed over the guest's parts: those of `Metric`, then the refused frames by `DropReason`.
     public func snapshot() -> [Count] {
         var rows: [Count] = []
         for metric in Metric.allCases {
@@ -262,13 +266,13 @@ public final class Engine: Sendable {
         return rows
     }
 
-    /// Removes the guest from its shards and waits for that. When it returns, the guest's flows have ended with RST on
-    /// the host and published ports are free. Called once.
+    /// Removes the guest from its shards, and waits until they have removed it. When this returns, the guest's flows
+    /// have ended with RST on the host, and no shard uses the listening sockets of published ports. Called once.
     public func stop() {
         let removal = GuestRemoval()
         tellAll(.stop(removal))
         let parts = guests.withLock { $0 }
-        // The kernel has not completed all operations in time, so the memory must not be freed.
+        // On a timeout the kernel may still have operations in flight that use the memory, so it is not freed.
         guard removal.wait(for: parts.count, seconds: Self.removalTimeout) else { return }
         for part in parts {
             part.guest.deinitialize(count: 1)

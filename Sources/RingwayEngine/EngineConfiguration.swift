@@ -9,57 +9,59 @@ internal import Synchronization
 
 /// The configuration of an engine; fixed for its life.
 public struct EngineConfiguration: Sendable {
-    /// The stack's configuration; `shard` is set per shard.
+    /// The stack's configuration. The engine sets `shard`, `shards` and `segmentsUDP` itself.
     public var stack: Stack.Configuration
     /// The initial capture; `Engine.setCapture` changes it.
     public var capture: CaptureSession?
-    /// One descriptor for each queue, adopted: a channel that supplies sockets from inside the guest. Empty for none.
+    /// For each queue, a socket over which the engine receives sockets that were created in the guest's network
+    /// namespace (`SocketSupply`). The engine takes ownership. Empty if the namespace is not accessible.
     public var guestSockets: [Int32] = []
     /// Whether the kernel's multishot read may be used; false tests the code path for kernels before 6.7.
     public var usesMultishotRead = true
-    /// Decides which addresses the guest may send from, on a network with several guests: the guest may only use its
-    /// ethernet address and these. `nil` on a network with a single guest.
+    /// Decides which IP addresses the guest may send from; its ethernet address is fixed. `nil` if the network does not
+    /// check source addresses, in which case it has only one guest.
     public var claims: (any AddressClaims)?
     /// The most neighbours of a guest, and the most IPv6 addresses from which it may send.
     public var neighborLimit = 64
     public var addressLimit = 16
-    /// Whether a connection from one of the guest's privileged ports, below 1024, uses the same host port if it is free
-    /// and permitted.
+    /// Whether the host socket of a connection from a privileged port of the guest (below 1024) is bound to the same
+    /// port, if that port is free and permitted.
     public var keepsPrivilegedPorts = false
     /// The guest's share of the process's descriptors; `nil` for an engine that is alone in the process.
     public var descriptors: DescriptorShare?
     /// Checked when an engine has allocated all of its memory, before any frame is read; false makes `init` fail.
     public var hasMemoryLeft: @Sendable () -> Bool = { true }
-    /// The most nanoseconds for which a shard of the engine's own polls before it sleeps, when polling has recently
-    /// found work; zero disables it.
+    /// The most nanoseconds for which a shard polls before it sleeps, when polling has recently found work; zero
+    /// disables polling. Used only for shards that the engine creates.
     public var busyPoll: UInt64 = 0
 
     public init(stack: Stack.Configuration) { self.stack = stack }
 }
 
-/// A network's registry of IPv6 addresses, as used by shards.
+/// The network's registry of addresses, as used by the shards of one guest.
 public protocol AddressClaims: Sendable {
-    /// Whether the engine's guest may send from the address; called once for each, from any of the engine's threads.
+    /// Whether the engine's guest may send from the address. Each part asks when it first sees the address, and again
+    /// for every frame after a refusal. Called from any of the shards' threads.
     func claim(_ address: IPv6Address) -> Bool
     /// The guest has not used the address for a while, so it becomes available to others.
     func release(_ address: IPv6Address)
     /// The guest has declined its IPv4 address; returns its replacement, or `nil` if there is none.
     func replace(_ address: IPv4Address) -> IPv4Address?
-    /// The guest has sent from an address that is not its own. Called at most once a second, and once a minute for the
-    /// same address.
+    /// The guest has sent from an IPv4 address that is not its own. Each part calls this at most once a second, and
+    /// once a minute as long as the address is the same.
     func refused(_ address: IPAddress)
 }
 
 /// An engine's event for its owner, from any of its threads.
 public enum EngineEvent: Sendable {
-    /// The link is gone. `errno` says why: the guest, its namespace or its device no longer exists. It is zero if the peer
-    /// closed a stream in order.
+    /// The link is gone. `errno` says why: the guest, its namespace or its device no longer exists. It is zero if the
+    /// peer closed a stream in order.
     case linkLost(errno: Int32)
-    /// The guest sent an invalid length, after which a stream cannot be decoded: the link is unusable.
+    /// The guest sent an invalid frame length on a stream: no later frame can be found, so the link is lost.
     case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped, and with it all of its guests.
     case ringFailed(errno: Int32)
-    /// The guest has proved to have an address, or an expected one does not answer: `target` may have changed.
+    /// The guest has proved to have an address, or an address does not answer: `Engine.target(ipv4:)` may have changed.
     case addressesChanged
 }
 
@@ -82,7 +84,7 @@ final class EngineShared: Sendable {
     nonisolated(unsafe) private let places: UnsafeMutablePointer<GuestPlace>
     private let handler: @Sendable (EngineEvent) -> Void
     private let isIPv6Known = Atomic(false)
-    /// Parts that have begun to end.
+    /// The number of parts that have begun to end.
     private let ending = Atomic(0)
 
     init(
@@ -138,7 +140,8 @@ final class EngineShared: Sendable {
         for other in 0..<parts where other != part { send(command, to: other) }
     }
 
-    /// A part has begun to end, and will post nothing more.
+    /// Called by a part that has begun to end and will post no more mail. The last call wakes all parts, because each
+    /// waits until no other part can post mail to it.
     func noteEnding() {
         guard ending.add(1, ordering: .acquiringAndReleasing).newValue == parts else { return }
         for part in 0..<parts { call(part) }
@@ -149,17 +152,17 @@ final class EngineShared: Sendable {
 
     // MARK: The guest
 
-    /// The guest has proved to have an address.
+    /// Records that the guest has proved to have an address.
     func guestShown(_ address: IPAddress, now: UInt64) {
         if addresses.shown(address, now: now) { report(.addressesChanged) }
     }
 
-    /// An address of the guest does not answer.
+    /// Records that an address of the guest does not answer.
     func guestSilent(_ address: IPAddress, now: UInt64) {
         if addresses.silent(address, now: now) { report(.addressesChanged) }
     }
 
-    /// Resets a client of a published port.
+    /// Resets a client of a published port and releases its descriptor.
     func turnAway(_ client: PortClient) {
         Endpoint.close(client.descriptor, reset: true)
         descriptors.release()

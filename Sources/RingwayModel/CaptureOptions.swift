@@ -1,6 +1,6 @@
 /// The options of a capture: which frames, and into which files.
 public struct CaptureOptions: Hashable, Sendable {
-    /// The most bytes that a file's name may have, as the kernel bounds paths.
+    /// The least value of `fileSize`, in bytes.
     public static var smallestFileSize: Int { 1 << 20 }
     /// The most files of a rotation.
     public static var mostFiles: Int { 1_000 }
@@ -27,9 +27,9 @@ public struct CaptureStatus: Sendable {
     public let options: CaptureOptions
     /// Seconds since 1970.
     public let startedAt: Int
-    /// Frames in the files, including deleted ones.
+    /// Frames written so far, including those in files that the rotation has deleted.
     public let frames: Int
-    /// Matching frames that were lost for lack of memory or disk space.
+    /// Frames lost for lack of memory or disk space. If memory is full, frames that the filter would refuse count, too.
     public let dropped: Int
     /// Why frames are missing from the capture now, such as a full disk; `nil` if none are.
     public let problem: String?

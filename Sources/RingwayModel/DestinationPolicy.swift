@@ -6,9 +6,10 @@
 public struct DestinationPolicy: Sendable {
     public var allow: [CIDRBlock]
     public var deny: [CIDRBlock]
-    /// Whether the network's host address reaches the host's own loopback.
+    /// Whether guests reach the host's loopback at the network's host address (`NetworkPlan.hostIPv4`, `hostIPv6`).
     public var hostLoopback: Bool
-    /// The host's own addresses if guests may reach none of them, whatever the other rules allow; `nil` if they may.
+    /// The host's own addresses, which are then refused to guests whatever the other rules allow; `nil` to apply only
+    /// the other rules.
     public var hostAddresses: AddressRanges?
     /// Which senders' datagrams pass a UDP mapping to the guest.
     public var udpFiltering: UDPFiltering
@@ -24,8 +25,8 @@ public struct DestinationPolicy: Sendable {
         self.udpFiltering = udpFiltering
     }
 
-    /// Whether a flow to `address`, as the host would dial it, may be opened. Called once per flow, and for each
-    /// datagram.
+    /// Whether a flow to `address`, as the host would dial it, may be opened. Called once per TCP connection, and for
+    /// each datagram.
     @inlinable
     public func permits(_ address: IPAddress) -> Bool {
         if let hostAddresses, hostAddresses.contains(address) { return false }

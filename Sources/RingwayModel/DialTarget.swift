@@ -3,7 +3,7 @@ public struct DialTarget: Hashable, Sendable {
     /// The address to dial.
     public enum Endpoint: Hashable, Sendable {
         case tcp(TransportAddress)
-        /// Each record is one datagram.
+        /// A UDP server. Each record of the agent's connection carries one datagram.
         case udp(TransportAddress)
         /// The path of a stream socket; with a leading `@` a name in the abstract namespace.
         case unix(path: String)

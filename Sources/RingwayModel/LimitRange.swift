@@ -9,9 +9,9 @@ extension Limits {
         case "--max-agent-ports": 1...10_000
         // A link has at most 64 queues.
         case "--max-queues": 1...64
-        // Enough buffers of both sizes for the queues of a kernel.
+        // The smallest pool has 128 large and 4096 small buffers.
         case "--pool-size": 16 << 20...1 << 40
-        // At least the largest segment that a guest's kernel sends.
+        // At least the longest super-frame (64 KiB) that a guest's kernel sends.
         case "--park-size", "--reorder-size": 64 << 10...1 << 30
         default: 1...1_000_000
         }

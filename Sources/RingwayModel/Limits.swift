@@ -2,14 +2,15 @@
 public struct Limits: Sendable, Equatable {
     /// TCP connections, UDP mappings and pings of a guest together. Beyond it new flows are dropped and counted.
     public var flowsPerGuest = 65_536
-    /// TCP connects to the host in progress. Beyond it the oldest ends; the guest's TCP repeats its SYN.
+    /// Connections whose TCP handshake is in progress. The limit applies separately to those that the guest opens and
+    /// to those of clients of published ports. Beyond it the oldest one ends; the guest's TCP repeats its SYN.
     public var halfOpenConnects = 4_096
     /// UDP mappings (a guest's address and port). Beyond it the mapping with the longest idle time is evicted; mappings
     /// without any reply are evicted first.
     public var udpMappings = 8_192
     /// Peers of UDP mappings and pings that have more than one peer. Beyond it the least recently used peer of a
-    /// mapping with the most peers is evicted. The default is the largest number for which the flow table need not
-    /// grow.
+    /// mapping with the most peers is evicted. The default does not enlarge the flow table of a guest with one queue:
+    /// the table's size is a power of two.
     public var udpPeers = 24_576
     /// Ping sockets. Beyond it the mapping with the longest idle time is evicted.
     public var pingMappings = 256
@@ -31,10 +32,10 @@ public struct Limits: Sendable, Equatable {
     public var guestsPerNetwork = 64
     /// IPv6 source addresses per guest on a network with several guests. Beyond it frames are dropped.
     public var addressesPerGuest = 16
-    /// Owners of published ports with leases. Beyond it a lease is refused.
+    /// Owners of published ports with a lease, after which their ports are removed. Beyond it a lease is refused.
     public var forwardOwners = 1_024
 
-    /// Host ports per agent, for its own forwards and for `--follow-ports` each.
+    /// Host ports per agent: as many for the ports that the agent publishes, and as many again for `--follow-ports`.
     public var portsPerAgent = 1_024
     /// Queues, and therefore threads, of an agent's guest; zero for the number of shards. An agent that offers more is
     /// limited to this number.

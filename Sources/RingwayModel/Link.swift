@@ -2,12 +2,12 @@
 ///
 /// Each queue belongs to exactly one shard, and the frames of a flow that use one queue stay in order.
 public struct Link: Sendable {
-    /// One non-blocking descriptor per queue, owned by the link's owner.
+    /// One non-blocking descriptor per queue. A `Link` does not close them; attaching a guest takes ownership of them.
     public var queues: [Int32]
     /// The framing of each queue.
     public var framing: Framing
-    /// Whether the guest accepts several UDP datagrams of one size as one frame (VIRTIO_NET_F_GUEST_USO4 and 6). Not
-    /// needed if segmentation is done in software.
+    /// Whether the guest accepts several UDP datagrams of one size as one frame (VIRTIO_NET_F_GUEST_USO4 and 6).
+    /// Irrelevant for a link without a virtio-net header, whose frames Ringway segments in software.
     public var takesUDPSuperFrames: Bool
 
     public init(queues: [Int32], framing: Framing = .device, takesUDPSuperFrames: Bool) {

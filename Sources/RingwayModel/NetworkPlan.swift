@@ -12,7 +12,7 @@ public struct NetworkPlan: Sendable {
     public var ipv4PrefixLength: Int
     /// The default router, and the DNS and DHCP server.
     public var gatewayIPv4: IPv4Address
-    /// Stands for the host's loopback.
+    /// The address that stands for the host's loopback.
     public var hostIPv4: IPv4Address
     /// The first address a guest may have.
     public var firstGuestIPv4: IPv4Address
@@ -22,7 +22,7 @@ public struct NetworkPlan: Sendable {
     public var ipv6Prefix: IPv6Address
     /// The gateway's address inside the prefix.
     public var gatewayIPv6: IPv6Address
-    /// Stands for the host's loopback.
+    /// The address that stands for the host's loopback.
     public var hostIPv6: IPv6Address
     /// The first address for a guest whose interface Ringway configures.
     public var firstGuestIPv6: IPv6Address
@@ -111,8 +111,8 @@ extension NetworkPlan {
         address.rawValue >= firstGuestIPv4.rawValue && address.rawValue <= lastGuestIPv4.rawValue
     }
 
-    /// Whether a guest may hold the address: link-local, or in the prefix and neither the gateway's nor the host's. The
-    /// prefix's first address is the subnet-router anycast address (RFC 4291 §2.6.1).
+    /// Whether a guest may hold the address: link-local or in the prefix, and neither the gateway's nor the host's. A
+    /// zero interface identifier is refused, because it makes the subnet-router anycast address (RFC 4291 §2.6.1).
     @inlinable
     public func isGuest(_ address: IPv6Address) -> Bool {
         guard contains(address) || address.isLinkLocal else { return false }

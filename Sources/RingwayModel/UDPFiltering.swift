@@ -3,7 +3,8 @@
 public enum UDPFiltering: String, CaseIterable, Sendable {
     /// All senders.
     case endpointIndependent = "endpoint-independent"
-    /// Addresses that the guest has sent to, with any port (REQ-8): TFTP, and servers that answer from another port.
+    /// Addresses that the guest has sent to, with any port (REQ-8): servers of TFTP, for example, answer from another
+    /// one.
     case address
     /// Addresses and ports that the guest has sent to.
     case addressAndPort = "address-and-port"

@@ -49,11 +49,11 @@ public final class Resolver: Sendable {
         post(adopting: descriptor) { $0.serveDatagrams($1, guest: guest) }
     }
 
-    /// Serves DNS over TCP on a connected stream socket (RFC 7766), for a client that can reach the guests' network by
-    /// IPv6 or not.
+    /// Serves DNS over TCP on a connected stream socket (RFC 7766). `hasIPv6` tells whether the client can reach the
+    /// guests' network by IPv6.
     ///
-    /// Queries may be pipelined and are answered in any order. After the client has closed its side, pending queries
-    /// are still answered. A malformed query closes the connection, as does the idle timeout.
+    /// Queries may be pipelined and are answered in any order. After the client has shut down its sending direction,
+    /// pending queries are still answered. A malformed query closes the connection, as does the idle timeout.
     public func serve(stream descriptor: consuming OwnedDescriptor, guest: UInt32 = 0, hasIPv6: Bool = true) {
         post(adopting: descriptor) { $0.serveStream($1, guest: guest, hasIPv6: hasIPv6) }
     }
@@ -69,7 +69,7 @@ public final class Resolver: Sendable {
         if !isAccepted { close(descriptor) }
     }
 
-    /// Replaces the built-in names. Later queries are answered by them.
+    /// Replaces the built-in names. Later queries are answered from the new ones.
     ///
     /// - Throws: if one of them is invalid; nothing is changed then.
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {

@@ -8,7 +8,7 @@ struct FaultyLink {
     }
 
     let faults: LinkFaults
-    /// The link has no faults from this time on, so that everything in doubt can still succeed.
+    /// The link has no faults from this time on, so that every connection that has not failed can complete.
     let healsAt: UInt64
     private var random: SplitMix64
     private var lastDelivery: UInt64 = 0
@@ -52,7 +52,7 @@ struct FaultyLink {
         delivery.time =
             random.chance(faults.reordering)
             ? now + faults.delay + random.time(0...faults.reorderDelay) : inOrder(now)
-        // The first words of an IPv6 header are not changed, because no checksum covers them.
+        // The first eight bytes of an IPv6 header are not changed, because no checksum covers them.
         let firstBit = (FrameLayout.ip + (FrameLayout.isIPv4(frame) ? 0 : 8)) * 8
         if random.chance(faults.corruption), !FrameLayout.hasPartialChecksum(frame) {
             let bit = random.integer(firstBit...frame.count * 8 - 1)

@@ -5,12 +5,13 @@ struct FlowObserver {
     private var guestInitial: UInt32?
     private var scale = 0
     private var offeredScale: Int?
-    /// Positions in the guest's sequence space; SYN is position 0.
+    /// The window's right edge and the data that has arrived, as positions in the guest's sequence space; SYN is
+    /// position 0.
     private var edge = 0
     private var arrived = ByteRanges()
     /// Like `arrived`, but without segments that the stack may reject by their timestamps as old.
     private var fresh = ByteRanges()
-    /// The latest relevant timestamps of the guest's segments and of the stack's.
+    /// The latest timestamp of the guest's segments that are in order, and the latest of the stack's segments.
     private var guestStamp: UInt32?
     private var stackStamp: UInt32?
     /// The highest position in the guest's intact frames.
@@ -23,7 +24,7 @@ struct FlowObserver {
         lastAcknowledged + Int(Int32(bitPattern: sequence &- (initial &+ UInt32(truncatingIfNeeded: lastAcknowledged))))
     }
 
-    /// An intact frame reached the stack.
+    /// Notes a segment of the guest that has reached the stack undamaged.
     mutating func noteFromGuest(_ segment: Segment) {
         guard let initial = guestInitial, segment.flags.contains(.ack), !segment.flags.contains(.syn) else { return }
         let start = position(segment.sequence, initial)
@@ -77,7 +78,8 @@ struct FlowObserver {
         if acknowledged < lastAcknowledged { return "the acknowledgement moved back" }
         lastAcknowledged = acknowledged
         if acknowledged > max(1, reach) { return "\(acknowledged) is acknowledged, \(reach) has arrived" }
-        // The acknowledgement of the last byte may wait for the host's peer.
+        // The stack may withhold the acknowledgement of the last byte until the far end of the host's connection has
+        // it.
         if acknowledged < due - 1, !mayDrop {
             return "\(acknowledged) is acknowledged, though all up to \(due) arrived inside the window"
         }

@@ -17,7 +17,8 @@ struct FlowScript: Sendable {
         case guestVanishes(at: UInt64)
         /// The guest forgets the connection and opens it again from the same port.
         case guestForgets(at: UInt64, reopens: UInt64)
-        /// The guest opens a second connection from the same port as soon as the first has ended.
+        /// The guest opens a second connection from the same port this long after the first has ended and its old
+        /// segments are gone.
         case guestReturns(after: UInt64)
         /// The host's socket fails.
         case hostFails(at: UInt64)

@@ -4,7 +4,7 @@ internal import RingwayWire
 /// Checks that a guest's kernel would accept a frame of the stack: every length, checksum and offload field.
 struct FrameInspector {
     let plan: NetworkPlan
-    /// The only valid destination address, on networks with one guest.
+    /// The only valid destination address; `nil` if the address is not checked.
     let guestMAC: UInt64?
 
     /// Returns the fault, or `nil`.

@@ -23,7 +23,7 @@ enum FrameLayout {
         put(Int(value & 0xFFFF), &frame, at + 2)
     }
 
-    /// RFC 1071, two bytes at a time; folded, not inverted.
+    /// The sum of the bytes as 16-bit numbers in network order (RFC 1071), folded but not inverted.
     static func sum(_ bytes: ArraySlice<UInt8>, _ initial: UInt64 = 0) -> UInt64 {
         var total = initial
         bytes.withUnsafeBytes { bytes in
@@ -50,7 +50,7 @@ enum FrameLayout {
 
     static func ipHeaderLength(_ frame: [UInt8]) -> Int { isIPv4(frame) ? Int(frame[ip] & 15) * 4 : 40 }
 
-    /// Completes the TCP checksum of a frame without segmentation, which the sender left to the device.
+    /// Completes the TCP checksum that the sender has left to the device, in a frame that needs no segmentation.
     static func completeChecksum(_ frame: inout [UInt8]) {
         let tcp = ip + ipHeaderLength(frame)
         put(0, &frame, tcp + 16)
@@ -65,7 +65,7 @@ enum FrameLayout {
         put(Int(~sum(frame[ip..<ip + 20]) & 0xFFFF), &frame, ip + 10)
     }
 
-    /// What a network card does with a TCP super-frame: one frame per segment, checksums complete.
+    /// Segments a TCP super-frame as a network card does: one frame per segment, with complete checksums.
     static func cut(_ frame: [UInt8]) -> [[UInt8]] {
         let tcp = ip + ipHeaderLength(frame)
         let payload = tcp + Int(frame[tcp + 12] >> 4) * 4

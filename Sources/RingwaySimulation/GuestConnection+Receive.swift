@@ -1,4 +1,4 @@
-/// Segments from the stack, in the order of RFC 9293 §3.10.7.
+/// Processes segments from the stack, in the order of RFC 9293 §3.10.7.
 extension GuestConnection {
     func receive(_ segment: Segment, in frame: [UInt8]) {
         switch phase {

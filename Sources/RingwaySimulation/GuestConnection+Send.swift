@@ -1,10 +1,10 @@
 internal import RingwayModel
 
-/// Segments to the stack.
+/// Sends segments to the stack.
 extension GuestConnection {
     var currentTimeout: UInt64 { min(behavior.shortestTimeout << UInt64(min(timeouts, 8)), 60_000_000_000) }
 
-    /// The payload of one segment.
+    /// The most payload in one segment.
     private var segmentSize: Int { max(64, min(peerSegmentSize, 65_000) - (stamps == nil ? 0 : 12)) }
 
     /// Sends what the window and the application permit.

@@ -213,7 +213,7 @@ final class GuestConnection {
         transmit()
     }
 
-    /// Closes once the application has written everything and its condition is met.
+    /// Closes once the application has written everything and the condition in `guestCloses` is met.
     func closeWhenWritten() {
         guard !hasClosed, written == script.guestBytes, phase == .open else { return }
         let peerIsDone = peerHasFinished && bytesRead == received

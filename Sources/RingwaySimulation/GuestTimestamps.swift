@@ -27,9 +27,9 @@ struct GuestTimestamps {
         return Stamp(value: latest, echo: acknowledgement == nil ? 0 : recent)
     }
 
-    /// The error in a segment's timestamps, if any; old ones are no error.
+    /// The error in a segment's timestamps, if any. Old timestamps are no error, because the link may reorder segments.
     func fault(in segment: Segment) -> String? {
-        // No run lasts for half of the clock's range.
+        // No run lasts for half of the clock's range, so comparisons with `first` are unambiguous.
         guard let stamp = segment.stamp, segment.flags.contains(.ack), let first else { return nil }
         if Stamp.isEarlier(stamp.echo, first) || Stamp.isEarlier(latest, stamp.echo) {
             return "the timestamp \(stamp.echo) is echoed, which was never sent"
@@ -37,10 +37,10 @@ struct GuestTimestamps {
         return nil
     }
 
-    /// RFC 7323 §5.3 R1.
+    /// Whether PAWS rejects a segment with this timestamp (RFC 7323 §5.3 R1).
     func isOld(_ stamp: Stamp) -> Bool { Stamp.isEarlier(stamp.value, recent) }
 
-    /// RFC 7323 §4.3, for a segment inside the window.
+    /// Updates TS.Recent from a segment inside the window (RFC 7323 §4.3).
     mutating func note(_ stamp: Stamp, at sequence: UInt32) {
         guard Int32(bitPattern: acknowledged &- sequence) >= 0, !isOld(stamp) else { return }
         recent = stamp.value

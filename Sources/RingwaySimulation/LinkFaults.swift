@@ -8,8 +8,8 @@ public struct LinkFaults: Sendable {
     public var duplication = 0.0
     /// A frame is delayed by up to `reorderDelay`, so that later ones overtake it.
     public var reordering = 0.0
-    /// One bit of the IP packet is inverted. Frames with a partial checksum are not changed, because it would be
-    /// undetectable.
+    /// One bit of the IP packet is inverted. Frames with a partial checksum are not changed, because no checksum would
+    /// detect it.
     public var corruption = 0.0
     /// The delay of every frame, in nanoseconds.
     public var delay: UInt64 = 20_000
@@ -39,7 +39,7 @@ public struct LinkFaults: Sendable {
 }
 
 extension LinkFaults: CustomStringConvertible {
-    /// The rates in percent and the delays in milliseconds.
+    /// The rates in percent and the delays in microseconds.
     public var description: String {
         func percent(_ value: Double) -> String { "\(Double(Int(value * 1_000)) / 10)%" }
         return "loss \(percent(loss)) burst \(lossBurst) duplication \(percent(duplication)) "

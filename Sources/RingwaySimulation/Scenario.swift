@@ -16,7 +16,7 @@ public struct Scenario: Sendable {
     public let toGuest: LinkFaults
     /// Nanoseconds after the start at which the faults end.
     public let healsAfter: UInt64
-    /// The link splits super-frames, so that their segments are lost or delayed individually.
+    /// Whether the link splits super-frames, so that their segments are lost or delayed individually.
     let linkCuts: Bool
     /// Events within this time are handled in one turn of the stack, in nanoseconds.
     let turnLength: UInt64
@@ -24,7 +24,7 @@ public struct Scenario: Sendable {
     /// The stack's congestion control; not random, so that two algorithms can be compared over the same scenarios.
     var congestion = CongestionAlgorithm.newReno
     var flows: [FlowScript] = []
-    /// The random numbers of all later events.
+    /// The generator of the random numbers for all later events.
     let generator: SplitMix64
 
     /// The longest time that an old segment may take to arrive; a four-tuple is reused only after it (RFC 9293 §3.4.3).

@@ -1,4 +1,5 @@
-/// Initial scripts for the fuzzer that cover what the simulation never sends: everything except TCP.
+/// Initial scripts for the fuzzer that cover what the simulation never sends: everything except TCP, and TCP segments
+/// whose numbers are relative to the stack's.
 public enum ScriptSamples {
     /// Name and script.
     public static func all() -> [(name: String, script: [UInt8])] {
@@ -81,7 +82,8 @@ public enum ScriptSamples {
             + [ScriptStep.echoed.rawValue | 0x80, 0, 12, 0, isIPv6 ? 8 : 0] + second(60)
     }
 
-    /// A connection opened by each side, in relative segments, which survive mutation best.
+    /// Two connections, one opened by each end. Their segments have numbers relative to the stack's last segment, so
+    /// that they stay near the window when the fuzzer changes something else.
     private static func segments(isIPv6: Bool) -> [UInt8] {
         let flow: UInt8 = isIPv6 ? 8 : 0
         let syn = step(.segment, [flow, 0x02, 1, 0, 0, 0xFF, 0, 0, 7, 84, 7])

@@ -1,4 +1,4 @@
-/// The steps of a script: the next event of the stack. The raw value is the low half of a step's first byte.
+/// A step of a script: the next event that the stack gets. The raw value is the low half of a step's first byte.
 enum ScriptStep: UInt8 {
     /// A frame from the guest: two bytes of length, then the frame, virtio-net header first. If the step's high bit is
     /// set, checksums are corrected, so that the parser does not reject every mutation.

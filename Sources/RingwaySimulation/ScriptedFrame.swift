@@ -8,8 +8,8 @@ enum ScriptedFrame {
         var isIPv6: Bool
     }
 
-    /// The ends of a connection of a script: three bits for its number, one for the family, and one for a remote
-    /// address on the host's loopback. The same as a simulation's flows.
+    /// The ends of a connection, from one byte of a script: three bits for its number, one for the address family, and
+    /// one for a remote address on the host's loopback. A simulation's flow with the same number has the same ends.
     static func ends(_ choice: UInt8, _ plan: NetworkPlan) -> Ends {
         let number = UInt16(choice & 7)
         let isIPv6 = choice & 8 != 0

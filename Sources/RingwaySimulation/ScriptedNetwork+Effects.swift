@@ -43,7 +43,7 @@ extension ScriptedNetwork {
         if !names[keyPath: list].contains(handle) { names[keyPath: list].append(handle) }
     }
 
-    /// An effect's bytes must lie inside its buffer.
+    /// Checks that an effect's bytes lie inside its buffer, and releases the buffer.
     private mutating func check(_ effect: Effect) {
         demand(Int(effect.offset) + Int(effect.length) <= space.size(of: effect.lease))
         pool.pointee.release(effect.lease)

@@ -55,7 +55,7 @@ extension ScriptedNetwork {
         let failures: [ConnectFailure] = [
             .refused, .hostUnreachable, .networkUnreachable, .prohibited, .timedOut, .exhausted,
         ]
-        // In the recorder's encoding, where zero is success.
+        // `answer` is encoded as by `Recorder.connected`: zero is success.
         let number = answer % 7
         guard number > 0 else { return stack.streamConnected(sockets[index].handle) }
         sockets[index].isOver = true
@@ -91,7 +91,7 @@ extension ScriptedNetwork {
         switch step {
         case .datagram:
             guard let mapping = Self.pick(names.mappings, choice), let buffer = buffer(count) else { return }
-            // A train as the kernel builds it: at most 64 datagrams of one size.
+            // Several datagrams in one buffer, as the kernel joins them (UDP_GRO): at most 64, of one size.
             let segmentSize = detail & 0x40 != 0 && buffer.length > 64 ? (buffer.length + 63) / 64 : 0
             stack.datagramReceived(
                 mapping, from: sender, buffer.lease, offset: Stack.headroom, length: buffer.length,

@@ -19,14 +19,14 @@ public struct ScriptedNetwork: ~Copyable {
         var heldBytes = 0
     }
 
-    /// The handles that the stack has used so far. They are used even when stale.
+    /// The handles that the stack has used so far. Steps use them even if they have become stale.
     struct Names {
         var mappings: [Handle] = []
         var pings: [Handle] = []
         var queries: [Handle] = []
     }
 
-    /// The latest numbers in the stack's segments of a connection.
+    /// The latest sequence and acknowledgement numbers in the stack's segments of a connection.
     struct Position {
         var next: UInt32 = 0
         var acknowledged: UInt32 = 0
@@ -131,8 +131,8 @@ public struct ScriptedNetwork: ~Copyable {
         endTurn()
     }
 
-    /// Passes a frame to the stack as the engine does, after the parser has seen it in a buffer without any byte after
-    /// its end.
+    /// Passes a frame to the stack as the engine does. The parser gets a copy in a buffer of exactly the frame's size,
+    /// so that a sanitizer detects a read beyond the end.
     mutating func receive(_ frame: [UInt8]) {
         guard frame.count <= BufferSpace.largeSize else { return }
         var summary = FrameSummary()

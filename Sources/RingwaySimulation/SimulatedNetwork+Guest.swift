@@ -207,7 +207,8 @@ extension SimulatedNetwork {
         sendFromGuest(builder.frame(answer, options: [], payloadLength: 0, leavesChecksum: false) { _ in })
     }
 
-    /// Checks lengths and checksums as a kernel does. The inspector checked the frame before the link damaged it.
+    /// Checks lengths and checksums as a kernel does, because the link may have damaged the frame since
+    /// `FrameInspector` checked it.
     private func isSound(_ frame: [UInt8]) -> Bool {
         let at = FrameLayout.ip
         if FrameLayout.isIPv4(frame) {

@@ -96,7 +96,7 @@ extension SimulatedNetwork {
         }
     }
 
-    /// A far end that never dies, and sometimes acknowledges late.
+    /// Reports a far end that is always alive and sometimes acknowledges late.
     private func inspect(_ socket: HostSocket) {
         let isDelivered = !random.chance(0.1)
         stack.streamReported(

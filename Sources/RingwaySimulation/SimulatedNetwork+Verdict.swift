@@ -32,7 +32,8 @@ extension SimulatedNetwork {
         let fate = fates[script.index]
         if let open = own.first(where: { $0.end == nil }) { return "socket \(open.identifier) is still open" }
         if fate.wasUnanswered {
-            // None of the guest's data arrived meanwhile; the guest may have a connection that the host has reset.
+            // The stack gave up the client, so the client's sockets must have been reset. The guest may have a
+            // connection all the same, but it must not have ended in order.
             let isReset = own.allSatisfy { $0.end == .reset }
             let end = connections[script.index]?.end
             return isReset && end != .clean ? nil : "given up, but the guest saw \(end.map { "\($0)" } ?? "nothing")"
@@ -71,7 +72,8 @@ extension SimulatedNetwork {
         expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
     }
 
-    /// Both streams must be complete, both ends must have seen end of file, and neither RST.
+    /// Both streams must have arrived completely, and both ends must have seen end of file and no RST. Only after FIN
+    /// in both directions may the guest see RST.
     private func faultOfWhole(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], wholes: ClosedRange<Int>
     ) -> String? {

@@ -45,7 +45,7 @@ final class SimulatedNetwork {
     var toStack: FaultyLink
     var toGuest: FaultyLink
     let inspector: FrameInspector
-    /// Frames are written with a short delay, as by a kernel.
+    /// Whether a frame's buffers are released only after a short delay, as by a kernel that writes the frame.
     let writesLate: Bool
 
     var connections: [GuestConnection?]
@@ -198,7 +198,8 @@ final class SimulatedNetwork {
         }
     }
 
-    /// The stack gives up a client of a published port after three attempts: one, two and four seconds.
+    /// Checks that the stack gives up a client of a published port only after three SYNs to a guest that does not
+    /// answer, with timeouts of one, two and four seconds.
     private func guestDidNotAnswer(at guest: TransportAddress) {
         guard
             let script = scenario.flows.first(where: {
@@ -208,8 +209,8 @@ final class SimulatedNetwork {
         fates[script.index].wasUnanswered = true
     }
 
-    /// The least time in nanoseconds after which the stack may give up a silent guest: those seconds, less the
-    /// tolerance of timers.
+    /// The least time in nanoseconds after which the stack may give up a silent guest: seven seconds, the sum of the
+    /// three timeouts, less the tolerance of timers.
     private static var leastSilence: UInt64 { 6_900_000_000 }
 
     /// Takes the frame's bytes and releases its buffers, immediately or after the kernel's delay.

@@ -14,7 +14,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
         return Self.mix(state)
     }
 
-    /// Only the finaliser: a hash of one word.
+    /// Only the finaliser: a hash of 64 bits.
     @inline(__always)
     public static func mix(_ word: UInt64) -> UInt64 {
         var value = word
@@ -47,7 +47,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
     /// One of the elements. The array must not be empty.
     public mutating func pick<Element>(_ elements: [Element]) -> Element { elements[integer(0...elements.count - 1)] }
 
-    /// An integer of `0...limit` with uniformly distributed magnitude rather than value.
+    /// An integer of `0...limit` whose number of binary digits is uniformly distributed, rather than its value.
     public mutating func skewed(_ limit: Int) -> Int {
         guard limit > 0 else { return 0 }
         let bits = Int.bitWidth - limit.leadingZeroBitCount

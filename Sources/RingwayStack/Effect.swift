@@ -1,8 +1,8 @@
 public import RingwayModel
 public import RingwayStorage
 
-/// A request from the stack to its owner. The stack never touches a descriptor: frames, socket events and a clock
-/// reading go in, effects come out, in order.
+/// A request from the stack to the shard that runs it. The stack never touches a descriptor: frames, socket events and
+/// a clock reading go in, effects come out, in order.
 ///
 /// Effects are plain values in a preallocated queue rather than calls into a generic sink: the stack stays one
 /// non-generic module that the optimiser sees whole, and simulators and tests read the same queue as the engine.
@@ -17,13 +17,14 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// `payloadOffset` of `payload` unless that is `none`. The effect owns one reference to each buffer, released
         /// when the write completes.
         case writeFrame
-        /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`, with `hopLimit`
-        /// if the guest's was small, and from `sourcePort`, the guest's port, if source ports are preserved.
+        /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`. `hopLimit` and
+        /// `sourcePort` are the guest's: the shard uses the hop limit if it is small, as in a traceroute, and the port
+        /// if it is privileged and the configuration preserves such ports.
         case connectStream
-        /// Connect `handle` to the built-in DNS service by a stream.
+        /// Connect connection `handle` to the built-in DNS service by a stream socket.
         case connectService
-        /// Send the unsent payload of connection `handle` on `socket`: at most `limit` bytes, unless it is zero. If
-        /// `isUrgent`, the last byte is urgent. At most one send per connection is in flight.
+        /// Send the unsent payload of connection `handle` on `socket`: at most `limit` bytes, or all if `limit` is
+        /// zero. If `isUrgent`, the last byte is urgent. At most one send per connection is in flight.
         case sendStream
         /// Receive at most `limit` bytes for connection `handle`. At most one receive per connection is in flight.
         case receiveStream
@@ -35,9 +36,9 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// Nothing can be received for connection `handle` now: watch `socket` for errors, and with `reportsEnd` also
         /// for a FIN from a client that has sent no data.
         case watchStream
-        /// The guest sent FIN and all data before it is sent: shut the sending side of `socket` down.
+        /// The guest has sent FIN, and all data before the FIN is sent: shut down the sending side of `socket`.
         case shutdownStream
-        /// Close the socket of a connection that has ended in order.
+        /// Close the socket of a connection so that its peer sees FIN.
         case closeStream
         /// Close the socket so that its peer sees RST.
         case resetStream
@@ -46,11 +47,12 @@ public struct Effect: BitwiseCopyable, Sendable {
         case sendDatagram
         /// Like `sendDatagram`, through the listener of forwarded UDP mapping `handle`.
         case sendForwardedDatagram
-        /// Report to the peer of forwarded UDP mapping `handle` that its destination port is closed.
+        /// Report to the peer of forwarded UDP mapping `handle` that the port to which the peer sent is closed.
         case refuseDatagram
         /// Close the socket of UDP mapping `handle`.
         case closeDatagram
-        /// Send an ICMP echo request, `length` bytes at `offset` of `lease`, to `address` from the socket of ping `handle`.
+        /// Send an ICMP echo request, `length` bytes at `offset` of `lease`, to `address` from the socket of ping
+        /// `handle`.
         case sendEcho
         /// Close the socket of ping `handle`.
         case closeEcho
@@ -62,8 +64,9 @@ public struct Effect: BitwiseCopyable, Sendable {
         case reenterFrame
         /// The guest has proved that it has `address`, by ARP or neighbour discovery.
         case guestShown
-        /// `address`, one of the guest's, does not answer. `socket`, unless it is `noSocket`, is the socket of a client
-        /// whose connection was abandoned early; the owner may connect the client to another guest.
+        /// `address`, one of the guest's, does not answer. `socket`, unless it is `noSocket`, is that of a client whose
+        /// connection was abandoned before the usual timeout, so that the shard can connect the client to another
+        /// guest.
         case guestSilent
     }
 
@@ -94,7 +97,7 @@ public struct Effect: BitwiseCopyable, Sendable {
     public internal(set) var payload: Lease = .none
     public internal(set) var payloadOffset: UInt32 = 0
     public internal(set) var payloadLength: UInt32 = 0
-    /// The owner's identifier for a connection's host socket, as passed to `streamOpened`. It stays valid after the
+    /// The shard's identifier for a connection's host socket, as passed to `streamOpened`. It stays valid after the
     /// connection's end.
     public internal(set) var socket = Effect.noSocket
     /// The destination of a datagram or connect. For other stream effects the address of the remote end, without its
@@ -134,11 +137,11 @@ public struct Effect: BitwiseCopyable, Sendable {
     }
 }
 
-/// Effects, oldest first. The owner drains the queue after every call into the stack, so the capacity only has to cover
+/// Effects, oldest first. The shard drains the queue after every call into the stack, so the capacity only has to cover
 /// the effects of one event.
 ///
-/// A reference to memory that belongs to the stack: the stack's parts append through one copy, its owner removes
-/// through another.
+/// A queue is a reference to memory that belongs to the stack: the stack's parts append through one copy, and the shard
+/// removes through another.
 @frozen
 public struct EffectQueue: BitwiseCopyable {
     /// Running indices of the oldest effect and of the next free slot.

@@ -7,11 +7,11 @@ public import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// The stack dispatches to its parts: each frame to the part for its protocol, each socket event to the part whose flow
-/// the socket serves, and each timer to its owner. The state that the parts share is `core`, which every call passes
-/// `inout`.
+/// The stack dispatches to its parts (TCP, UDP and so on): each frame to the part for its protocol, each socket event
+/// to the part whose flow the socket serves, and each timer to the part that set it. The state that the parts share is
+/// `core`, which every call passes `inout`.
 ///
-/// In every turn the owner calls `beginTurn`, then `receiveFrame` and the stream and datagram events as they occur,
+/// In every turn the shard calls `beginTurn`, then `receiveFrame` and the stream and datagram events as they occur,
 /// draining `effects` after each, then `runTimers` and `finishTurn`, each until it returns false.
 public struct Stack: ~Copyable {
     public typealias Configuration = StackConfiguration
@@ -55,7 +55,7 @@ public struct Stack: ~Copyable {
     }
 
     public let counters: Counters
-    /// Effects not yet processed by the owner.
+    /// Effects that the shard has not yet processed.
     public let effects: EffectQueue
 
     public var configuration: Configuration { core.configuration }
@@ -167,16 +167,16 @@ public struct Stack: ~Copyable {
         tcp.openFromHost(client: client, guest: guest, trust: trust, trafficClass: trafficClass, &core)
     }
 
-    /// A client has sent FIN and no data before the guest answered.
+    /// A client has sent FIN and no data before the guest answered: no further SYN is sent for it.
     public mutating func clientEnded(_ handle: Handle) { tcp.clientEnded(handle) }
 
-    /// The owner has opened a socket for the connection. `socket` identifies it in later effects.
+    /// The shard has opened a socket for the connection. `socket` identifies it in later effects.
     public mutating func streamOpened(_ handle: Handle, socket: UInt32) { tcp.streamOpened(handle, socket: socket) }
 
     /// The host socket is connected: sends SYN-ACK.
     public mutating func streamConnected(_ handle: Handle) { tcp.streamConnected(handle, &core) }
 
-    /// The connect failed: the guest gets the same error. The owner has closed the socket.
+    /// The connect failed: the guest gets the same error. The shard has closed the socket.
     public mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure) {
         tcp.streamConnectFailed(handle, failure, &core)
     }
@@ -221,7 +221,7 @@ public struct Stack: ~Copyable {
     /// The address family of a mapping, for opening its socket; `nil` if the handle is stale.
     public mutating func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
 
-    /// The owner could not open a socket for the mapping: the mapping ends.
+    /// The shard could not open a socket for the mapping: the mapping ends.
     public mutating func datagramSocketFailed(_ handle: Handle) { udp.socketFailed(handle, &core) }
 
     /// Sends a datagram of a mapping to the guest, or several of `segmentSize` bytes each, with at least `headroom`
@@ -243,7 +243,7 @@ public struct Stack: ~Copyable {
         udp.receivedForwarded(listener, from: client, to: local, guest: guest, payload, marks, &sender, &core)
     }
 
-    /// A datagram to `target`, as the host knows it, failed: the guest gets an ICMP error from `router`.
+    /// A datagram to `target`, an address as the host sees it, failed: the guest gets an ICMP error from `router`.
     public mutating func datagramFailed(
         _ handle: Handle, to target: TransportAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
         payload: UnsafeRawBufferPointer
@@ -251,17 +251,18 @@ public struct Stack: ~Copyable {
         udp.failed(handle, to: target, reason, from: router, payload: payload, &core)
     }
 
-    /// The target of a forwarded mapping's datagrams and, unless unspecified, their source; `nil` for a stale handle.
+    /// Where the datagrams of a forwarded mapping go: through `listener` to `client`, from the host address `local`
+    /// unless that is unspecified. `nil` if the handle is stale.
     public mutating func forwardedMapping(
         _ handle: Handle
     ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
 
-    /// The mapping of a published port's peer, as the host knows it; `nil` if there is none.
+    /// The mapping of `peer`, a client of a published port as the host sees it; `nil` if there is none.
     public mutating func forwardedMapping(of peer: TransportAddress, guest: TransportAddress) -> Handle? {
         udp.forwarded(of: peer, guest: guest, &core)
     }
 
-    /// The guest's UDP port `guest` is published: `listener` identifies the owner's socket bound to `bound`.
+    /// The guest's UDP port `guest` is published: `listener` identifies the shard's socket, which is bound to `bound`.
     public mutating func datagramPortPublished(_ listener: UInt32, bound: IPAddress, guest: TransportAddress) {
         udp.portPublished(listener, bound: bound, guest: guest, &core)
     }
@@ -284,7 +285,7 @@ public struct Stack: ~Copyable {
     /// The key of a ping, for opening its socket; `nil` if the handle is stale.
     public mutating func pingKey(_ handle: Handle) -> FlowKey? { ping.key(of: handle) }
 
-    /// The owner has no socket for pings: the guest gets "administratively prohibited". Takes the lease.
+    /// The shard has no socket for pings: the guest gets "administratively prohibited". Takes the lease.
     public mutating func pingRefused(_ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int) {
         ping.refused(handle, to: target, lease, offset: offset, length: length, &core)
     }
@@ -324,20 +325,21 @@ public struct Stack: ~Copyable {
         core.plan.shownToGuest(peer, by: guest)
     }
 
-    // MARK: The guest's share, and its end
+    // MARK: Share of the pool, and the end of the guest
 
-    /// Sets the number of guests that share the shard's pool. The receive windows of each may promise only its share.
+    /// Sets the number of guests that share the shard's pool. All receive windows of this guest together may promise
+    /// only its share of the pool.
     public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
 
-    /// Removes some connections, from a position in their table on, when the guest ends: releases their buffers, while
-    /// the owner closes their sockets. False if none is left; the stack then holds no buffer and must receive no
-    /// frame.
+    /// Removes some connections when the guest ends, from the position `cursor` in their table on, and releases their
+    /// buffers, while the shard closes their sockets. False if none is left; the stack then holds no buffer and must
+    /// receive no frame.
     public mutating func forgetConnections(from cursor: inout UInt32) -> Bool { tcp.forget(512, from: &cursor, &core) }
 
     // MARK: Idle flows
 
-    /// The flow to end first if descriptors are short: the oldest without an answer, so that a scan costs no other flow
-    /// its socket, otherwise the one idle for longest. `nil` if no flow has a socket.
+    /// The flow to end first if descriptors are short: the oldest one without an answer, so that a port scan ends its
+    /// own flows and no others, or, if all are answered, the one idle for longest. `nil` if no flow has a socket.
     public mutating func idlestFlow() -> IdleFlow? {
         if let flow = oldestUnanswered() { return IdleFlow(flow: flow.flow, usedAt: 0) }
         return IdleFlow.older(IdleFlow.older(tcp.idlest(), udp.idlest(isAnswered: true)), ping.idlest())
@@ -362,7 +364,8 @@ public struct Stack: ~Copyable {
         }
     }
 
-    /// Ends a flow without an answer to free its descriptor for a new one; false if there is none other than `mapping`.
+    /// Ends the oldest flow without an answer, except `mapping`, so that a new flow can have its descriptor; false if
+    /// there is none.
     public mutating func endUnanswered(sparing mapping: Handle? = nil) -> Bool {
         guard let idle = oldestUnanswered(sparing: mapping?.slot ?? SlotList.none) else { return false }
         core.counters.add(idle.flow.kind == .tcp ? .tcpHalfOpenEvicted : .udpMappingsEvicted)
@@ -370,7 +373,7 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Ends the UDP mapping idle for longest, except `mapping`, to free its descriptor; false if there is none.
+    /// Ends the UDP mapping that is first in `EvictionOrder`, except `mapping`, to free its descriptor; false if none.
     public mutating func endOldestMapping(sparing mapping: Handle) -> Bool { udp.evictOldest(sparing: mapping, &core) }
 
     // MARK: Inspection
@@ -383,7 +386,8 @@ public struct Stack: ~Copyable {
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
 
-    /// Bytes that all advertised receive windows still promise to accept, less those that host sockets have accepted.
+    /// Bytes reserved from the pool for all receive windows: those that the guest may still send, and those that it has
+    /// sent and host sockets have not accepted.
     public var reservedBytes: Int { tcp.reservedBytes }
     /// TCP connections in any state.
     public var connectionCount: Int { tcp.count }

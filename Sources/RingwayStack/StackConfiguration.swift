@@ -5,8 +5,9 @@ public struct StackConfiguration: Sendable {
     public var plan: NetworkPlan
     public var limits: Limits
     public var policy: DestinationPolicy
-    /// The guest as configured on its link; learned from its frames otherwise.
+    /// The guest's ethernet address as configured on its link, used until one of the guest's frames has another source.
     public var guestMAC: MACAddress
+    /// The IPv4 address that DHCP assigns to the guest.
     public var guestIPv4: IPv4Address
     public var guestIPv6: IPv6Address
     public var shard: Int
@@ -15,8 +16,8 @@ public struct StackConfiguration: Sendable {
     public var secret: UInt64
     /// Whether the link accepts UDP super-frames (VIRTIO_NET_F_GUEST_USO).
     public var segmentsUDP: Bool
-    /// Whether the network has other guests, which answer ARP and NDP for their own addresses; DHCP then has one
-    /// address, this guest's.
+    /// Whether the network has other guests. They answer ARP and NDP for their own addresses, and DHCP assigns this
+    /// guest's address only.
     public var hasNeighbors = false
     /// The congestion control of connections toward the guest.
     public var congestion = CongestionAlgorithm.newReno

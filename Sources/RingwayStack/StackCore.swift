@@ -34,8 +34,8 @@ struct StackCore: ~Copyable {
         _ configuration: StackConfiguration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters,
         capacities: StackCapacities, now: UInt64
     ) throws(MemoryFailure) {
-        // Allocations that may fail precede the first stored property. The queue is last, because no other code frees
-        // it on failure.
+        // Allocations that may fail precede the first stored property. The queue is the last of them, because nothing
+        // would free it if a later one failed.
         let table = try FlowTable(capacity: capacities.flows, secret: configuration.secret)
         let timers = try StackTimers(capacities, now: now)
         let peers = try PeerTable(capacity: capacities.peers, owners: capacities.mappings + capacities.pings)
@@ -62,7 +62,7 @@ struct StackCore: ~Copyable {
 
     // MARK: Buffers
 
-    /// Whether large buffers are scarce.
+    /// Whether data to be stored should be copied into small buffers (`BufferPool.isPressed`).
     @inline(__always)
     var isPressed: Bool { mutating get { pool.pointee.isPressed } }
 
@@ -73,7 +73,7 @@ struct StackCore: ~Copyable {
     @inline(__always)
     mutating func release(_ lease: Lease) { pool.pointee.release(lease) }
 
-    /// A buffer for a frame of the stack's own, or `none`, which is counted.
+    /// A buffer for a frame that the stack itself writes. `none` if the pool is empty, which is counted.
     @inline(__always)
     mutating func leaseForFrame(bytes: Int) -> Lease {
         let lease = pool.pointee.lease(fitting: bytes)
@@ -90,7 +90,8 @@ struct StackCore: ~Copyable {
             .frame(lease, offset: UInt32(truncatingIfNeeded: offset), length: UInt32(truncatingIfNeeded: length)))
     }
 
-    /// A buffer for an ethernet frame of up to `limit` bytes, written by a service; `sendReply` must follow.
+    /// A buffer for an ethernet frame of up to `limit` bytes that a service writes; `nil` if the pool is empty. The
+    /// caller passes the buffer to `sendReply` or releases it.
     mutating func prepareReply(limit: Int = 1_600) -> (lease: Lease, room: UnsafeMutableRawBufferPointer)? {
         let header = VirtioNetHeader.length
         let lease = leaseForFrame(bytes: limit + header)
@@ -109,7 +110,8 @@ struct StackCore: ~Copyable {
 
     // MARK: The guest
 
-    /// Whether the frame's source address belongs to this network; records the guest's ethernet address.
+    /// Whether the frame's source is an address that a guest may have. If so, records the frame's ethernet source as
+    /// the guest's ethernet address.
     @inline(__always)
     mutating func accepts(_ summary: FrameSummary) -> Bool {
         guard plan.isGuest(summary.source) else {

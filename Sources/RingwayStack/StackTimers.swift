@@ -1,7 +1,7 @@
 internal import RingwayModel
 internal import RingwayStorage
 
-/// The capacity for each kind of flow.
+/// The capacities of the stack's tables, from the configured limits.
 struct StackCapacities {
     let connections: Int
     let mappings: Int
@@ -18,7 +18,7 @@ struct StackCapacities {
         peers = max(16, share(limits.udpPeers))
     }
 
-    /// Keys in the flow table.
+    /// The most keys in the flow table.
     var flows: Int { connections + mappings + pings + peers }
 }
 
@@ -34,7 +34,7 @@ struct StackTimers: ~Copyable {
     }
 
     private var wheel: TimerWheel
-    // Timer numbers: connections first, then these.
+    // Timers are numbered from zero, connections first. These are the first numbers of the other kinds.
     private let mappings: UInt32
     private let pings: UInt32
     private let queries: UInt32

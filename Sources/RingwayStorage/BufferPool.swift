@@ -1,9 +1,10 @@
 /// The buffers of all shards as one address space: a lease identifies memory on any shard.
 ///
-/// Initialised before the shards start and read-only from then on.
+/// The table of all buffers is filled before the shards start and is only read from then on.
 @frozen
 public struct BufferSpace: @unchecked Sendable {
-    // Sendable: the table is not written after the shards have started, and only a lease's holder accesses its memory.
+    // Sendable: the table is not written after the shards have started, and the memory of a buffer is accessed only by
+    // the holder of its lease.
 
     @frozen @usableFromInline struct Region: BitwiseCopyable {
         @usableFromInline var large: UnsafeMutableRawPointer
@@ -17,7 +18,7 @@ public struct BufferSpace: @unchecked Sendable {
     public static var largeSize: Int { 69_632 }
     /// Bytes in a small buffer.
     public static var smallSize: Int { 2_048 }
-    /// The most shards that a lease can encode.
+    /// The most shards of a process. A lease has room for a larger number, in eight bits (see `Lease`).
     public static var maximumShards: Int { 64 }
 
     @usableFromInline let regions: UnsafeMutablePointer<Region>
@@ -111,7 +112,7 @@ public struct BufferPool: ~Copyable {
     @usableFromInline let strays: UnsafeMutablePointer<LeaseQueue>
     /// The number of leases on all chains of `strays`.
     public var strayCount = 0
-    /// The owner to whom newly leased buffers are charged.
+    /// The owner, one of the guests, to which newly leased buffers are charged.
     public var owner: UInt16 = 0
     /// Large buffers guaranteed to each owner; zero if there is only one owner, which may use all.
     public var share = 0
@@ -177,12 +178,13 @@ public struct BufferPool: ~Copyable {
 
     @inlinable public var largeAvailable: Int { large.available }
     @inlinable public var smallAvailable: Int { small.available }
-    /// Large buffers are scarce and the owner holds half of its share: data to be stored is copied into small buffers,
-    /// so that a large one is always free for frames from the guest, including its acknowledgements.
+    /// Whether large buffers are scarce and the owner holds at least half of its share. Data to be stored is then
+    /// copied into small buffers, so that large ones stay free for frames from the guest, including its
+    /// acknowledgements.
     @inlinable public var isPressed: Bool {
         largeAvailable < space.largeCount / 2 && 2 &* largeHeld(by: owner) >= share
     }
-    /// Large buffers are scarce, there are several owners, and this one holds its share: it should take no more.
+    /// Whether large buffers are scarce and the owner, one of several, holds its share: it should take no more.
     @inlinable public var isBeyondShare: Bool {
         share > 0 && largeAvailable < space.largeCount / 2 && largeHeld(by: owner) >= share
     }
@@ -205,7 +207,7 @@ public struct BufferPool: ~Copyable {
         return lease
     }
 
-    /// Charges a buffer of this pool to `owner`, in place of its previous owner.
+    /// Charges a buffer of this pool to `owner` instead of its previous owner. Buffers of other pools are ignored.
     @inlinable @inline(__always) public mutating func charge(_ lease: Lease) {
         guard lease.shard == shard else { return }
         let state = space.state(of: lease)
@@ -223,7 +225,7 @@ public struct BufferPool: ~Copyable {
         Int(charges[Int(owner)]) &+ Int(charges[owners &+ Int(owner)])
     }
 
-    /// Returns a buffer without references to the pool.
+    /// Puts a buffer to which no reference is left on its free list.
     @inlinable @inline(__always) mutating func putBack(_ lease: Lease, _ state: UnsafeMutablePointer<LeaseState>) {
         if lease.isSmall {
             charges[owners &+ Int(state.pointee.owner)] &-= 1
@@ -234,7 +236,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Leases a small buffer if `bytes` fit and one is free, otherwise a large one.
+    /// Leases a small buffer if `byteCount` bytes fit and one is free, otherwise a large one.
     @inlinable @inline(__always) public mutating func lease(fitting byteCount: Int) -> Lease {
         if byteCount <= BufferSpace.smallSize {
             let lease = lease(.small)
@@ -270,7 +272,8 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// The chain of leases that belong to `shard`, or `Lease.none`, for the caller to send.
+    /// Removes and returns the chain of leases that belong to `shard`, for the caller to mail there; `Lease.none` if
+    /// the chain is empty.
     @inlinable public mutating func takeStrays(of shard: Int) -> Lease {
         var lease = strays[shard].head
         let head = lease
@@ -282,7 +285,7 @@ public struct BufferPool: ~Copyable {
         return head
     }
 
-    /// Puts a chain that could not be sent back on `strays`.
+    /// Puts a chain that the caller could not send on `strays` again.
     public mutating func keepStrays(_ head: Lease, of shard: Int) {
         var lease = head
         while !lease.isNone {

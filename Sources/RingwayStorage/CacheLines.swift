@@ -1,4 +1,4 @@
-/// Keeps memory that different threads write on different cache lines.
+/// Keeps memory that is written by different threads apart, on different cache lines.
 ///
 /// Processors exchange cache lines of 64 bytes, and many prefetch the neighbouring line. Two shards that write within
 /// 128 bytes of each other would cause a transfer on each write (false sharing).

@@ -8,7 +8,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     case framesFromGuest, bytesFromGuest, framesToGuest, bytesToGuest
     case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
     case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
-    // Packets dropped by the stack for reasons that the parser does not have
+    // Packets that the frame parser accepted and the stack dropped
     case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull
     case droppedPolicy, droppedRefusedSender, droppedUnsolicited, droppedUnexpectedSegment, droppedFragment,
         droppedService, droppedUnsupported
@@ -47,7 +47,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     /// The key in statistics.
     public var name: String {
         switch self {
-        // Keys are API: these keep their first published name.
+        // Keys are part of the API, so metrics that were renamed keep the key under which they were first published.
         case .bytesFromGuest: "octetsFromGuest"
         case .bytesToGuest: "octetsToGuest"
         case .tcpDuplicateBytes: "tcpDuplicateOctets"
@@ -69,19 +69,20 @@ public enum Metric: Int, CaseIterable, Sendable {
     }
 }
 
-/// One shard's counters. The shard is the only writer, so an increment is a load and a relaxed store. Readers on other
-/// threads never see a torn word, and the control plane sums over the shards on demand.
+/// The counters of one part of a guest, or of a shard itself. The shard's thread is the only writer, so an increment is
+/// a relaxed load and a relaxed store. Readers on other threads never see a torn value, and the control plane sums over
+/// all parts on demand.
 @frozen
 public struct Counters: @unchecked Sendable {
-    // Sendable: the words are atomics, and the memory lives as long as the network.
+    // Sendable: all counters are atomics, and their memory is freed only when no shard uses it any more.
 
     @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
-    /// One word per drop reason of the frame parser.
+    /// The number of counters for the drop reasons of the frame parser; the counters of `Metric` follow them.
     @usableFromInline static var reasons: Int { 64 }
     private static let count = reasons + Metric.allCases.count
 
     public init() {
-        // Padding on both ends avoids false sharing between shards.
+        // The alignment, and padding of 128 bytes at the end, keep data of other shards off these cache lines.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.count * 8 + 128, alignment: 128)
         words = memory.bindMemory(to: Atomic<UInt64>.self, capacity: Self.count)
         for index in 0..<Self.count { (words + index).initialize(to: Atomic(0)) }

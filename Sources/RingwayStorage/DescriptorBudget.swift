@@ -8,43 +8,47 @@ internal import Synchronization
 ///     | outside, standing |<--------------- pool ---------------->|<- reserve ->|
 ///                         | flows of guests ...        | headroom |
 ///
-/// *Standing* descriptors exist as long as a guest or a listener. The rest of the limit, less a *reserve* for control
-/// connections, for accepting and for new guests, is the *pool* for flows. Each member's fair share is the pool divided
-/// by the number of members.
+/// *Standing* descriptors are open as long as a guest or a listener exists; *outside* ones were opened by other code of
+/// the process. The rest of the limit, less a *reserve* for control connections, for accepting and for new guests, is
+/// the *pool* for flows. A *member* is a guest, or the resolver of a network. Each member's fair share is the pool
+/// divided by the number of members. The *headroom* is the part of the pool that may not be borrowed.
 ///
 /// - A member below its share gets descriptors at once. If others have borrowed them, they come from the headroom, then
-///   from half of the reserve, and the member furthest above its share is asked to return as many.
+///   from half of the reserve, and the member furthest above its share is asked to return descriptors.
 /// - A member at its share may borrow free descriptors, except the headroom. If none are free, one of its own flows
-///   must end for the new one, or the new one is refused. Until the ended flow's descriptor is closed, the new one
-///   comes from half of the headroom; when that is used up, new flows are refused.
+///   must end for the new one, or the new one is refused. Until the descriptor of the ended flow is closed, that of the
+///   new flow comes from half of the headroom; when this half is used up, new flows are refused.
 ///
-/// A member that is asked ends its own flows, on its own threads, the longest idle first. Counting is per flow, never
-/// per packet.
+/// A member that is asked to return descriptors ends its own flows, on its own threads, the longest idle first.
+/// Counting is per flow, never per packet.
 public final class DescriptorBudget: Sendable {
     /// The smallest share; a new member that would get less is refused.
     public static var leastShare: Int { 16 }
-    /// Members that are always admitted, a network's resolver and its first guest: even with a low limit a process
-    /// serves one guest.
+    /// The number of members that are always admitted. They are a network's resolver and its first guest: even with a
+    /// low limit a process serves one guest.
     private static var firstMembers: Int { 2 }
     /// The upper bound of the headroom.
     private static var mostHeadroom: Int { 256 }
 
     /// The process's limit of descriptors (RLIMIT_NOFILE).
     public let limit: Int
-    /// Descriptors that flows may not use.
+    /// Descriptors set aside for control connections, for accepting and for new guests. Flows use at most half of them,
+    /// and only until other flows have ended.
     public let reserve: Int
 
-    /// Bounds that each acquisition reads; written when members join or leave.
+    /// Bounds that each acquisition reads. `fair` is the share of one member; the other numbers bound `flows`, the
+    /// descriptors of all flows together. All are computed anew when members come or go, or the number of standing or
+    /// outside descriptors changes.
     struct Bounds: ~Copyable, Sendable {
         let fair = Atomic(0)
-        /// Up to here, a member below its share affects no other member.
+        /// Up to this value of `flows`, a member below its share gets descriptors without a demand on other members.
         let calm = Atomic(0)
-        /// Up to here, a member above its share may borrow.
+        /// Up to this value of `flows`, a member at its share may borrow.
         let borrowed = Atomic(0)
-        /// Up to here, a member above its share may open a descriptor for a flow before that of the flow it ended is
-        /// closed.
+        /// Up to this value of `flows`, a member at its share may open a descriptor for a new flow before the
+        /// descriptor of the flow that ended for it is closed.
         let replaced = Atomic(0)
-        /// The bound of all flows together.
+        /// The most descriptors of all flows together.
         let ceiling = Atomic(0)
         let isShort = Atomic(false)
     }
@@ -57,7 +61,7 @@ public final class DescriptorBudget: Sendable {
     }
 
     let bounds = Bounds()
-    /// Descriptors of all flows, on a cache line of their own: threads of all guests write it.
+    /// The number of descriptors of all flows, on a cache line of its own, because the threads of all guests write it.
     nonisolated(unsafe) let flows: UnsafeMutablePointer<Atomic<Int>>
     private let table = Mutex(Table())
 
@@ -78,11 +82,11 @@ public final class DescriptorBudget: Sendable {
 
     // MARK: Members
 
-    /// Adds a member; `nil` if it and all others cannot have a sufficient share.
+    /// Adds a member; `nil` if members would then have less than `leastShare`. The first members are always admitted.
     ///
     /// - Parameters:
     ///   - standing: descriptors that are open as long as the member exists.
-    ///   - others: descriptors that `addStanding` will count because of it.
+    ///   - others: further descriptors for this member, which the caller will count by `addStanding`.
     public func join(standing: Int, besides others: Int = 0) -> DescriptorShare? {
         let share = DescriptorShare(self, standing: standing)
         let excess: Int? = table.withLock { table in
@@ -95,7 +99,7 @@ public final class DescriptorBudget: Sendable {
             return flows.pointee.load(ordering: .relaxed) - bounds.borrowed.load(ordering: .relaxed)
         }
         guard let excess else { return nil }
-        // Other members may have borrowed everything.
+        // Other members may have borrowed the descriptors of the new member's share, and must return them.
         if excess > 0 { demand(excess) }
         return share
     }
@@ -109,8 +113,8 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// Counts descriptors that belong to no flow, such as those of connections without a guest so far. False, without
-    /// effect, if members would get less than `leastShare`.
+    /// Counts descriptors that belong to no flow, such as that of an agent's connection before its guest is known.
+    /// Returns false and counts nothing if members would be left with less than `leastShare`.
     public func addStandingWhereFree(_ count: Int) -> Bool {
         let isFree = table.withLock { pool($0) - count >= $0.members.count * Self.leastShare }
         if isFree { addStanding(count) }
@@ -127,7 +131,7 @@ public final class DescriptorBudget: Sendable {
         if excess > 0 { demand(excess) }
     }
 
-    /// Descriptors counted by `addStanding` are closed.
+    /// Records that descriptors counted by `addStanding` have been closed.
     public func removeStanding(_ count: Int) {
         table.withLock { table in
             table.standing -= count
@@ -148,12 +152,13 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// While set, flows are refused, because another resource is short that each flow needs.
+    /// While `isShort` is set, new flows are refused, because another resource that every flow needs (memory) is short.
     public func setShort(_ isShort: Bool) { bounds.isShort.store(isShort, ordering: .relaxed) }
 
     // MARK: Shares
 
-    /// The pool for flows. Half of the reserve is for descriptors that are not counted.
+    /// The number of descriptors for flows. Outside descriptors are taken from half of the reserve first; only those
+    /// beyond it reduce the pool.
     private func pool(_ table: borrowing Table) -> Int {
         limit - reserve - table.standing - max(0, table.outside - reserve / 2)
     }
@@ -165,12 +170,13 @@ public final class DescriptorBudget: Sendable {
         bounds.fair.store(pool / max(1, count), ordering: .relaxed)
         bounds.calm.store(pool - headroom / 2, ordering: .relaxed)
         bounds.borrowed.store(pool - headroom, ordering: .relaxed)
-        // Without headroom, part of the reserve is used.
+        // A single member has no headroom; part of the reserve takes its place.
         bounds.replaced.store(count > 1 ? pool - headroom / 2 : pool + reserve / 4, ordering: .relaxed)
         bounds.ceiling.store(count > 1 ? pool + reserve / 2 : pool, ordering: .relaxed)
     }
 
-    /// Asks the member furthest above its share to return `count` descriptors, or its excess.
+    /// Asks the member furthest above its share to return `count` descriptors, or half of the headroom if that is more,
+    /// but no more than it has above its share.
     func demand(_ count: Int) {
         let debtor = table.withLock { table in
             table.members.max { $0.excess < $1.excess }
@@ -181,8 +187,9 @@ public final class DescriptorBudget: Sendable {
 
     /// A snapshot of the usage.
     public struct Usage: Sendable {
-        /// Descriptors of all members' flows, and standing ones.
+        /// Descriptors of the flows of all members.
         public var flows = 0
+        /// Standing descriptors, and those opened by other code of the process.
         public var standing = 0
         public var members = 0
         /// Each member's guaranteed share.

@@ -6,9 +6,10 @@ public final class DescriptorShare: Sendable {
     public enum Grant: Sendable {
         /// The descriptors are counted and may be opened.
         case granted
-        /// The member has its share and nothing can be borrowed: one of its own flows must end first.
+        /// The member has its share and can borrow nothing, so one of its own flows must end first. Also the result
+        /// while all new flows are refused (`DescriptorBudget.setShort`).
         case beyondShare
-        /// The member is below its share: other members have been asked to return descriptors.
+        /// The member is below its share, but no descriptor is free; other members have been asked to return some.
         case awaited
     }
 
@@ -26,7 +27,8 @@ public final class DescriptorShare: Sendable {
         self.standing = standing
     }
 
-    /// A share of its own, unlimited budget. The budget does not reference it, which would be a retain cycle.
+    /// The only share of an unlimited budget. It is not a member of the budget, because the two objects would then
+    /// retain each other.
     public static func unbounded() -> DescriptorShare {
         DescriptorShare(DescriptorBudget(limit: .max / 4), standing: 0)
     }
@@ -35,7 +37,8 @@ public final class DescriptorShare: Sendable {
 
     /// Counts descriptors that are to be opened, if permitted.
     ///
-    /// - Parameter mayBorrow: whether free descriptors beyond the share may be used; only for flows that can be ended.
+    /// - Parameter mayBorrow: whether free descriptors beyond the share may be used; true only for flows that can be
+    ///   ended to return them.
     public func acquire(_ wanted: Int = 1, mayBorrow: Bool = true) -> Grant {
         guard !budget.bounds.isShort.load(ordering: .relaxed) else { return .beyondShare }
         let own = count.wrappingAdd(wanted, ordering: .relaxed).newValue
@@ -53,8 +56,8 @@ public final class DescriptorShare: Sendable {
         return .awaited
     }
 
-    /// Counts a descriptor that stays open until its owner closes it. A member may use half of its share for these, and
-    /// borrow none.
+    /// Counts the descriptor of a published port, which stays open until the port is unpublished. Such descriptors may
+    /// use half of the member's share, and none may be borrowed.
     public func acquireLasting() -> Grant {
         let own = lasting.wrappingAdd(1, ordering: .relaxed).newValue
         let fair = budget.bounds.fair.load(ordering: .relaxed)
@@ -70,26 +73,27 @@ public final class DescriptorShare: Sendable {
         budget.flows.pointee.wrappingAdd(opened, ordering: .relaxed)
     }
 
-    /// Whether one of the member's own flows may end for a new one. The descriptor of an ended flow stays open until
-    /// the kernel has completed its operations, so a member that replaces flows temporarily holds more. This bounds the
-    /// excess: the headroom for members below their share must stay free, however fast flows are replaced.
+    /// Whether one of the member's own flows may end for a new one. The descriptor of the ended flow stays open until
+    /// the kernel has completed its operations, so a member that replaces flows holds more than its share for a while.
+    /// The check bounds that excess: part of the headroom stays free for members below their share, however fast flows
+    /// are replaced.
     public func mayReplace(_ wanted: Int = 1) -> Bool {
         budget.flows.pointee.load(ordering: .relaxed) + wanted <= budget.bounds.replaced.load(ordering: .relaxed)
     }
 
-    /// Counted descriptors are closed.
+    /// Records that descriptors counted by `acquire` or `take` have been closed.
     public func release(_ closed: Int = 1) {
         count.wrappingSubtract(closed, ordering: .relaxed)
         budget.flows.pointee.wrappingSubtract(closed, ordering: .relaxed)
     }
 
-    /// A descriptor counted by `acquireLasting` is closed.
+    /// Records that a descriptor counted by `acquireLasting` has been closed.
     public func releaseLasting() {
         lasting.wrappingSubtract(1, ordering: .relaxed)
         release()
     }
 
-    /// The member leaves. Its descriptors stay counted until they are released.
+    /// Removes the member from the budget. Its descriptors stay counted until they are released.
     public func leave() {
         actions.withLock { $0 = [] }
         budget.leave(self)
@@ -126,7 +130,7 @@ public final class DescriptorShare: Sendable {
         let due = min(excess, wanted)
         guard due > 0 else { return }
         let before = debt.exchange(due, ordering: .relaxed)
-        // A member in debt is notified again at intervals: it may have had no flow to end.
+        // A member that is in debt already is notified only at every 16th demand: it may have had no flow to end.
         guard before == 0 || demands.wrappingAdd(1, ordering: .relaxed).newValue & 15 == 0 else { return }
         for action in actions.withLock({ $0 }) { action() }
     }

@@ -1,16 +1,17 @@
-/// Finds a slab element that has not been used for long, without a list in order of use, which would cost every packet:
-/// it samples some elements, and the next call continues after them.
+/// Finds a slab element that has been idle for a long time. An LRU list would have to be updated for every packet, so
+/// there is none. Instead each call examines the next `sample` slots, starting where the previous call stopped, and
+/// returns the one among them that has been idle longest.
 ///
-/// If there are at most `sample` elements, the result is the longest idle.
+/// If no more than `sample` slots have ever been used, each call examines all of them.
 public struct IdleHand: BitwiseCopyable, Sendable {
-    /// The number of slots to sample.
+    /// The number of slots that one call examines.
     public static var sample: UInt32 { 256 }
 
     private var next: UInt32 = 0
 
     public init() {}
 
-    /// The least recently used element's slot and time of use; `nil` if no element has a time.
+    /// The slot and last use of the element that has been idle longest among those examined; `nil` if none has a time.
     ///
     /// - Parameter lastUse: the time of an element's last use; `nil` to skip it.
     public mutating func idlest<Element: BitwiseCopyable>(

@@ -13,7 +13,7 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
         /// Holds a super-frame with all its headers.
         case large = 0
-        /// Holds a frame of an ordinary MTU; the target of copybreak.
+        /// Holds a frame of an ordinary MTU. Short payloads are copied into such a buffer (copybreak).
         case small = 1
     }
 
@@ -25,7 +25,7 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
         rawValue = UInt32(truncatingIfNeeded: shard) << 24 | UInt32(kind.rawValue) << 23 | slot
     }
 
-    /// No buffer, without the extra word of an optional.
+    /// The value that stands for "no buffer". A `Lease?` would take more than the 32 bits of a `Lease`.
     @inlinable public static var none: Lease { Lease(rawValue: .max) }
 
     @inlinable public var isNone: Bool { rawValue == .max }
@@ -35,11 +35,11 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
     @inlinable public var slot: Int { Int(rawValue & 0x7F_FFFF) }
 }
 
-/// Metadata of a leased buffer, stored beside the pool, so that queues of leases need no nodes: every queue is a chain
-/// through `next`.
+/// Metadata of a leased buffer, stored beside the pool. A queue of leases is a chain through `next`, so it needs no
+/// nodes of its own.
 @frozen
 public struct LeaseState: BitwiseCopyable {
-    /// The reference count: the queue that holds the lease, and each write in flight.
+    /// The reference count: one for the queue that holds the lease, and one for each write in flight.
     public var holds: UInt32 = 0
     public var next: Lease = .none
     /// Where the payload starts, in bytes from the buffer's first.
@@ -48,17 +48,17 @@ public struct LeaseState: BitwiseCopyable {
     public var length: UInt32 = 0
     /// The TCP sequence number of the first byte of payload.
     public var sequence: UInt32 = 0
-    /// A second buffer that is written together with this one and released after it, or `none`.
+    /// A second buffer, which is written after this one by the same operation and released with it, or `none`.
     public var attached: Lease = .none
-    /// The DNS query of a message in flight.
+    /// While the buffer is being sent to the name service, the handle of the DNS query in it.
     public var query = Handle(slot: 0, generation: 0)
     /// The owner to whom the buffer is charged (`BufferPool.owner`).
     public var owner: UInt16 = 0
 
     @inlinable public init() {}
 
-    /// Resets the state of a newly leased buffer, except for `query`, which is used only in messages to the name
-    /// service.
+    /// Resets the state of a newly leased buffer, except for `owner`, which the caller sets, and `query`, which is used
+    /// only in messages to the name service.
     @inlinable @inline(__always) mutating func begin() {
         holds = 1
         next = .none
@@ -69,7 +69,7 @@ public struct LeaseState: BitwiseCopyable {
     }
 }
 
-/// A FIFO chain of leases, with its payload bytes.
+/// A FIFO chain of leases, with a count of their payload bytes.
 @frozen
 public struct LeaseQueue: BitwiseCopyable {
     public var head: Lease = .none

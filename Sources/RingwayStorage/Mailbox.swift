@@ -6,7 +6,8 @@ public import Synchronization
 /// index, so that the other's line is read only if the copy says "full" or "empty". Capacity is a power of two; indices
 /// wrap.
 ///
-/// A value that refers to raw memory: an object's reference count would be another line written by both sides.
+/// A mailbox is a struct that points to raw memory. If it were an object, both sides would write its reference count,
+/// and the cache line of the count would move between their processors.
 @frozen
 public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable {
     // Sendable: each side is written by the producer or the consumer only, and a slot is passed by a releasing store
@@ -14,7 +15,7 @@ public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable 
 
     /// The state that one side writes.
     @frozen @usableFromInline struct Side: ~Copyable {
-        /// Messages posted, or taken, so far.
+        /// The number of messages that the producer has posted, or that the consumer has taken.
         @usableFromInline let index = Atomic<UInt32>(0)
         /// The other side's index, when last read.
         @usableFromInline var seen: UInt32 = 0

@@ -10,8 +10,8 @@ public struct MemoryFailure: Error, Equatable, Sendable, CustomStringConvertible
 }
 
 extension UnsafeMutableRawPointer {
-    /// Like `allocate`, which ends the process if there is no memory, but throws. Used for every block of 64 KiB or
-    /// more that a guest can cause. Freed by `deallocate`.
+    /// Allocates memory like `allocate`, but throws where `allocate` would end the process for lack of memory. Used for
+    /// every block of 64 KiB or more whose allocation a guest can cause. The memory is freed by `deallocate`.
     public static func allocateOrThrow(byteCount: Int, alignment: Int) throws(MemoryFailure) -> Self {
         guard let memory = ringway_allocate(byteCount, alignment) else { throw MemoryFailure(byteCount: byteCount) }
         return memory
@@ -60,7 +60,7 @@ public struct MemoryBlocks: ~Copyable {
         count += 1
     }
 
-    /// All allocations have succeeded; their owner frees them from now on.
+    /// Passes the blocks to the caller when all have been allocated; the caller frees them from now on.
     public mutating func keep() { count = 0 }
 
     deinit {

@@ -1,8 +1,8 @@
 /// The memory left to the process, if it is limited.
 ///
-/// Blocks that guests cause are allocated by calls that can fail. Small objects are allocated by Swift, which ends the
-/// process without memory. To avoid this, guests and flows are refused while no more than `byteCount` is left, which is
-/// far more than all small objects need.
+/// Large blocks for guests are allocated by calls that can fail. Small objects are allocated by Swift, which ends the
+/// process if there is no memory for one. To prevent that, new guests and flows are refused while no more than
+/// `byteCount` bytes are left, which is far more than all small objects need.
 public struct MemoryReserve: Sendable {
     /// Bytes reserved for small objects.
     public static var byteCount: Int { 16 << 20 }

@@ -66,7 +66,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// The element's address while the handle is valid, otherwise `nil`.
     @inlinable public func pointer(to handle: Handle) -> UnsafeMutablePointer<Element>? {
-        // An even generation is never valid: free slots have one, and so do tags made without a handle.
+        // An even generation is never valid. Free slots have one, and a tag without a generation gives zero.
         guard handle.generation & 1 == 1, handle.slot < fresh, generations[Int(handle.slot)] == handle.generation
         else { return nil }
         return elements + Int(handle.slot)
@@ -97,7 +97,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         occupied &-= 1
     }
 
-    /// The first element, for tables with the same indices.
+    /// The address of slot 0, for a `SlotList` that links the elements.
     public var base: UnsafeMutablePointer<Element> { elements }
 
     /// Slots below this number may be occupied.

@@ -27,7 +27,7 @@ public struct TimerWheel: ~Copyable {
     /// Scheduled timers.
     public private(set) var count = 0
 
-    /// - Parameter now: monotonic nanoseconds; no deadline is earlier.
+    /// - Parameter now: monotonic nanoseconds. A timer with an earlier deadline expires at the next tick.
     public init(capacity: Int, now: UInt64) throws(MemoryFailure) {
         var blocks = MemoryBlocks()
         let nodes = try blocks.apart(capacity, of: Node.self)
@@ -143,7 +143,7 @@ public struct TimerWheel: ~Copyable {
             current = target
             return
         }
-        // Skip empty ticks, but not a boundary at which a coarser level must be moved down.
+        // Skips empty ticks, but not a multiple of 64 ticks, at which timers of a coarser level are moved down.
         let inLevel = current & 63
         let ahead = inLevel == 63 ? 0 : occupied[0] & (~0 &<< (inLevel &+ 1))
         let boundary = (current | 63) &+ 1
@@ -169,7 +169,7 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// Like `link`, but a timer due in the current tick stays on it: the caller processes that tick next.
+    /// Like `link`, but a timer that is due stays in the current tick, which the caller processes next.
     private mutating func relink(_ timer: UInt32) {
         let entry = nodes + Int(timer)
         let tick = Self.tick(of: entry.pointee.deadline)

@@ -7,18 +7,19 @@ internal import RingwaySystem
 /// and replies to it return through the guest's loopback.
 ///
 /// All other traffic of the guest to these addresses still leaves through its interface. A packet mark distinguishes
-/// the two: such a socket has it, an accepted connection inherits it from the client's SYN, and so does the RST of a
-/// closed port. A rule sends marked packets to a separate routing table, in which the addresses are local. Mark and
-/// table belong to one interface, so that several networks of one namespace do not interfere.
+/// the two. The sockets that bind to the host's addresses set it (SO_MARK). An accepted connection inherits the mark of
+/// the client's SYN, and the RST of a closed port has it, too. A rule sends marked packets to a separate routing table,
+/// in which the addresses are local. Mark and table belong to one interface, so that several networks of one namespace
+/// do not interfere.
 ///
 /// Nothing is set up before the first socket is needed. In a namespace created by others everything is removed at the
-/// end; if packets there are marked for other rules, nothing is set up, because the inherited mark of accepted
-/// connections would have another meaning.
+/// end. If rules of other programs there use packet marks, nothing is set up: accepted connections would inherit those
+/// marks, too, and the rules would then apply to them.
 public final class HostAddressRoute {
     /// The upper half of marks and table numbers: "RI". The lower half is the interface's number.
     static var markBase: UInt32 { 0x5249_0000 }
 
-    /// After the local table and before the main and default ones.
+    /// The rules' priority: after the rule for the local table, and before those for the main and the default table.
     static var priority: UInt32 { 100 }
 
     private enum State { case untouched, inForce, impossible }
@@ -29,7 +30,7 @@ public final class HostAddressRoute {
     private let ipv6: IPAddress
     private let ownsNamespace: Bool
     private let settings: NamespaceSettings
-    /// A namespace without IPv6 may still have IPv4.
+    /// Each family has a state of its own, because a namespace without IPv6 may still have IPv4.
     private var ipv4State = State.untouched
     private var ipv6State = State.untouched
 
@@ -46,7 +47,7 @@ public final class HostAddressRoute {
         settings = NamespaceSettings()
     }
 
-    /// Its open descriptors.
+    /// The descriptors that this object has open.
     var descriptors: [Int32] { settings.directory < 0 ? [] : [settings.directory] }
 
     /// Makes sure that rule, route and settings of a family are in force in the caller's current network namespace.
@@ -54,7 +55,7 @@ public final class HostAddressRoute {
     public func establish(ipv4 isIPv4: Bool) -> Bool {
         switch isIPv4 ? ipv4State : ipv6State {
         case .impossible: return false
-        // Another interface's end may have restored the settings.
+        // The settings are set again, because the removal of another interface's routes may have restored them.
         case .inForce: return settings.keepMarks()
         case .untouched:
             let isDone = apply(isIPv4 ? ipv4 : ipv6)
@@ -81,7 +82,8 @@ public final class HostAddressRoute {
                 do throws(SystemError) {
                     try socket.perform([request])
                 } catch  where error.errno == EEXIST {
-                    // The rule was left by a killed process; mark and table belong to this interface.
+                    // A killed process left the rule or route. It is the same one, because mark and table belong to
+                    // this interface.
                 }
             }
             return true

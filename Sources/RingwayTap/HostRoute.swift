@@ -62,7 +62,7 @@ public struct HostRoute: Hashable, Sendable {
         return false
     }
 
-    /// `rtmsg · attributes`.
+    /// Parses the body of a message, `rtmsg · attributes`. `nil` for routes that `all` leaves out.
     private static func route(_ message: UnsafeRawBufferPointer) -> HostRoute? {
         let headerLength = MemoryLayout<rtmsg>.size
         guard message.count >= headerLength else { return nil }

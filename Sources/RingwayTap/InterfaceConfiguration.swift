@@ -6,29 +6,29 @@ internal import RingwayWire
 
 /// The configuration of the guest's interface, and its application.
 ///
-/// The loopback up, the address of each family without duplicate address detection (the gateway is the only neighbour),
-/// and a default route of each family through the gateway.
+/// Applying it brings the loopback interface up, sets an address of each family, and adds a default route of each
+/// family through the gateway. Duplicate address detection is disabled, because the gateway is the only neighbour.
 public struct InterfaceConfiguration: Sendable {
     /// The interface's own ethernet address.
     public var mac: MACAddress
-    /// Bytes of an IP packet.
+    /// The length of the largest IP packet, in bytes.
     public var mtu: Int
-    /// The transmit queue length. The kernel drops frames beyond it, so it is long.
+    /// The transmit queue length. It is large, because the kernel drops frames when the queue is full.
     public var queueLength: UInt32
     /// The interface's address and its network's prefix length.
     public var ipv4: CIDRBlock
-    /// The default route of IPv4.
+    /// The gateway of the IPv4 default route.
     public var ipv4Gateway: IPv4Address
     /// The interface's address and its prefix length.
     public var ipv6: CIDRBlock
-    /// The default route of IPv6; a link-local address refers to this interface.
+    /// The gateway of the IPv6 default route; a link-local address refers to this interface.
     public var ipv6Gateway: IPv6Address
     /// Whether the namespace was created for this interface, so that other settings may be changed, too.
     public var ownsNamespace: Bool
     /// Whether to set default routes through this interface.
     public var setsDefaultRoutes = true
 
-    /// Ten thousand frames: a TAP drops frames beyond its queue instead of blocking the sender.
+    /// Ten thousand frames: a TAP drops frames when its queue is full, instead of blocking the sender.
     public static var defaultQueueLength: UInt32 { 10_000 }
 
     /// A configuration with these settings.
@@ -53,12 +53,12 @@ public struct InterfaceConfiguration: Sendable {
         let hasIPv6 = InterfaceSysctl.exists
         var socket = try NetlinkSocket()
         try socket.perform([settings(of: index, name: name)])
-        // A failure costs only time and memory at the start.
+        // If the packet scheduler cannot be removed, that costs only time and memory at the start.
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
-        // Set before the interface is up, because the kernel assigns the link-local address at that moment.
+        // The IPv6 settings must precede the interface's start, at which the kernel assigns the link-local address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
-        // The addresses, too: a router advertisement would soon create the same IPv6 address, with duplicate address
-        // detection.
+        // The addresses are also added before the interface is up. Otherwise a router advertisement would soon create
+        // the same IPv6 address, with duplicate address detection.
         var requests = [address(ipv4, of: index)]
         if hasIPv6 { requests.append(address(ipv6, of: index)) }
         requests += [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
@@ -90,7 +90,8 @@ public struct InterfaceConfiguration: Sendable {
         }
     }
 
-    /// Applies only the ethernet address and the MTU, and leaves the rest to other programs.
+    /// Applies only the settings of the link: ethernet address, MTU, queue length and packet scheduler. Addresses and
+    /// routes are left to other programs.
     public func applyLink(to name: String) throws(SystemError) {
         let index = if_nametoindex(name)
         guard index != 0 else { throw SystemError(cannot: "find the interface \(name)") }
@@ -99,7 +100,7 @@ public struct InterfaceConfiguration: Sendable {
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
     }
 
-    /// Preferred over routes of router advertisements.
+    /// The metric of the IPv6 default route: preferred over routes of router advertisements, whose metric is 1024.
     static var ipv6RouteMetric: UInt32 { 512 }
 
     /// The loopback is the first interface of every namespace.

@@ -11,8 +11,8 @@ enum InterfaceSysctl {
     /// Whether the kernel has IPv6 at all.
     static var exists: Bool { access("\(root)/ipv6/conf", F_OK) == 0 }
 
-    /// Enables IPv6 if the host disables it, and disables duplicate address detection: the gateway is the only
-    /// neighbour, and the second that it takes is the largest part of a guest's start.
+    /// Enables IPv6 if the host disables it, and disables duplicate address detection. The gateway is the only
+    /// neighbour, and the second that the detection takes would be the largest part of a guest's start.
     static func prepareIPv6(of name: String, ownsNamespace: Bool) {
         // In a namespace created by others the other interfaces are left alone.
         let interfaces = ownsNamespace ? ["all", "default", "lo", name] : [name]

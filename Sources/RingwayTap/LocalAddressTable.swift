@@ -4,7 +4,7 @@ public import RingwayModel
 public import RingwaySystem
 
 /// The host's own addresses, in the network namespace of the creating thread: those of interfaces, loopback, and all
-/// others with local routes. Follows changes.
+/// others with local routes. `descriptor` and `takeChanges` report changes.
 public final class LocalAddressTable: Sendable {
     /// Readable when an address may have been added or removed; non-blocking.
     public let descriptor: Int32

@@ -1,11 +1,12 @@
 internal import CRingway
 internal import Glibc
 
-/// The sysctls of a network namespace by which the packet mark of a connection's first packet applies to all others,
-/// with their former values.
+/// The sysctls of a network namespace by which the packet mark of a connection's first packet applies to the rest of
+/// the connection. `restore` sets their former values again.
 ///
-/// The directory is opened at once, because the process may later move to where it is invisible or read-only; its
-/// content depends on the reading thread's namespace, not on the time of opening.
+/// The directory `/proc/sys/net` is opened at once, because the process may later move to a mount namespace in which it
+/// is invisible or read-only. Which network namespace its files belong to depends on the thread that opens a file, not
+/// on when the directory was opened.
 final class NamespaceSettings {
     private static let acceptedMark = "ipv4/tcp_fwmark_accept"
     private static let ipv6Mark = "ipv6/fwmark_reflect"

@@ -2,7 +2,7 @@ internal import CRingway
 
 /// The kernel's reply to one request.
 struct NetlinkAnswer: Equatable {
-    /// The request's number.
+    /// The request's sequence number.
     let sequence: UInt32
     /// Zero for success.
     let errorNumber: Int32
@@ -27,7 +27,7 @@ struct NetlinkAnswer: Equatable {
         return answers
     }
 
-    /// `prologue · error · the request's prologue (and, unless capped, its body) · attributes`.
+    /// Parses `nlmsghdr · error · the request's nlmsghdr (and, unless capped, its body) · attributes`.
     private init?(_ message: UnsafeRawBufferPointer) {
         guard message.count >= 36 else { return nil }
         sequence = message.loadUnaligned(fromByteOffset: 8, as: UInt32.self)

@@ -6,7 +6,7 @@ struct NetlinkRecord {
     /// The bytes after the message header.
     let bytes: [UInt8]
 
-    /// The header; the kernel's version may be shorter.
+    /// The record's header; `nil` if the record is shorter, as an older kernel's header may be.
     func header<Header: BitwiseCopyable>(as type: Header.Type) -> Header? {
         guard bytes.count >= MemoryLayout<Header>.size else { return nil }
         return bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }

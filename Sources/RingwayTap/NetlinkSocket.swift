@@ -66,7 +66,7 @@ public struct NetlinkSocket: ~Copyable {
         try receive(for: purpose) { NetlinkAnswer.parse($0) }
     }
 
-    /// The next datagram, as `parse` reads it.
+    /// Receives the next datagram and returns the result of `parse`.
     func receive<Result>(
         for purpose: String, _ parse: (UnsafeRawBufferPointer) -> Result
     ) throws(SystemError) -> Result {

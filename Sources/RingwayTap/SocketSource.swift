@@ -4,8 +4,8 @@ internal import Glibc
 /// Creates TCP sockets inside a guest's network namespace, for connections that bypass the link. Requests come through
 /// socket pairs, one per shard, in the format of `GuestSockets`.
 ///
-/// A socket belongs to the network namespace of the thread that creates it, so `answer` is called inside the guest's,
-/// with the privileges that marks and foreign addresses need.
+/// A socket belongs to the network namespace of the thread that creates it. So `answer` is called inside the guest's
+/// namespace, with the privileges that marks and foreign addresses need.
 public final class SocketSource {
     /// The most sockets per reply.
     private static var batch: Int { 64 }
@@ -15,7 +15,7 @@ public final class SocketSource {
     /// A source of sockets that use `route`.
     public init(_ route: HostAddressRoute) { self.route = route }
 
-    /// Its open descriptors.
+    /// The descriptors that this object has open.
     public var descriptors: [Int32] { route.descriptors }
 
     /// Handles one request. False if the other end is closed.

@@ -134,7 +134,7 @@ public struct TapDevice: ~Copyable {
         }
     }
 
-    /// Whether the name is valid: one to fifteen bytes, no blank, no slash, not a pattern.
+    /// Whether the name is valid: 1 to 15 printable ASCII characters without blank, `/`, `:` and `%`; not `.` or `..`.
     public static func isInterfaceName(_ name: String) -> Bool {
         let bytes = name.utf8
         guard !bytes.isEmpty, bytes.count <= maximumNameLength, name != ".", name != ".." else {

@@ -1,14 +1,15 @@
 /// The known word that an unknown word was probably meant to be: the one with the smallest edit distance, for errors in
 /// command lines and configuration files.
 ///
-/// An edit inserts, removes or replaces one character, or swaps two neighbours (optimal string alignment). Case is
-/// ignored. A distance of up to a third of the word's length counts as close, so that short words do not suggest each
-/// other at random. If no word is close, the only one that begins with the unknown word is suggested.
+/// An edit inserts, removes or replaces one character, or swaps two adjacent characters (optimal string alignment).
+/// Case is ignored. A known word is close if its distance is at most one edit, or at most a third of the longer word's
+/// length. A larger distance would suggest short words at random. If no word is close, but exactly one known word
+/// begins with the unknown word, that one is suggested.
 public enum Suggestion {
     /// The known word that was probably meant; `nil` if none is close.
     public static func nearest(to word: some StringProtocol, among known: some Sequence<String>) -> String? {
         let wanted = Array(word.lowercased().utf8)
-        // A longer word is no typing error, and the cost grows with the square of the length.
+        // A longer word is not a misspelt known word, and the cost grows with the square of the length.
         guard !wanted.isEmpty, wanted.count <= longestWord else { return nil }
         var best: (word: String, distance: Int)?
         var continuations: [String] = []
@@ -32,10 +33,10 @@ public enum Suggestion {
     private static var longestWord: Int { 64 }
     private static var shortestPrefix: Int { 3 }
 
-    /// The maximum distance for two words of these lengths.
+    /// The largest edit distance at which two words of these lengths count as close.
     private static func limit(_ first: Int, _ second: Int) -> Int { max(1, max(first, second) / 3) }
 
-    /// The edit distance of two words, with three rows of the usual table.
+    /// The edit distance of two words, by dynamic programming. Only the last three rows of the table are kept.
     private static func distance(_ first: [UInt8], _ second: [UInt8]) -> Int {
         var beforeLast: [Int] = []
         var last = Array(0...second.count)

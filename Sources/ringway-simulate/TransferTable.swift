@@ -38,7 +38,7 @@ enum TransferTable {
         return isClean ? 0 : 1
     }
 
-    /// The median over the seeds; `nil`, with a message, if one of them fails.
+    /// The median goodput over the seeds; `nil`, with a message, if one of them fails.
     private static func goodput(over path: Path, usesCubic: Bool) -> Double? {
         var transfer = Transfer()
         transfer.rate = path.rate * 125_000

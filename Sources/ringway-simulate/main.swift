@@ -4,13 +4,14 @@ import RingwaySimulation
 /// Runs simulations: many seeds for a verdict, or one seed with a trace of everything that happened.
 ///
 ///     ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic]
-///     ringway-simulate --seed SEED [--quiet] [--capture FILE] [--script FILE]
+///     ringway-simulate --seed SEED [--quiet] [--cubic] [--capture FILE] [--script FILE]
 ///     ringway-simulate --engine [--seeds N] [--from SEED] [--seconds N] [--digests] [--until-failure]
 ///     ringway-simulate --engine --seed SEED [--quiet]
 ///     ringway-simulate --corpus DIRECTORY
 ///     ringway-simulate --transfers
 ///
-/// With `--engine` it is the whole engine that runs, two shards between a model guest and a model host; else the stack.
+/// With `--engine` the whole engine is simulated, with two shards between model guests and a model host. Without it
+/// only the TCP/IP stack is.
 struct Arguments {
     var seed: UInt64?
     var first: UInt64 = 1
@@ -27,7 +28,7 @@ struct Arguments {
     var isEngine = false
     /// One line per seed, to compare runs.
     var printsDigests = false
-    /// Stops at the first seed that fails, and logs the start of each.
+    /// Stops at the first seed that fails, and prints each seed before it runs, so that a crash shows its seed.
     var stopsAtFailure = false
 
     init?(_ words: ArraySlice<String>) {

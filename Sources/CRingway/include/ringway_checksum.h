@@ -9,7 +9,8 @@
 // zero bytes. The result is congruent modulo 65535 to the sum of 16-bit words; the caller folds it.
 uint64_t ringway_checksum_partial(const void *data, size_t length, uint64_t initial);
 
-// The same while copying the bytes to `target`, which must not overlap `data`: memory is read once for both.
+// Like `ringway_checksum_partial`, but also copies the bytes to `target`, which must not overlap `data`. Memory is read
+// once for both.
 uint64_t ringway_checksum_copy(void *target, const void *data, size_t length, uint64_t initial);
 
 #endif

@@ -1,5 +1,6 @@
-// Non-blocking system calls for the emulated ring, which only waits in epoll_wait: each returns a negated errno instead
-// of -1, and is retried after EINTR. No logic: each function makes one system call.
+// Non-blocking system calls for the ring that is emulated on epoll, which waits in epoll_wait only. No logic: each
+// function makes one system call, and returns a negated errno instead of -1. A call that a signal interrupts is
+// repeated, except connect, close and the waits.
 #ifndef RINGWAY_EPOLL_H
 #define RINGWAY_EPOLL_H
 
@@ -17,12 +18,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-// Linux 5.11, the same number on every architecture; older headers lack it.
+// The number of epoll_pwait2 (Linux 5.11) on x86-64 and arm64, which older headers lack.
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
 
-// Declared here because the C library declares it only if _GNU_SOURCE is defined before the first header.
+// accept4 is declared here because the C library declares it only if _GNU_SOURCE is defined before the first header.
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 
 #define RINGWAY_RETURN(call)                                                                                          \
@@ -61,7 +62,7 @@ static inline int64_t ringway_try_accept(int socket, struct sockaddr *address, s
     RINGWAY_RETURN(accept4(socket, address, length, (int)flags));
 }
 static inline int64_t ringway_try_connect(int socket, const struct sockaddr *address, socklen_t length) {
-    // A connect interrupted by a signal continues.
+    // A connect that a signal interrupts continues in the kernel, like a non-blocking one.
     if (connect(socket, address, length) == 0) return 0;
     return errno == EINTR ? -EINPROGRESS : -errno;
 }
@@ -89,8 +90,8 @@ static inline int ringway_epoll_wait(int epoll, struct epoll_event *events, int 
     int count = epoll_wait(epoll, events, capacity, milliseconds);
     return count >= 0 ? count : -errno;
 }
-/// The same with a timeout in nanoseconds; -ENOSYS before Linux 5.11, and from a seccomp filter that does not know the
-/// call.
+/// Like `ringway_epoll_wait`, but with a timeout in nanoseconds. Returns -ENOSYS before Linux 5.11, and under a seccomp
+/// filter that does not know the call.
 static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *events, int capacity,
                                              int64_t nanoseconds) {
     struct __kernel_timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
@@ -98,7 +99,7 @@ static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *even
     return count >= 0 ? (int)count : -errno;
 }
 
-/// The two ends of a channel through which rings send messages to this one: the receiving end, and the sending end.
+/// Makes the socket pair by which other rings send messages to an emulated ring: `ends[0]` receives, `ends[1]` sends.
 static inline int ringway_message_line(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
 }

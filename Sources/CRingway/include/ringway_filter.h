@@ -10,10 +10,10 @@ typedef struct ringway_filter ringway_filter;
 
 /// Compiles an expression for ethernet frames of at most `snap_length` bytes.
 ///
-/// Returns NULL on failure, with a reason of at most `size` bytes, terminated, in `reason`.
+/// Returns NULL on failure, with a zero-terminated reason of at most `size` bytes in `reason`.
 ringway_filter *ringway_filter_compile(const char *expression, int snap_length, char *reason, size_t size);
 
-/// Whether a frame passes: `captured` bytes at `frame`, of a frame of `length` bytes.
+/// Whether a frame of `length` bytes passes the filter; its first `captured` bytes are at `frame`.
 int ringway_filter_matches(const ringway_filter *filter, const void *frame, uint32_t length, uint32_t captured);
 
 void ringway_filter_free(ringway_filter *filter);

@@ -1,4 +1,4 @@
-// Allocations that can fail: Swift's own end the process if there is no memory.
+// Allocations that report failure: those of Swift end the process if there is no memory.
 #ifndef RINGWAY_MEMORY_H
 #define RINGWAY_MEMORY_H
 
@@ -16,7 +16,8 @@ static inline void *ringway_allocate(size_t bytes, size_t alignment) {
 long ringway_address_limit(void);
 long ringway_data_limit(void);
 
-/// The number at position `index` of a short file, or of the text after `key` in it; 0 if there is none.
+/// Reads a number from a short file: of the numbers at its start, or directly after `key`, the one at position `index`.
+/// Returns 0 if there is none.
 long ringway_field(const char *path, const char *key, int index);
 
 #endif

@@ -4,7 +4,8 @@
 #ifndef RINGWAY_NAMESPACE_H
 #define RINGWAY_NAMESPACE_H
 
-// Must be defined before the first system header, which decides which declarations all headers of the module see.
+// _GNU_SOURCE must be defined before the first system header, which decides for all headers of the module which
+// declarations are visible.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,11 +17,11 @@
 
 // --- Processes ---------------------------------------------------------------------------------------------------
 
-/// Swift marks `fork` unavailable because threads do not survive it. The caller forks before it starts any thread.
+/// Swift marks `fork` unavailable because threads do not survive it. The caller must fork before it starts any thread.
 pid_t ringway_fork(void);
 
-/// Forks a sibling: a child of the caller's parent. The C library is not aware of it, so the caller has one thread, and
-/// the new process only makes plain system calls.
+/// Forks a sibling: a child of the caller's parent (clone(2), CLONE_PARENT). The C library does not learn of this fork.
+/// So the caller must have only one thread, and the new process may only make plain system calls.
 pid_t ringway_fork_sibling(void);
 
 /// Restores the default action of crash signals, unless they are ignored.
@@ -54,7 +55,7 @@ enum ringway_change {
 /// Returns the next state change of a child; waits for the child's end if `wait`.
 enum ringway_change ringway_take_change(pid_t child, bool wait, int *value);
 
-/// The processors that the calling thread may run on.
+/// The number of processors on which the calling thread may run.
 int ringway_processor_count(void);
 
 /// Lets the calling thread never preempt others when it wakes up (sched(7), SCHED_BATCH).
@@ -69,8 +70,9 @@ int ringway_set_file_limit(uint64_t soft, uint64_t hard);
 /// each growth waits for an RCU grace period.
 void ringway_grow_descriptor_table(int count);
 
-/// Makes the allocator return memory to the system as soon as possible (mallopt(3)): by default the threshold grows to
-/// the largest block ever freed. No effect if the C library lacks this option.
+/// Makes the allocator return freed memory to the system as soon as possible, by fixing its thresholds (mallopt(3)). By
+/// default they grow to the size of the largest block that was ever freed. No effect if the C library lacks these
+/// options.
 void ringway_keep_little_memory(void);
 
 /// Returns free memory between used blocks to the system (malloc_trim(3)), if the C library supports it.
@@ -93,7 +95,7 @@ int ringway_signal_descriptor(const sigset_t *set);
 /// Reads one pending signal. `from_kernel` distinguishes a terminal's signal from one sent by a process.
 bool ringway_take_signal(int descriptor, int *number, bool *from_kernel);
 
-/// Sets a signal to its default action, or to be ignored. Returns whether it was ignored before.
+/// Makes a signal ignored, or gives it its default action. Returns whether it was ignored before.
 bool ringway_ignore_signal(int number, bool ignore);
 
 // --- Namespaces and mounts ---------------------------------------------------------------------------------------
@@ -108,7 +110,8 @@ int ringway_kind_mount(void);
 /// The user namespace that owns the namespace of `descriptor`.
 int ringway_owning_user_namespace(int descriptor);
 
-/// Makes mounts slaves: mounts of the host still propagate here, but none out of here.
+/// Makes the mounts at and below `path` slaves (mount_namespaces(7)): mounts of the host still propagate into this
+/// namespace, but none propagate out of it.
 int ringway_mount_subordinate(const char *path);
 /// Bind-mounts the tree `source`, with its submounts, at `target`.
 int ringway_mount_bind_all(const char *source, const char *target);
@@ -134,7 +137,7 @@ int ringway_unmount_entry(const char *path);
 /// The mount ID of a descriptor, as in /proc/PID/mountinfo; 0 if the kernel does not report it.
 uint64_t ringway_mount_number(int descriptor);
 
-/// Opens, close-on-exec. The path is text (ringway_text.h).
+/// Opens a file, close-on-exec. `path` is text as described in ringway_text.h.
 int ringway_open(const char *path, int flags, mode_t mode);
 /// An O_PATH descriptor of the target of `path`.
 int ringway_open_path(const char *path);
@@ -145,9 +148,10 @@ int ringway_open_directory(int directory, const char *path);
 int ringway_close_on_exec(int descriptor);
 bool ringway_is_open(int descriptor);
 
-/// Identifies a file, to detect that a path now refers to another.
+/// Returns the device and inode number of a file, by which a caller detects that the path now refers to another file.
 int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number);
-/// Identifies the entry itself, even if it is a symbolic link; an empty path stands for the descriptor.
+/// Like `ringway_file_identity`, but of the directory entry itself, even if it is a symbolic link. An empty path stands
+/// for the descriptor `directory`.
 int ringway_entry_identity(int directory, const char *path, uint64_t *device, uint64_t *number);
 
 int ringway_event_descriptor(void);

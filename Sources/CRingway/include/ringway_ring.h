@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Linux 6.7, include/uapi/linux/io_uring.h.
+// IORING_OP_READ_MULTISHOT, from Linux 6.7 (include/uapi/linux/io_uring.h).
 #define RINGWAY_OP_READ_MULTISHOT 49
 
 static inline uint32_t ringway_setup_flags_preferred(void) {
@@ -106,11 +106,12 @@ static inline void ringway_prepare_receive_multishot(struct io_uring_sqe *entry,
     entry->flags |= IOSQE_BUFFER_SELECT;
     entry->buf_group = group;
 }
-// Newer than some systems' liburing: IORING_FEAT_RECVSEND_BUNDLE and IORING_ACCEPT_POLL_FIRST, which appeared in the
-// same release.
+// Whether the kernel knows IORING_ACCEPT_POLL_FIRST. No feature bit says so, but IORING_FEAT_RECVSEND_BUNDLE (bit 14)
+// appeared in the same release. Both are written as numbers, because the headers of some systems' liburing are older.
 static inline bool ringway_ring_polls_first(const struct io_uring *ring) { return ring->features & (1U << 14); }
 
-// A client that is already waiting is accepted either way; `poll_first` saves the attempt if there is none.
+// With `poll_first` the first accept is attempted only when a client waits, which saves an attempt that finds none. A
+// client that is already waiting is accepted either way.
 static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, int descriptor, bool poll_first) {
     io_uring_prep_multishot_accept(entry, descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (poll_first) entry->ioprio |= 1U << 2;
@@ -118,8 +119,9 @@ static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, 
 static inline void ringway_prepare_cancel_descriptor(struct io_uring_sqe *entry, int descriptor) {
     io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
 }
-// Cancels the operations of a ring with a tag; returns their number, or a negated errno. Waits for operations in
-// execution, up to a timeout; others end, and are counted, by the time their completions are posted.
+// Cancels all operations of a ring that have this tag; returns their number, or a negated errno. Waits for an operation
+// that is being executed, at most `nanoseconds`: such an operation ends, and is counted, only when its completion is
+// posted.
 static inline int ringway_cancel_tag_now(int ring, uint64_t tag, uint64_t nanoseconds) {
     struct io_uring_sync_cancel_reg request = {
         .addr = tag,

@@ -41,7 +41,8 @@ struct ringway_in6_pktinfo {
     unsigned int ipi6_ifindex;
 };
 
-/// Fills a socket address; `high` and `low` are an address's 128 bits in host order, IPv4 mapped. Returns its length.
+/// Fills a socket address; `high` and `low` are the address's 128 bits in host order, an IPv4 address in its mapped
+/// form. Returns the length of the socket address.
 static inline uint32_t ringway_socket_address(struct sockaddr_storage *storage, bool ipv4, uint64_t high, uint64_t low,
                                               uint16_t port) {
     if (ipv4) {
@@ -112,7 +113,8 @@ bool ringway_has_unread(int descriptor);
 /// The number of open descriptors of the process. From Linux 6.2 on the kernel reports it without listing them.
 long ringway_open_descriptors(void);
 
-/// Control data of a datagram sent to the host: hop limit, traffic class and segment size. Returns bytes written.
+/// Writes the control messages with which a datagram is sent: the hop limit unless it is negative, the traffic class
+/// and the segment size if they are positive. Returns the bytes written.
 static inline uint32_t ringway_write_datagram_control(void *control, bool ipv4, int hop_limit, int traffic_class,
                                                       uint16_t segment_size) {
     struct cmsghdr *header = (struct cmsghdr *)control;
@@ -163,8 +165,8 @@ static inline void ringway_receive_marks(int descriptor, bool ipv4) {
     setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &one, sizeof one);
 }
 
-/// Data bytes in a control message; none if it claims more than there are, or less than its own header. CMSG_FIRSTHDR
-/// does not check the first message.
+/// The number of data bytes in a control message; zero if its length exceeds the buffer, or is less than that of its
+/// header. CMSG_FIRSTHDR does not check the length of the first message.
 static inline size_t ringway_control_size(const struct msghdr *message, const struct cmsghdr *item) {
     size_t left = (size_t)((const char *)message->msg_control + message->msg_controllen - (const char *)item);
     return item->cmsg_len < CMSG_LEN(0) || item->cmsg_len > left ? 0 : item->cmsg_len - CMSG_LEN(0);
@@ -226,7 +228,8 @@ static inline void ringway_read_datagram_control(const void *control, uint32_t l
     }
 }
 
-/// Control data for a reply from the local address that a datagram was sent to. Returns bytes written.
+/// Writes the control message that makes a reply come from the local address to which a datagram was sent. Returns the
+/// bytes written.
 static inline uint32_t ringway_write_source_control(void *control, bool ipv4, uint64_t high, uint64_t low) {
     struct cmsghdr *header = (struct cmsghdr *)control;
     if (ipv4) {
@@ -262,7 +265,8 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
-/// Lets only echo replies pass a raw ICMP socket whose identifier matches these bits under the mask.
+/// Makes a raw ICMP socket receive only messages whose identifier, under the mask, equals `bits`. Their type is
+/// filtered by `ringway_filter_icmp_echo_reply`.
 static inline int ringway_filter_echo_identifiers(int descriptor, bool ipv4, uint16_t bits, uint16_t mask) {
     // On an IPv4 raw socket the IP header precedes the message, on an IPv6 one it does not.
     struct sock_filter code4[] = {
@@ -362,7 +366,7 @@ static inline bool ringway_is_listening(int descriptor) {
 /// Names the calling thread, at most fifteen bytes (prctl(2), PR_SET_NAME).
 static inline void ringway_name_thread(const char *name) { prctl(15, name, 0, 0, 0); }
 
-/// Has the C library allocate from two arenas: each thread may get one of its own otherwise, with 64 MiB of address space
+/// Limits the C library's allocator to two arenas. Otherwise each thread may get its own, with 64 MiB of address space
 /// (mallopt(3), M_ARENA_MAX).
 static inline void ringway_limit_arenas(void) { mallopt(M_ARENA_MAX, 2); }
 

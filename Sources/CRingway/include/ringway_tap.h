@@ -3,7 +3,8 @@
 #ifndef RINGWAY_TAP_H
 #define RINGWAY_TAP_H
 
-// Must be defined before the first system header, which decides which declarations all headers of the module see.
+// _GNU_SOURCE must be defined before the first system header, which decides for all headers of the module which
+// declarations are visible.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -17,7 +18,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-// Linux 6.2, include/uapi/linux/if_tun.h.
+// The flags for USO are from Linux 6.2 (include/uapi/linux/if_tun.h).
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
@@ -31,7 +32,7 @@ int ringway_tap_open(void);
 /// queue.
 int ringway_tap_attach_queue(int descriptor, const char *name, bool first, bool many);
 
-/// Bytes of the virtio-net header that precedes each frame.
+/// Sets the length in bytes of the virtio-net header that precedes each frame.
 int ringway_tap_set_header_length(int descriptor, int length);
 
 /// Sets the offloads that the device's reader accepts: TUN_F_ bits.
@@ -51,7 +52,7 @@ int ringway_netlink_open(void);
 /// Requests the kernel's explanation with each error.
 int ringway_netlink_explain(int descriptor);
 
-/// Filters lists by the request's header (Linux 4.20).
+/// Makes the kernel filter the lists that it sends by the fields of the request's header (Linux 4.20).
 int ringway_netlink_list_strictly(int descriptor);
 
 /// A non-blocking socket for the kernel's notifications of changed addresses and routes.

@@ -12,13 +12,14 @@
 #include <sys/types.h>
 
 /// The text of some bytes: UTF-8 represents itself, and each other byte is U+10FF00 plus its value. The private
-/// characters themselves count as bytes that are not UTF-8, so no two arguments have the same text. To be freed.
+/// characters themselves count as bytes that are not UTF-8, so no two arguments have the same text. The caller frees
+/// the text.
 char *ringway_text_from_bytes(const char *bytes);
 
-/// The bytes of a text. To be freed.
+/// The bytes that a text represents. The caller frees them.
 char *ringway_text_bytes(const char *text);
 
-/// The number of bytes of a text, without the terminating zero.
+/// The number of bytes that a text represents, without the terminating zero.
 size_t ringway_text_length(const char *text);
 
 /// Whether a text represents bytes that are not UTF-8.

@@ -53,11 +53,11 @@ int ringway_diagnosis_ask(int descriptor, bool ipv4, bool tcp, uint32_t states);
 struct ringway_diagnosis {
     bool ipv4;
     uint16_t port;
-    uint8_t address[16];  // network order; of IPv4 the first four
+    uint8_t address[16];  // network order; an IPv4 address is the first four bytes
 };
 
-/// Reads the sockets in `bytes` from `offset`, which is advanced. 1: one socket; 0: no more in these bytes; -1: the
-/// list is complete, or the kernel refused.
+/// Reads the next socket in `bytes` from `offset`, which is advanced. Returns 1 for a socket and 0 if there is none
+/// left in these bytes. Returns -1 if the list is complete or malformed, or if the kernel refused the request.
 int ringway_diagnosis_next(const void *bytes, size_t length, size_t *offset, struct ringway_diagnosis *answer);
 
 /// Sets the time of day.

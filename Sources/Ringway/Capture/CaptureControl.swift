@@ -23,7 +23,7 @@ final class CaptureControl: Sendable {
         }
     }
 
-    /// False if a capture is running already.
+    /// Makes the session the current capture. Returns false, without effect, if a capture is running already.
     func set(_ session: CaptureSession) -> Bool {
         state.withLock { state in
             guard state.current == nil else { return false }
@@ -32,7 +32,8 @@ final class CaptureControl: Sendable {
         }
     }
 
-    /// Ends the capture, which shards no longer use, and returns its final status; `nil` if there was none.
+    /// Ends the current capture, which the shards must no longer use. Returns its final status; `nil` if there was
+    /// none.
     func end() -> CaptureStatus? {
         guard let session = state.withLock({ $0.current }) else { return nil }
         session.stop()

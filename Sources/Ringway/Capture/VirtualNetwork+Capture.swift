@@ -7,8 +7,9 @@ extension VirtualNetwork {
     /// The status of the capture; `nil` if there is none.
     public var capture: CaptureStatus? { captures.current?.status }
 
-    /// Writes every frame of the guests, including later ones, to a pcapng file, until `stopCapture` or the network's
-    /// end. Connections to published ports that are opened meanwhile use the guests' links.
+    /// Writes every frame of all guests, also of guests attached later, to a pcapng file, until `stopCapture` or the
+    /// network's end. Connections to published ports that are opened meanwhile use the guests' links, so that the
+    /// capture contains them.
     public func startCapture(_ options: CaptureOptions) throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             guard !state.withLock({ $0.isStopped }) else { throw Failure("the network has ended") }
@@ -36,7 +37,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// The caller holds `changes`.
+    /// Ends the capture, if there is one. The caller holds the lock `changes`.
     @discardableResult
     func endCapture() -> CaptureStatus? {
         for engine in engines { engine.setCapture(nil) }

@@ -6,11 +6,11 @@ internal import RingwayModel
 public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// The origin of a place.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        /// The network's owner: `VirtualNetwork.forward`.
+        /// Added by the network's owner, by `VirtualNetwork.forward`.
         case forward
-        /// A request of the agent itself, as from Docker's proxy.
+        /// Requested by the agent, for example on behalf of Docker's proxy in the guest.
         case agent
-        /// Automatic: it follows a listening port inside the guest.
+        /// Opened automatically, because a program in the guest listens on the same port.
         case follow
     }
 
@@ -24,10 +24,11 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
         case failed
     }
 
-    /// A number unique on the network, shared with published ports; never reused.
+    /// A number that no other place and no published port of the network has. Numbers repeat only after about four
+    /// billion.
     public let id: PublishedPort.ID
     public let kind: Kind
-    /// The place and the server. For an agent's own ports, the actual host address.
+    /// The place and the server. If an agent requested the place, it has the address that was granted.
     public internal(set) var forward: AgentForward
     /// `forward`, `follow`, or `agent:` and the agent's name.
     public let owner: String
@@ -51,7 +52,7 @@ extension AgentPlace: CustomStringConvertible {
 
 extension AgentPlace {
     /// Why a place chosen by a guest could not be bound. The process that holds the port is not looked up: the search
-    /// visits every process, and a guest could cause it at any rate.
+    /// visits every process, and a guest could cause such searches without limit.
     static func problem(_ error: Int32, _ place: TransportAddress, _ transport: PortForward.Transport) -> String {
         guard error != EADDRINUSE else { return "cannot publish \(place)/\(transport.rawValue): the port is in use" }
         return PortHolder.explain(error, place.address, place.port, transport)

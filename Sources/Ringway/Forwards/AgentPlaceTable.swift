@@ -5,7 +5,7 @@ internal import RingwayAgentHost
 ///
 /// A pure value: each operation returns the changes, for the caller to apply.
 struct AgentPlaceTable {
-    /// Identifies an agent's own place.
+    /// Identifies a place that an agent requested, or that follows a listening port in the agent's guest.
     struct Key: Hashable {
         let agent: ObjectIdentifier
         let route: AgentRoute
@@ -13,15 +13,16 @@ struct AgentPlaceTable {
 
     private struct Record {
         var place: AgentPlace
-        /// The agent that currently forwards the place's clients; for an agent's own place, its owner.
+        /// The agent that forwards the place's clients; `nil` while it is not connected. A place with a `key` has the
+        /// agent of that key.
         var agent: ObjectIdentifier?
-        /// Only for an agent's own place.
+        /// `nil` for a configured place.
         var key: Key?
-        /// Only for a configured place; stays bound while the agent is not connected.
+        /// The listening socket of a configured place; `nil` for other places.
         var socket: PlaceSocket?
     }
 
-    /// The most failed places to remember per agent; granted ones have their own limit.
+    /// The most failed places to remember per agent. `Limits.portsPerAgent` limits the places that were granted.
     static var maximumFailed: Int { 1_024 }
 
     private var records: [PublishedPort.ID: Record] = [:]
@@ -33,7 +34,7 @@ struct AgentPlaceTable {
 
     subscript(number: PublishedPort.ID) -> AgentPlace? { records[number]?.place }
 
-    /// The number of an agent's own place, assigned by the network.
+    /// The number that the network has assigned to an agent's place.
     func number(of key: Key) -> PublishedPort.ID? { numbers[key] }
 
     var hasFailed: Bool { records.values.contains { $0.place.state == .failed && $0.place.kind != .agent } }
@@ -56,7 +57,7 @@ struct AgentPlaceTable {
         }.sorted { $0.place.id < $1.place.id }
     }
 
-    /// A configured place is now forwarded to an agent.
+    /// Records the agent that forwards the clients of a configured place from now on.
     mutating func lead(_ number: PublishedPort.ID, to agent: ObjectIdentifier, guest: Guest.ID?) {
         records[number]?.agent = agent
         records[number]?.place.guest = guest
@@ -64,7 +65,8 @@ struct AgentPlaceTable {
         records[number]?.place.problem = nil
     }
 
-    /// A configured place could not be bound. Returns the place unless the same failure was reported before.
+    /// Records that a configured place could not be bound. Returns the place unless the same failure was reported
+    /// before.
     mutating func fail(_ number: PublishedPort.ID, because problem: String) -> AgentPlace? {
         guard let record = records[number], record.place.problem != problem else { return nil }
         records[number]?.place.state = .failed
@@ -100,8 +102,8 @@ struct AgentPlaceTable {
     /// Records the result of an agent's request for a place.
     ///
     /// - Parameters:
-    ///   - number: its number, or a new one.
-    ///   - problem: why it failed; `nil` if it succeeded.
+    ///   - number: the place's number, or a new one if the place is unknown.
+    ///   - problem: why the request failed; `nil` if it succeeded.
     mutating func note(
         _ key: Key, _ kind: AgentPlace.Kind, _ forward: AgentForward, owner: String, guest: Guest.ID?,
         problem: String?, number: PublishedPort.ID
@@ -134,9 +136,10 @@ struct AgentPlaceTable {
         return record.place
     }
 
-    /// An agent has disconnected: its own places are removed, and configured ones wait.
+    /// An agent has disconnected. Places that it requested, and those that follow its guest's ports, are removed.
+    /// Configured places wait for an agent again.
     ///
-    /// - Returns: the removed places, and the sockets that must stop listening.
+    /// - Returns: the removed places, and the sockets of configured places that must stop listening.
     mutating func agentLeft(_ agent: ObjectIdentifier) -> (removed: [AgentPlace], resting: [PlaceSocket]) {
         var removed: [AgentPlace] = []
         var resting: [PlaceSocket] = []
@@ -161,7 +164,8 @@ struct AgentPlaceTable {
         return (removed.sorted { $0.id < $1.id }, resting)
     }
 
-    /// Failed places of agents that may be retried.
+    /// Places that follow a listening port in a guest and could not be opened. Only the network can retry these; an
+    /// agent repeats its requests itself.
     var failedFollowers: [(key: Key, place: AgentPlace)] {
         records.values.compactMap { record in
             guard record.place.state == .failed, record.place.kind == .follow, let key = record.key else { return nil }

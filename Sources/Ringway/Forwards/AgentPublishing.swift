@@ -25,7 +25,7 @@ public struct AgentPublishing: Hashable, Sendable {
     /// Agents publish nothing.
     public static let none = AgentPublishing([])
 
-    /// Unprivileged ports. Lower ones belong to the machine's own services and must be allowed explicitly.
+    /// Unprivileged ports. Lower ports belong to the host's own services and must be allowed explicitly.
     public static var ordinaryPorts: ClosedRange<UInt16> { 1_024...UInt16.max }
 
     /// The accepted syntax, for help and errors.
@@ -75,10 +75,10 @@ public struct AgentPublishing: Hashable, Sendable {
 
     // MARK: Checking requests
 
-    /// The address for a requested port; `nil` if it is not allowed. A request for every address of a family gets the
-    /// first allowed one.
+    /// The host address on which a requested port may be opened; `nil` if no rule allows the port. A request for every
+    /// address of a family gets the first allowed address.
     ///
-    /// - Parameter policy: the addresses that are allowed in general.
+    /// - Parameter policy: the addresses on which the network may open any ports at all.
     func place(for wanted: TransportAddress, within policy: BindPolicy) -> IPAddress? {
         for rule in rules where rule.allows(wanted.port) {
             for place in rule.addresses.places(for: wanted.address) {
@@ -98,7 +98,8 @@ public struct AgentPublishing: Hashable, Sendable {
 }
 
 extension AgentPublishing.Rule {
-    /// Whether the rule includes a port; zero lets the kernel choose an unprivileged one.
+    /// Whether the rule allows a requested port. For port 0 the kernel may choose any unprivileged port, so the rule
+    /// must allow all of them.
     fileprivate func allows(_ port: UInt16) -> Bool {
         guard port == 0 else { return ports.contains(port) }
         return ports.lowerBound <= AgentPublishing.ordinaryPorts.lowerBound && ports.upperBound == .max

@@ -1,6 +1,6 @@
 public import RingwayModel
 
-/// The host addresses on which ports may be opened: published ones, those of forwards through agents, and those
+/// The host addresses on which ports may be opened: published ports, ports of forwards through agents, and ports
 /// requested by agents.
 public enum BindPolicy: Hashable, Sendable {
     /// Every address.
@@ -10,8 +10,8 @@ public enum BindPolicy: Hashable, Sendable {
     /// Only these addresses.
     case addresses([IPAddress])
 
-    /// The addresses at which a requested port may be bound; empty if not allowed. A request for every address gets
-    /// those that are allowed.
+    /// The addresses at which a requested port may be bound; empty if it may not be opened. A request for every address
+    /// gets all allowed addresses. A result of `nil` stands for every address of both families.
     ///
     /// - Parameter requested: `nil` for every address of both families.
     func places(for requested: IPAddress?) -> [IPAddress?] {

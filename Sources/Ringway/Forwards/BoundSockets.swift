@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// TCP sockets that are bound but not listening, which the kernel (6.8) only lists through socket diagnosis
-/// (sock_diag(7)).
+/// TCP sockets that are bound but not listening. The kernel lists them only through socket diagnosis (sock_diag(7)),
+/// and only since Linux 6.8.
 enum BoundSockets {
     private static var byFamily: UInt16 { 20 }
     private static var netlinkDiagnosis: Int32 { 4 }
@@ -15,7 +15,7 @@ enum BoundSockets {
     private static var userPlace: Int { 64 }
     private static var inodePlace: Int { 68 }
 
-    /// The sockets at a port.
+    /// The listening and the bound sockets at a port.
     static func find(_ port: UInt16) -> [(inode: UInt64, user: UInt32)] {
         let line = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), netlinkDiagnosis)
         guard line >= 0 else { return [] }
@@ -45,7 +45,8 @@ enum BoundSockets {
         }
     }
 
-    /// Returns whether more messages follow.
+    /// Appends the sockets at the port that a received part of the dump lists. Returns false at the end of the dump,
+    /// and after an error.
     private static func read(
         _ answer: ArraySlice<UInt8>, _ port: UInt16, _ found: inout [(inode: UInt64, user: UInt32)]
     ) -> Bool {

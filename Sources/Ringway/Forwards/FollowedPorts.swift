@@ -5,24 +5,27 @@ internal import RingwayModel
 internal import RingwaySystem
 internal import Synchronization
 
-/// The listeners that an agent has reported, by forward number: one port may have a listener per family, and one for
-/// both.
+/// The addresses of the listeners that an agent has reported, by the number of the forward that follows them. A forward
+/// may follow several listeners on one port: on a loopback address, and on all addresses of one family or of both.
 struct FollowedListeners {
     fileprivate var addresses: [UInt32: Set<IPAddress>] = [:]
 }
 
 /// Host loopback ports that follow listening ports inside guests.
 extension VirtualNetwork {
-    /// The first number of these forwards, apart from configured ones.
+    /// The lowest number of a forward that follows a port. Such a number is made from the port and the family;
+    /// configured forwards are numbered from one upwards.
     private static var firstNumber: UInt32 { 0x8000_0000 }
-    /// Lower ports belong to the machine's own services.
+    /// The lowest port that is followed: on the host, lower ports belong to the host's own services.
     private static var lowestPort: UInt16 { 1_024 }
 
-    /// Opens and closes ports as an agent reports them. A port of another program on the host is left alone.
+    /// Opens and closes host ports as an agent reports listeners. A port that another program of the host has opened
+    /// stays with that program.
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest, _ listeners: inout FollowedListeners) {
         guard configuration.followsListeningPorts else { return }
         self.changes.withLock { _ in
-            // Opened ports come first, so that a forward is kept if a server only moves.
+            // Opened ports come first, so that a forward is kept if a server only changes the address on which it
+            // listens.
             let ordered = changes.filter(\.isListening) + changes.filter { !$0.isListening }
             for change in ordered where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
                 for server in Self.servers(change.port.address)
@@ -75,8 +78,9 @@ extension VirtualNetwork {
         }
     }
 
-    /// The loopback addresses through which a listener is reached in the guest, and which it gets on the host: that of
-    /// its family, or both for all of IPv6, which usually includes IPv4. Empty for a listener on other addresses only.
+    /// The loopback addresses at which the agent reaches a listener in the guest, and at which the host's ports are
+    /// opened for it. A listener on all IPv6 addresses has both, because it usually accepts IPv4, too. A listener on
+    /// loopback, or on all IPv4 addresses, has that of its family. A listener on any other address has none.
     private static func servers(_ listener: TransportAddress) -> [TransportAddress] {
         let ipv4 = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: listener.port)
         let ipv6 = TransportAddress(address: IPAddress(high: 0, low: 1), port: listener.port)

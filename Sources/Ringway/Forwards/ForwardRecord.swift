@@ -10,19 +10,20 @@ struct ForwardRecord {
     private(set) var isListening = false
     /// Whether another program opened the socket, which then always listens.
     private(set) var isInherited = false
-    /// The guest address of the first port of each UDP socket.
+    /// For each order of UDP sockets, the guest's address when the sockets were lent to the guest's engine.
     private(set) var targets: [IPAddress] = []
 
     init(port: PublishedPort) { self.port = port }
 
-    /// The sockets that a forward currently needs. TCP has one for both families; a UDP mapping belongs to the shard of
-    /// the guest's address, so each family has its own socket.
+    /// The orders for the sockets that a forward currently needs. A TCP socket serves both families. A UDP mapping
+    /// belongs to the shard that its guest's address selects, and the guest has one address per family, so UDP needs a
+    /// socket for each family.
     ///
     /// - Parameter engine: the guest's engine; `nil` while it is not attached.
     func orders(on policy: BindPolicy, _ engine: Engine?) -> [ListenOrder] {
         let forward = port.forward
         let places = policy.places(for: forward.hostAddress)
-        // The shards choose the guest's address for each TCP client.
+        // An order for TCP names no guest address: the shards choose it for each client, by the client's family.
         let isStream = forward.transport == .tcp
         func order(_ address: IPAddress?, ipv4: Bool) -> ListenOrder {
             var order = ListenOrder(
@@ -91,20 +92,21 @@ struct ForwardRecord {
         forgetSockets()
     }
 
-    /// Drops sockets that have another owner now.
+    /// Forgets the sockets without closing them, because they have another owner now.
     mutating func forgetSockets() {
         sockets = []
         isListening = false
         isInherited = false
     }
 
-    /// The sockets now belong to a guest.
+    /// Records the guest to whose engine the sockets are lent.
     mutating func lead(to guest: Guest.ID, _ orders: [ListenOrder]) {
         port.guest = guest
         targets = Self.targets(of: orders)
     }
 
-    /// Whether UDP sockets match the guest's current addresses, which determine their shards.
+    /// Whether UDP sockets are still lent for the guest's current addresses, which are those in `orders`. The addresses
+    /// determine which shards serve the sockets.
     func leads(where orders: [ListenOrder]) -> Bool { targets == Self.targets(of: orders) }
 
     private static func targets(of orders: [ListenOrder]) -> [IPAddress] {
@@ -120,7 +122,7 @@ struct ForwardRetry {
     private var delay = ForwardRetry.first
     private var isScheduled = false
 
-    /// A new failure; returns the milliseconds until the next attempt, unless one is scheduled.
+    /// Notes a new failure. Returns the milliseconds until the next attempt, or `nil` if one is scheduled already.
     mutating func failed() -> UInt64? {
         delay = Self.first
         guard !isScheduled else { return nil }
@@ -128,7 +130,7 @@ struct ForwardRetry {
         return delay
     }
 
-    /// An attempt was made; returns the milliseconds until the next one, if needed.
+    /// Notes an attempt. Returns the milliseconds until the next attempt, or `nil` if all forwards have been opened.
     mutating func attempted(isSettled: Bool) -> UInt64? {
         delay = isSettled ? Self.first : min(Self.longest, delay * 2)
         isScheduled = !isSettled

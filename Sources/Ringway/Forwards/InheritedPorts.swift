@@ -6,8 +6,8 @@ internal import Synchronization
 
 /// Listening TCP sockets opened by another program, such as a service manager, for ports to be published.
 ///
-/// That program owns them, too: they cannot stop listening, and are open as long as the network exists. While a socket
-/// has no guest, its clients are accepted and reset here.
+/// The other program has the sockets open, too, so they cannot be made to stop listening. The network keeps them open
+/// until it ends. While a socket has no guest, its clients are accepted and reset here.
 struct InheritedPorts {
     /// A socket's address; `nil` for all addresses of both families.
     struct Place: Hashable {
@@ -50,7 +50,7 @@ struct InheritedPorts {
         if resets { resetting.insert(descriptor) } else { resetting.remove(descriptor) }
     }
 
-    /// Accepts a client that must be reset; -1 if there is none, or if a guest accepts them again.
+    /// Accepts a client that must be reset; -1 if there is none, or if a guest accepts the socket's clients again.
     func clientToReset(of descriptor: Int32) -> Int32 {
         resetting.contains(descriptor) ? accept(descriptor, nil, nil) : -1
     }
@@ -82,7 +82,7 @@ extension VirtualNetwork {
     /// Uses a listening TCP socket, opened by another program such as a service manager, once its port is published.
     /// Before that, and while there is no guest, clients are accepted and reset. Takes ownership of the descriptor.
     ///
-    /// A socket on all addresses of both families is for a forward without an address.
+    /// A forward without a host address uses a socket on all addresses of both families.
     public func adopt(portListener descriptor: Int32) throws(Failure) {
         try state.withLock { (state) throws(Failure) in try state.inheritedPorts.add(descriptor) }
         resetClients(of: descriptor)
@@ -93,7 +93,7 @@ extension VirtualNetwork {
         state.withLock { $0.inheritedPorts.resetClients(of: descriptor, true) }
         loop.post { [weak self] in
             self?.loop.watch(descriptor) { [weak self] in
-                // A bounded number per turn of the loop.
+                // At most 64 clients per turn of the loop, so that other events are handled, too.
                 for _ in 0..<64 {
                     let client = self?.state.withLock { $0.inheritedPorts.clientToReset(of: descriptor) } ?? -1
                     guard client >= 0 else { return }

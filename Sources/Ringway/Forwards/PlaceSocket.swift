@@ -6,24 +6,24 @@ internal import RingwayModel
 internal import RingwaySystem
 internal import Synchronization
 
-/// The listening socket of a configured place.
+/// The listening socket of a configured place: a host address or unix socket whose clients an agent forwards.
 ///
 /// A TCP port is held as long as the place is configured: one socket stays bound and listens only while there is an
 /// agent. While it does not listen SO_REUSEADDR is off, which keeps other servers from binding the port. A UDP port is
-/// only held while there is an agent, because its clients could not be refused; a unix socket's file only exists while
-/// there is one.
+/// held only while there is an agent, because a bound UDP socket would silently take the clients' datagrams. Likewise
+/// the file of a unix socket exists only while there is an agent.
 final class PlaceSocket: Sendable {
     private static var backlog: Int32 { 1_024 }
 
     private let forward: AgentForward
     private struct State {
-        /// Bound to the TCP port; -1 for other places.
+        /// The socket that is bound to the TCP port; -1 for UDP ports and unix sockets.
         var descriptor: Int32 = -1
         var file: SocketFile?
     }
     private let state: Mutex<State>
 
-    /// Checks whether the place can be opened, and binds it if it is a TCP port.
+    /// Checks whether the listening place of the forward can be opened, and binds a socket if it is a TCP port.
     init(_ forward: AgentForward) throws(VirtualNetwork.Failure) {
         self.forward = forward
         if case .unix = forward.place, forward.isDatagram {
@@ -31,7 +31,7 @@ final class PlaceSocket: Sendable {
         }
         guard case .address(let address) = forward.place, !forward.isDatagram else {
             state = Mutex(State())
-            // Checks early that the place can be opened, although it may be taken before the agent connects.
+            // Checks now that the place can be opened, although another program may take it before the agent connects.
             _ = try listen()
             rest()
             return
@@ -91,14 +91,15 @@ final class PlaceSocket: Sendable {
         Self.keepOthersOut(held, true)
     }
 
-    /// Closes the place.
+    /// Closes the socket, and removes the file of a unix socket.
     func end() {
         let (held, file) = state.withLock { state in
             defer { state = State() }
             return (state.descriptor, state.file)
         }
         file?.remove()
-        // The agents' thread has its own descriptor, which may be closed later.
+        // The agents' thread has a duplicate of the descriptor, which may be closed later. The shutdown stops listening
+        // at once.
         if held >= 0 {
             shutdown(held, Int32(SHUT_RDWR))
             close(held)

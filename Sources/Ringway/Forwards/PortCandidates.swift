@@ -1,7 +1,7 @@
 internal import RingwayEngine
 
-/// Host ports to try, one after another, for a forward with automatic ports: a free port may be taken before it is
-/// bound.
+/// Host ports to try, one after another, for a forward with automatic ports: another program may take a free port
+/// before it is bound here.
 struct PortCandidates {
     /// The most attempts with ports that the kernel reports as free.
     private static var attempts: Int { 16 }

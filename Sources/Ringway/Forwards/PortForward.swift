@@ -30,7 +30,7 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
         hostPorts.lowerBound == 0 || (guestPorts.count == 1 && hostPorts.count > 1)
     }
 
-    /// Whether the two conflict, because they need the same host port.
+    /// Whether two forwards conflict, because they need the same host port.
     public func overlaps(_ other: PortForward) -> Bool {
         guard !choosesHostPorts, !other.choosesHostPorts, transport == other.transport,
             hostPorts.overlaps(other.hostPorts)

@@ -17,7 +17,7 @@ enum PortHolder {
 
     /// One line for users: what failed, why, and the remedy.
     ///
-    /// - Parameter holder: the part of the network that holds the port, if any.
+    /// - Parameter holder: the holder of the port, if it is a part of this network; `nil` to look for another process.
     static func explain(
         _ error: Int32, _ address: IPAddress?, _ port: UInt16, _ transport: PortForward.Transport,
         holder: String? = nil
@@ -56,7 +56,8 @@ extension VirtualNetwork {
             PortHolder.kind(of: error.errno))
     }
 
-    /// The forward of this network that already holds a port needed by another one, and its owner.
+    /// Describes the forward of this network that already holds a port which another forward needs; `nil` if there is
+    /// none.
     private func ownHolder(of port: UInt16, _ forward: PortForward, except number: PublishedPort.ID) -> String? {
         var wanted = forward
         wanted.hostPorts = port...port
@@ -104,7 +105,7 @@ enum HostSocketTable {
                 let fields = line.split(separator: " ", omittingEmptySubsequences: true)
                 guard fields.count > 9, let colon = fields[1].lastIndex(of: ":"),
                     UInt16(fields[1][fields[1].index(after: colon)...], radix: 16) == port,
-                    // 0A is LISTEN; a bound UDP socket is 07.
+                    // State 0A is TCP_LISTEN. A UDP socket counts in any state.
                     transport == .udp || fields[3] == "0A",
                     let user = UInt32(fields[7]), let inode = UInt64(fields[9])
                 else { return nil }

@@ -10,9 +10,10 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     public var isChosen: Bool { forward != requested }
     /// The owner tag. `setPublished` replaces only ports with the same owner.
     public let owner: String
-    /// The current guest; `nil` while it is not attached, and clients are refused.
+    /// The current guest; `nil` while no guest matches the forward. Clients are then refused.
     public internal(set) var guest: Guest.ID?
-    /// Why its ports could not be opened, or cannot be forwarded although the guest is attached. Retried later.
+    /// Why the forward's ports could not be opened, or cannot be forwarded although the guest is attached. The network
+    /// retries later.
     public internal(set) var problem: String?
 }
 

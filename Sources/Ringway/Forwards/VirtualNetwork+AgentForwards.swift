@@ -6,7 +6,7 @@ internal import Synchronization
 /// A connected agent.
 struct AttachedAgent {
     let agent: AgentGuest
-    /// Its guest; `nil` for an agent without frames.
+    /// The agent's guest; `nil` for an agent without frames.
     let guest: Guest.ID?
     /// A label for users: the guest's name, or the agent's number.
     let name: String
@@ -15,11 +15,11 @@ struct AttachedAgent {
 /// Forwards through agents exist until they are removed; while their guest's agent is not connected, clients are
 /// refused.
 extension VirtualNetwork {
-    /// All places whose clients an agent forwards to a guest: forwards, ports requested by agents, and ports that
-    /// follow the guest's listeners.
+    /// All listening places on the host whose clients an agent forwards to a guest: forwards, ports requested by
+    /// agents, and ports that follow the guest's listeners.
     public var agentPlaces: [AgentPlace] { state.withLock { $0.agentPlaces.all } }
 
-    /// The place with this number; `nil` if there is none.
+    /// The listening place with this number; `nil` if there is none.
     public func agentPlace(_ number: PublishedPort.ID) -> AgentPlace? { state.withLock { $0.agentPlaces[number] } }
 
     /// Every forward created by `forward`, by number.
@@ -28,9 +28,10 @@ extension VirtualNetwork {
             uniqueKeysWithValues: agentPlaces.filter { $0.kind == .forward }.map { ($0.id, $0.forward) })
     }
 
-    /// Forwards clients of a place on the host to a server inside a guest, now or when its agent connects.
+    /// Forwards clients of a host address or unix socket to a server inside a guest, now or once the guest's agent
+    /// connects.
     ///
-    /// - Returns: its number, unique among published ports, too.
+    /// - Returns: the forward's number, which no published port has either.
     @discardableResult
     public func forward(_ forward: AgentForward) throws(Failure) -> PublishedPort.ID {
         try changes.withLock { (_) throws(Failure) in
@@ -45,7 +46,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// The forward at an allowed address: a request for every address of a family gets the first allowed one.
+    /// The forward with a host address that the configuration allows. A request for every address of a family gets the
+    /// first allowed address.
     private func placed(_ forward: AgentForward) throws(Failure) -> AgentForward {
         guard case .address(let address) = forward.place else { return forward }
         guard let place = configuration.publishOn.places(for: address.address).first, let place else {
@@ -71,8 +73,8 @@ extension VirtualNetwork {
             report(.agentForwardRemoved(place))
             return (agent, removed?.socket)
         }
-        // Waits for the place to be closed, because the next request may be for it, unless the agents' thread may
-        // itself be waiting to make changes.
+        // Waits until the agents' thread has closed the listener, because the next request may be for the same address.
+        // Done without the lock `changes`, for which the agents' thread may itself be waiting.
         agent?.endForwardNow(number: number)
         socket?.end()
     }
@@ -91,7 +93,7 @@ extension VirtualNetwork {
         }
     }
 
-    // MARK: Agents connect and disconnect; called on their thread
+    // MARK: Connected agents; `add` and `remove` are called on the agents' thread
 
     /// An agent has connected.
     func add(_ agent: AttachedAgent) {
@@ -115,7 +117,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Forwards configured places to their agents, if connected.
+    /// Starts to forward each configured place that has no agent, if the agent of its guest is connected. The caller
+    /// holds the lock `changes`.
     private func assignPlaces() {
         for (place, socket) in state.withLock({ $0.agentPlaces.waiting }) {
             guard let attached = state.withLock({ agent(for: place.forward.guest, in: $0) }) else { continue }
@@ -144,7 +147,7 @@ extension VirtualNetwork {
         }
     }
 
-    // MARK: Agents' own places; called on their thread
+    // MARK: Places that agents request or that follow ports; called on the agents' thread, retries on the loop's
 
     /// Records and reports the result of an agent's request for a place.
     func note(
@@ -152,7 +155,7 @@ extension VirtualNetwork {
     ) {
         let id = ObjectIdentifier(agent)
         let change = state.withLock { state -> AgentPlaceTable.Change in
-            // The agent has disconnected: nothing is recorded.
+            // Nothing is recorded for an agent that has disconnected in the meantime.
             guard let attached = state.agents[id] else { return .nothing }
             let key = AgentPlaceTable.Key(agent: id, route: route)
             let number = state.agentPlaces.number(of: key) ?? state.freshForwardNumber()
@@ -169,7 +172,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Removes an agent's place.
+    /// Removes a place that an agent requested or that follows a listening port.
     func forget(_ route: AgentRoute, of agent: AgentGuest) {
         let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
         guard let place = state.withLock({ $0.agentPlaces.remove(key) }) else { return }

@@ -2,8 +2,8 @@ internal import RingwayEngine
 internal import RingwayModel
 internal import Synchronization
 
-/// Published ports stay published until they are removed. While their guest is not attached, TCP ports stay bound and
-/// refuse clients. If a forward moves to another guest, existing connections continue.
+/// Published ports stay published until they are removed. While no guest matches a forward, its ports stay bound and
+/// clients are refused. If a forward moves to another guest, existing connections continue.
 extension VirtualNetwork {
     /// All published ports, in order of publication.
     public var publishedPorts: [PublishedPort] {
@@ -56,7 +56,7 @@ extension VirtualNetwork {
     public func unpublish(_ port: PublishedPort) throws(Failure) { try unpublish(port.id) }
 
     /// Makes these the only published ports of the owner. Ports that are already published stay, and so do their
-    /// connections. If one cannot be opened, nothing is changed.
+    /// connections. If a port cannot be opened, nothing is changed.
     @discardableResult
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
         for forward in wanted { try check(forward) }
@@ -86,7 +86,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// The first forwards of each kind, up to its count, in order.
+    /// Filters `wanted`, in order: of each group of equal forwards the first ones remain, as many as `counts` says.
     private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
         var counts = counts
         return wanted.filter { forward in
@@ -113,7 +113,7 @@ extension VirtualNetwork {
 
     // MARK: The table of forwards; the caller holds `changes`
 
-    /// Adds a new forward, and chooses its ports if automatic.
+    /// Adds a new forward, and chooses its host ports if it leaves them open.
     private func add(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
         if !forward.choosesHostPorts {
             var records = [makeRecord(forward, requested: forward, owner)]
@@ -140,8 +140,8 @@ extension VirtualNetwork {
         throw Failure("cannot publish \(forward): \(candidates.reason)", .portInUse)
     }
 
-    /// Replaces forwards by new ones, or changes nothing. A port that both need is never free in between: the socket is
-    /// passed on.
+    /// Replaces forwards by new ones; on failure nothing is changed. A port that an old and a new forward need is never
+    /// free in between: the new forward takes over the socket.
     private func replace(
         _ removed: [PublishedPort], by forwards: [PortForward], _ owner: String
     ) throws(Failure) -> [PublishedPort] {
@@ -195,7 +195,8 @@ extension VirtualNetwork {
         let ordered = others.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
         let widest = ordered.map(\.hostPorts.count).max() ?? 0
         return forwards.map { forward in
-            // The first forward that may overlap this one.
+            // A range of ports that begins below `least` ends before this forward's range, because no range is longer
+            // than `widest`.
             let least = max(0, Int(forward.hostPorts.lowerBound) - widest)
             var (low, high) = (0, ordered.count)
             while low < high {

@@ -6,9 +6,9 @@ extension VirtualNetwork {
     /// An owner of published ports.
     public struct ForwardOwner: Hashable, Sendable {
         public let name: String
-        /// The number of its forwards.
+        /// The number of the owner's forwards.
         public let forwards: Int
-        /// Seconds until its lease expires; `nil` without a lease.
+        /// Seconds until the owner's lease expires; `nil` without a lease.
         public let secondsLeft: Int?
     }
 

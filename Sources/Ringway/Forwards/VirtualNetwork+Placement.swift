@@ -15,7 +15,7 @@ extension VirtualNetwork {
             member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
         }
         guard !stray.isEmpty else { return }
-        // The former guest may still be attached: its listener must be closed.
+        // The former guest of a forward may still be attached. Its shards must stop using the forward's sockets.
         unlisten(stray, members)
         for index in stray.indices { stray[index].port.guest = nil }
         keep(placeEach(stray))
@@ -36,7 +36,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Closes all ports; no guest is attached any more.
+    /// Closes all ports except inherited sockets, which `InheritedPorts` closes. No guest is attached any more.
     func closePorts() {
         let records = state.withLock { state in
             defer { for number in state.forwards.keys { state.forwards[number]?.forgetSockets() } }
@@ -61,11 +61,11 @@ extension VirtualNetwork {
 
     // MARK: Sockets
 
-    /// Assigns forwards to their guests, or stops them from listening without one. On failure, all forwards stay as
-    /// they were.
+    /// Assigns forwards to their guests; one without a guest stops listening. On failure, all forwards stay as they
+    /// were.
     func place(_ records: inout [ForwardRecord]) throws(HostListenFailure) {
         let members = state.withLock { $0.members }
-        // Usually there are many forwards and few guests.
+        // Each selector is looked up once, because usually many forwards have the same one.
         var choices: [GuestSelector: Member] = [:]
         for selector in Set(records.map(\.port.forward.guest)) {
             choices[selector] = member(for: selector, among: members)
@@ -88,7 +88,7 @@ extension VirtualNetwork {
         for (guest, lent) in lent { members[guest]?.engine.listen(lent.orders, on: lent.sockets) }
     }
 
-    /// Opens missing sockets, and listens on those that should.
+    /// Opens the missing sockets, and makes inactive sockets listen whose forward has a guest now.
     private func open(_ records: inout [ForwardRecord], _ orders: [[ListenOrder]]) throws(HostListenFailure) {
         var missing: [Int] = []
         for index in records.indices where records[index].sockets.isEmpty {
@@ -116,7 +116,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Assigns independent forwards: failures are reported, and retried.
+    /// Assigns forwards to their guests, each independently of the others. Failures are reported, and retried.
     func placeEach(_ records: [ForwardRecord], isRetry: Bool = false) -> [ForwardRecord] {
         var placed = records
         do throws(HostListenFailure) {

@@ -13,13 +13,13 @@ struct AddressRegistry {
         var name: String
         /// The name was claimed by the guest's agent.
         var claimsName = false
-        /// The link, reserved for this guest, that it used last.
+        /// The reserved link that the guest used last; `nil` if its last link was open to every guest.
         var link: LinkAddress?
         /// A static lease: the address is never assigned to another guest.
         var isStatic: Bool
-        /// Currently attached.
+        /// Whether the guest is attached.
         var isPresent = false
-        /// When it was last attached or detached, as a sequence number.
+        /// When the guest was last attached or detached, as a sequence number.
         var lastUse: UInt64
     }
 
@@ -101,7 +101,7 @@ struct AddressRegistry {
 
     // MARK: Static leases
 
-    /// The machine whose lease has the name.
+    /// The machine whose static lease has the name.
     func settledMAC(named name: String) -> MACAddress? { settled.values.first { $0.name == name }?.mac }
     func settledName(of mac: MACAddress) -> String? { settled[mac]?.name }
     /// The only link that a machine may use, according to its lease.
@@ -145,10 +145,11 @@ struct AddressRegistry {
         return nil
     }
 
-    /// Records the link, reserved for the guest, that it used; `nil` for a link open to every guest.
+    /// Records the reserved link that the guest uses; `nil` for a link open to every guest.
     mutating func setLink(_ link: LinkAddress?, of mac: MACAddress) { leases[mac]?.link = link }
 
-    /// Assigns a guest the name of its link, removing the name from guests that only claimed it, or had it earlier.
+    /// Assigns a guest the name of its link. Other guests lose the name if they only claimed it, or if they are
+    /// detached.
     mutating func assignName(_ name: String, to mac: MACAddress) throws(VirtualNetwork.Failure) {
         for (other, lease) in leases where other != mac && lease.name == name {
             guard settled[other]?.name == nil, lease.claimsName || !lease.isPresent else { break }
@@ -171,7 +172,7 @@ struct AddressRegistry {
         guard !leases.contains(where: { $0.key != mac && $0.value.name == name }),
             !settled.contains(where: { $0.key != mac && $0.value.name == name })
         else { throw VirtualNetwork.Failure("another guest has the name \"\(name)\"") }
-        // A name in this format is reserved for guests without a name of their own, which may be attached later.
+        // The format `guest-NUMBER` is reserved for guests without a name of their own, which may be attached later.
         let number = name.dropFirst("guest-".count)
         guard !name.hasPrefix("guest-") || number.contains(where: { !$0.isNumber }) || leases[mac]?.name == name else {
             throw VirtualNetwork.Failure("the name \"\(name)\" stands for the guest of an address")
@@ -180,8 +181,8 @@ struct AddressRegistry {
         leases[mac]?.claimsName = isClaimed
     }
 
-    /// Assigns another address to a guest that declined its address; `nil` if it has another one already, or none is
-    /// left.
+    /// Assigns another address to a guest that declined `address`; `nil` if that is not the guest's address any more,
+    /// or if no other address is left.
     mutating func replace(_ address: IPv4Address, of mac: MACAddress) -> Lease? {
         guard let former = leases[mac], former.ipv4 == address else { return nil }
         guard let other = freeAddress(for: mac, preferring: nil, besides: address) else { return nil }
@@ -221,8 +222,8 @@ struct AddressRegistry {
         clock += 1
         give(address, to: lease.mac)
         leases[lease.mac]?.link = lease.link
-        // The configuration names the guest first. Otherwise it gets the name back that it had, as a claim of its own if
-        // its link did not assign it.
+        // A configured name takes precedence. Otherwise the guest gets its former name back. The name counts as claimed
+        // by the guest if no reserved link assigned it and it does not derive from the address.
         if settled[lease.mac]?.name == nil, let name = lease.name {
             try? rename(lease.mac, name, isClaimed: lease.link == nil && name != Self.name(of: address, in: plan))
         }
@@ -309,7 +310,7 @@ struct AddressRegistry {
         return true
     }
 
-    /// The known machine whose SLAAC address this is.
+    /// The known machine to which the network's owner assigned the address, or whose SLAAC address it is.
     private func owner(of address: IPv6Address) -> MACAddress? {
         if let owner = given[address] { return owner }
         guard let mac = address.embeddedMAC, leases[mac] != nil || settled[mac] != nil else { return nil }

@@ -21,7 +21,7 @@ public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
     public var description: String { "\(name) (\(mac), \(ipv4)) on \(link)" }
 }
 
-/// The identity of a guest on the network's link to it.
+/// The addresses of a guest that are chosen by the program that attaches it.
 public struct GuestIdentity: Hashable, Sendable {
     /// The ethernet address of the guest's interface.
     public var mac: MACAddress
@@ -72,7 +72,8 @@ public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether the selector matches the guest; `first` depends on the others.
+    /// Whether the selector matches the guest. False for `first`, which depends on the other guests, so the caller
+    /// handles it.
     ///
     /// - Parameter trustsClaims: whether a claimed name matches, too.
     func names(_ guest: Guest, trustsClaims: Bool) -> Bool {

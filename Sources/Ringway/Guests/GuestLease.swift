@@ -9,7 +9,8 @@ public struct GuestLease: Hashable, Sendable {
     public let ipv6: IPv6Address
     /// The guest's name in `ringway.internal`.
     public let name: String
-    /// Configured; otherwise the address may be assigned to another guest if addresses run out.
+    /// Whether the address is reserved by a configured lease. Any other address may be assigned to another guest if
+    /// addresses run out.
     public let isStatic: Bool
     /// The guest is attached.
     public let isPresent: Bool

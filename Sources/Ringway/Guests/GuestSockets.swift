@@ -1,7 +1,7 @@
 /// The source of TCP sockets inside a guest's network namespace, for connections that bypass the link.
 ///
-/// With them a connection from the host's loopback to a published port is relayed between two sockets (spliced). Other
-/// clients use the link, which preserves their addresses.
+/// With such sockets a connection from the host's loopback to a published port is relayed between two sockets
+/// (spliced). Other clients use the link, which preserves their addresses.
 ///
 /// Each descriptor is one end of a SOCK_SEQPACKET pair; a process inside the guest's network namespace serves the other
 /// end:
@@ -13,7 +13,7 @@
 /// (IP_TRANSPARENT, IPV6_TRANSPARENT), and the guest's routes deliver to them the replies to the network's host
 /// address.
 public struct GuestSockets: Sendable {
-    /// One for each queue of the link, or empty.
+    /// One descriptor for each queue of the link; empty if there is no source of sockets.
     public var descriptors: [Int32]
 
     public init(descriptors: [Int32]) { self.descriptors = descriptors }

@@ -6,7 +6,8 @@ internal import RingwayModel
 struct LinkBindings {
     private var terms: [LinkAddress: LinkTerms] = [:]
 
-    /// Reserves a link. A guest or an ethernet address has at most one.
+    /// Reserves a link, if its terms name a guest or an ethernet address. Throws if another link is reserved for the
+    /// same guest or ethernet address.
     mutating func bind(_ link: LinkAddress, _ wanted: LinkTerms) throws(VirtualNetwork.Failure) {
         for (other, theirs) in terms where other != link {
             if let guest = wanted.guest, theirs.guest == guest {

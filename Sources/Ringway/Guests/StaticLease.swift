@@ -24,7 +24,7 @@ public struct StaticLease: Hashable, Sendable {
 public struct NetworkName: Hashable, Sendable {
     /// The domain name, in any domain.
     public var name: String
-    /// Its addresses, at most one of each family.
+    /// The name's addresses, at most one of each family.
     public var ipv4: IPv4Address?
     public var ipv6: IPv6Address?
 

@@ -9,7 +9,7 @@ internal import RingwaySystem
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// The attached guests, in order.
+    /// The attached guests, in the order in which they were attached.
     public var guests: [Guest] { state.withLock { $0.members.values.map(\.guest).sorted { $0.id < $1.id } } }
 
     /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
@@ -32,7 +32,7 @@ extension VirtualNetwork {
     /// Attaches a guest by a link of any framing, with addresses of the caller's choice.
     ///
     /// - Parameters:
-    ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
+    ///   - link: the link, whose queues are non-blocking descriptors; they are adopted unless this call throws.
     ///   - guest: the guest's identity.
     ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the link.
     ///   - description: the link, for users.
@@ -46,12 +46,13 @@ extension VirtualNetwork {
         }
     }
 
-    /// Attaches a guest by a link of any framing; it gets its former address, its reserved one, or a free one.
+    /// Attaches a guest by a link of any framing. The guest gets its former address, the address that is reserved for
+    /// it, or a free one.
     ///
     /// - Parameters:
-    ///   - link: its queues are adopted, unless this fails: non-blocking descriptors.
+    ///   - link: the link, whose queues are non-blocking descriptors; they are adopted unless this call throws.
     ///   - mac: the ethernet address of the guest's interface.
-    ///   - name: its name for other guests; `nil` for the configured one, or one derived from its address.
+    ///   - name: the guest's name for other guests; `nil` for the configured one, or one derived from its address.
     ///   - preferred: the address that the guest prefers; assigned if it is free.
     ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the link.
     ///   - description: the link, for users.
@@ -147,7 +148,8 @@ extension VirtualNetwork {
             do throws(SystemError) {
                 var configuration = engineConfiguration(for: guest, sockets, queues: queues.count)
                 configuration.descriptors = descriptors
-                // The memory needed by a guest is known only when it is allocated.
+                // How much memory a guest needs is known only after its tables have been allocated, so the engine
+                // checks again then.
                 if memory.isBounded { configuration.hasMemoryLeft = { MemoryReserve.ofProcess().admits() } }
                 engine = try Engine(
                     configuration, link: link, on: shards, features: features,
@@ -174,12 +176,13 @@ extension VirtualNetwork {
     }
 
     private static func failure(_ error: SystemError, _ memory: MemoryReserve) -> Failure {
-        // A thread whose stack cannot be allocated fails in the same way as one beyond the limit of threads.
+        // pthread_create(3) fails with EAGAIN if the limit of threads is reached, but also if the stack cannot be
+        // allocated.
         let lacksMemory = error.errno == ENOMEM || memory.isBounded && error.errno == EAGAIN
         return lacksMemory ? memoryFailure : Failure("the data path does not start: \(error)")
     }
 
-    /// The shards of the process, which the network keeps from its first guest until its end.
+    /// The shards of the process, which the network uses from its first guest until `stop`.
     private func shards(_ features: RingwayRing.KernelFeatures, _ memory: MemoryReserve) throws(Failure) -> ShardSet {
         if let shards = state.withLock({ $0.shards }) {
             guard memory.admits() else { throw Self.memoryFailure }
@@ -216,7 +219,8 @@ extension VirtualNetwork {
                 + "--pool-size", .exhausted)
     }
 
-    /// Checks every second whether there is memory for more flows; only if it is limited, and once per network.
+    /// Starts to check every second whether there is memory for more flows. Called when the process's memory is
+    /// limited; only the first call on a network has an effect.
     private func watchMemory() {
         guard
             state.withLock({ state in
@@ -232,7 +236,7 @@ extension VirtualNetwork {
         loop.after(milliseconds: 1_000) { [weak self] in self?.checkMemory() }
     }
 
-    /// The descriptor share of a new guest; the caller must give it up if the guest is not attached.
+    /// The descriptor share of a new guest. If the guest cannot be attached, the caller must call the share's `leave`.
     private func descriptors(queues: Int, _ sockets: GuestSockets) throws(Failure) -> DescriptorShare {
         let standing = Engine.standingDescriptors(queues: queues, hasGuestSockets: !sockets.descriptors.isEmpty)
         let budget = DescriptorBudget.ofProcess
@@ -330,7 +334,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Called on an engine's thread, which must not block.
+    /// Handles an event of a guest's engine. Called on an engine's thread, which must not block.
     private func handle(_ event: EngineEvent, of id: Guest.ID) {
         if case .addressesChanged = event {
             return loop.post { [weak self] in self?.followAddresses(of: id) }
@@ -356,8 +360,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `action` once when a guest's link has failed; immediately if one has failed already. Called on one of the
-    /// network's threads.
+    /// Calls `action` once, when the link of any guest fails for the first time; immediately if that has happened
+    /// already. Called on one of the network's threads.
     public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
             state.linkLost = action

@@ -14,7 +14,7 @@ final class AgentGuestListener: GuestListener, Sendable {
     private let reception: AgentReceptionDesk
     private let file: SocketFile?
 
-    /// Listens at the address of `place`, which must be one for agents.
+    /// Listens at the address of `place`, which must be an address for agents.
     init(_ place: ListenerPlace, mode: mode_t) throws(VirtualNetwork.Failure) {
         reception = AgentReceptionDesk(place)
         let token = place.network?.configuration.agentToken ?? []
@@ -35,7 +35,7 @@ final class AgentGuestListener: GuestListener, Sendable {
         self.host = host
     }
 
-    /// Makes the host listen; returns the file that was created.
+    /// Makes `host` listen at the address of `place`. Returns the file of the socket, if the address is a path.
     private static func listen(
         _ host: AgentHost, _ place: ListenerPlace, _ mode: mode_t
     ) throws(VirtualNetwork.Failure) -> SocketFile? {
@@ -80,7 +80,8 @@ final class AgentReceptionDesk: AgentReception {
 
     private let place: ListenerPlace
     private let admitted = Mutex<[UInt32: AttachedAgent]>([:])
-    /// The shares of agents without queues, which belong to no guest.
+    /// The descriptor shares of agents without queues. Such an agent has no guest whose share could count its
+    /// descriptors.
     private let shares = Mutex<[UInt32: DescriptorShare]>([:])
     private let followed = Mutex<[UInt32: FollowedListeners]>([:])
 
@@ -111,7 +112,8 @@ final class AgentReceptionDesk: AgentReception {
         }
     }
 
-    /// A label for an agent without a guest: a claimed name is not trusted.
+    /// A label for users, for an agent without a guest: the name that the link assigns, or the name that the agent
+    /// claims, or the agent's number. A claimed name serves only as a label, because it proves nothing.
     private func name(of agent: AgentGuest) -> String {
         if let name = place.terms.guest { return name }
         return GuestName.isValid(agent.offer.name) ? agent.offer.name.lowercased() : "\(agent.id)"
@@ -213,7 +215,7 @@ final class AgentReceptionDesk: AgentReception {
 
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {
         let transport = request.transport == .tcp ? PortForward.Transport.tcp : .udp
-        // Our own text is more precise than the kernel's.
+        // The kernel's error message is replaced by a more precise text; any other text is precise already.
         let hasWords = refusal.text != String(cString: strerror(refusal.errorNumber))
         let problem =
             hasWords ? refusal.text : AgentPlace.problem(refusal.errorNumber, request.host, transport)
@@ -231,7 +233,8 @@ final class AgentReceptionDesk: AgentReception {
 
     func report(_ changes: [PortReport.Change], of agent: AgentGuest) {
         guard let network else { return }
-        // Reports arrive one after another, on the agents' thread.
+        // No lock is held between the read and the write, because reports arrive one after another, on the agents'
+        // thread.
         var listeners = followed.withLock { $0[agent.id] } ?? FollowedListeners()
         network.follow(changes, of: agent, &listeners)
         followed.withLock { $0[agent.id] = listeners }

@@ -1,10 +1,11 @@
 internal import CRingway
 internal import Glibc
 
-/// A datagram socket in the file system. The first sender is the guest until its own socket is closed; then a new
-/// socket replaces this one.
+/// A listener with a unix datagram socket that is bound to a path. The sender of the first datagram is the guest: the
+/// listener's socket is then connected to the sender's. When the guest's socket is closed, a new socket at the path
+/// waits for the next guest.
 ///
-/// The kernel notifies neither side of such a pair when the other is closed, so the file of the guest's socket is
+/// The kernel does not report that the peer of a datagram socket was closed, so the file of the guest's socket is
 /// checked once a second.
 final class DatagramListener: GuestListener {
     private static var interval: UInt64 { 1_000 }
@@ -33,7 +34,7 @@ final class DatagramListener: GuestListener {
             self.number = number
         }
 
-        /// Whether the same socket is still bound there.
+        /// Whether the guest's socket is still bound to its path.
         var isThere: Bool {
             guard let now = Peer(path), now.device == device, now.number == number else { return false }
             let probe = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -59,7 +60,7 @@ final class DatagramListener: GuestListener {
     private func greet() {
         place.loop?.unwatch(descriptor)
         guard let path = sender(), let peer = Peer(path), SocketFile.connect(descriptor, path) == 0 else {
-            // The sender has no address: discards the datagram and waits for another.
+            // The sender's socket has no path, or none that is valid here: discards the datagram and waits for another.
             var byte: UInt8 = 0
             _ = recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT))
             place.refuse("a datagram came from a socket that has no name here: give QEMU's -netdev dgram a local.path")
@@ -111,10 +112,11 @@ final class DatagramListener: GuestListener {
         renew()
     }
 
-    /// Binds a new socket to replace the guest's.
+    /// Binds a new socket in place of the one that was connected to the former guest.
     private func renew() {
         guard !isClosed else { return }
-        // The old socket was closed with its guest. Its descriptor may be reused, and later its inode, too.
+        // The descriptor was closed with the guest, so its number may belong to another file by now and is forgotten.
+        // The socket's file is removed only here: later, another file may have its inode number.
         if descriptor >= 0 { file.remove() }
         descriptor = -1
         do throws(VirtualNetwork.Failure) {

@@ -6,14 +6,15 @@ internal import RingwayWire
 /// Determines the guest's identity from its first frame, by peeking, so that the data path still receives the frame.
 enum FirstFrame {
     enum Outcome: Equatable {
-        /// - Parameter uses: the IPv4 address that it already uses, if the frame contains one.
+        /// - Parameter uses: the IPv4 address that the guest already uses, if the frame contains one.
         case guest(MACAddress, uses: IPv4Address?)
-        /// No frame, or an incomplete one.
+        /// Too few bytes have arrived to identify the guest.
         case wait
         case closed
     }
 
-    /// Bytes before the source address: the length, and the destination.
+    /// Bytes before the ethernet source address: a length and a virtio-net header, if the framing has them, and the
+    /// ethernet destination address.
     private static func offset(_ framing: Link.Framing) -> Int {
         switch framing {
         case .stream(.qemu): 4 + 6
@@ -40,8 +41,8 @@ enum FirstFrame {
         }
     }
 
-    /// Bytes from the frame's source address to the end of the longest prefix with an IPv4 source: the source, the type,
-    /// and the first 20 bytes of an ARP packet or IPv4 header.
+    /// The bytes to examine from the ethernet source address on: that address, the type, and the first 20 bytes of an
+    /// ARP packet or IPv4 header, which contain the sender's IPv4 address.
     private static var sourceEnd: Int { 6 + 2 + 20 }
 
     /// The source IPv4 address of a frame; `frame` starts at the ethernet source address.

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// Accepts guests at one address. Confined to its network's control loop, as are connections that are not guests yet.
 protocol GuestListener: AnyObject {
-    /// The listener has no guest and accepts no more, so it can be removed. Valid after `begin`.
+    /// Whether the listener accepts no further guest, so that it can be removed from the table. Valid after `begin`.
     var isOver: Bool { get }
 
     /// Starts to listen.
@@ -17,7 +17,7 @@ protocol GuestListener: AnyObject {
 }
 
 extension GuestListener {
-    /// Most listeners exist as long as their network.
+    /// Most listeners accept guests as long as their network exists.
     var isOver: Bool { false }
 }
 
@@ -33,7 +33,7 @@ final class ListenerPlace: Sendable {
 
     weak let network: VirtualNetwork?
     let address: LinkAddress
-    /// The guests that may connect there.
+    /// Which guests may connect at the address.
     let terms: LinkTerms
     private let last = Mutex(Complaint())
 
@@ -71,7 +71,8 @@ final class ListenerTable: @unchecked Sendable {
     func add(_ listener: any GuestListener, at address: LinkAddress) {
         listener.begin()
         entries.append((address, listener))
-        // Listeners for inherited descriptors are added and removed while their launcher runs.
+        // A listener for inherited descriptors accepts one guest. While the process runs, a launcher may add any number
+        // of such listeners, so those that are over are removed.
         entries.removeAll { $0.listener.isOver }
     }
 

@@ -13,8 +13,9 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     case vpnkit(path: String)
     /// A TAP device in the caller's network namespace, created unless it exists.
     case tap(name: String)
-    /// A unix socket for agents, which connect from another namespace or through the vsock of Firecracker or
-    /// cloud-hypervisor, which connects to `PATH_PORT` on behalf of the guest.
+    /// A unix socket for agents in other namespaces, or behind the vsock of Firecracker or cloud-hypervisor. For a
+    /// guest that dials a vsock port, such a monitor connects to the unix socket `PATH_PORT`: the path of its own
+    /// socket, an underscore and the port.
     case agent(path: String)
     /// A vsock port for agents.
     case agentPort(UInt32)
@@ -28,13 +29,14 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     /// any network namespace. The guest is the device's interface, identified by its ethernet address.
     public static func tap(queues: [Int32]) -> LinkAddress { .inherited(queues, framing: .qemu) }
 
-    /// A socket, which is adopted. A connected stream is one guest, with this framing; on a listening one each
-    /// connection is a guest; on a datagram socket, where the framing is ignored, each datagram is a frame.
+    /// A socket, which is adopted. A connected stream socket is one guest, with this framing. If the socket is
+    /// listening, each connection is a guest. On a datagram socket each datagram is a frame, and the framing is
+    /// ignored.
     public static func socket(_ descriptor: Int32, framing: StreamFraming = .qemu) -> LinkAddress {
         .inherited([descriptor], framing: framing)
     }
 
-    /// Whether agents connect there, rather than links that carry frames themselves.
+    /// Whether agents connect at the address. At any other address the connections or devices carry frames themselves.
     public var isOfAgents: Bool {
         switch self {
         case .agent, .agentPort, .agentMonitor: true
@@ -85,12 +87,12 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
                     "\"\(rest)\" is not the agent's port and the monitor's socket; use hybrid:1024:/run/vm.vsock, say")
             }
             self = .agentMonitor(path: try Self.path(halves[1]), port: try Self.port(halves[0]))
-        // The only remaining form.
+        // `fd` is the only remaining kind.
         default: self = .inherited(try Self.descriptors(rest), framing: .qemu)
         }
     }
 
-    /// Bytes of a socket's path, without the final zero (unix(7)).
+    /// The most bytes of a socket's path, without the final zero (unix(7)).
     private static var longestPath: Int { 107 }
 
     private static func path(_ text: String) throws(VirtualNetwork.Failure) -> String {

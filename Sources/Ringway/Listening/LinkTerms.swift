@@ -6,12 +6,13 @@ public import RingwayModel
 /// safe if all guests have one owner. A link with a guest or an ethernet address is reserved for one machine, which no
 /// guest on another link can impersonate.
 public struct LinkTerms: Hashable, Sendable {
-    /// The name of the link's machine: that of its lease, if there is one, otherwise a new name.
+    /// The name of the machine that may use the link. If a static lease has this name, only the machine of that lease
+    /// may; otherwise the machine that connects gets the name.
     public var guest: String?
     /// The ethernet address of the link's machine.
     public var mac: MACAddress?
-    /// The CIDs that may connect to a vsock port; empty for every machine but this one. This machine's own users have
-    /// CID 1, which must be listed explicitly.
+    /// The CIDs that may connect to a vsock port; empty for those of all virtual machines. Programs of this machine
+    /// have CID 1, which must be listed explicitly.
     public var machines: Set<UInt32>
 
     /// Terms of a link; without arguments every guest may connect.
@@ -24,7 +25,8 @@ public struct LinkTerms: Hashable, Sendable {
     /// Whether the link is reserved for one machine.
     public var isBound: Bool { guest != nil || mac != nil }
 
-    /// Terms that a link lacks, or that do not apply to it; `nil` if the link is safe to listen on.
+    /// Why a link must not be listened on with these terms: one is missing, or does not apply to this kind of link.
+    /// `nil` if there is no problem.
     ///
     /// - Parameter hasToken: whether agents need a token.
     public func problem(at address: LinkAddress, hasToken: Bool) -> String? {
@@ -52,8 +54,8 @@ public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
 
     private static let keys = ["guest", "mac", "cid"]
 
-    /// Reads a link as `LinkAddress` does, and the terms after it. A path may contain commas and equals signs, but not
-    /// end like terms.
+    /// Reads a link as `LinkAddress` does, and the terms after it. A path may contain commas and equals signs, but must
+    /// not end in text that reads as a term, such as `,guest=web`.
     public init(_ text: String) throws(VirtualNetwork.Failure) {
         var rest = Substring(text)
         var words: [(key: String, value: String)] = []

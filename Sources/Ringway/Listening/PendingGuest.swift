@@ -32,7 +32,7 @@ final class PendingGuest {
         self.ended = ended
         if framing == .stream(.vpnkit) {
             handshake = VPNKitHandshake()
-            // A client that connects and sends nothing is not a guest.
+            // Unlike the first frame, the handshake has a timeout, because a VPNKit client sends it at once.
             place.loop?.after(milliseconds: Self.timeout) { [weak self] in self?.endHandshake() }
         }
         wait()
@@ -53,7 +53,8 @@ final class PendingGuest {
         }
     }
 
-    /// Poll does not distinguish an incomplete frame from a complete one, so the next peek is delayed.
+    /// A socket with an incomplete frame stays readable, so waiting until it is readable would be a busy loop. The next
+    /// peek is delayed instead.
     private func pauseThenLook() {
         place.loop?.unwatch(descriptor)
         guard waited < Self.timeout else { return refuse("the first frame does not end") }
@@ -66,8 +67,9 @@ final class PendingGuest {
 
     // MARK: Attaching
 
-    /// - Parameter address: the IPv4 address that the guest already uses. It keeps this address if it is free: an
-    ///   earlier run of the network may have assigned it, and the guest sends no DHCP request until that lease expires.
+    /// - Parameter address: the IPv4 address that the guest already uses. The guest keeps it if it is free: an earlier
+    ///   run of the network may have leased the address to the guest, which sends no DHCP request until it renews that
+    ///   lease.
     private func arrive(_ mac: MACAddress, uses address: IPv4Address?) {
         guard let network = place.network else { return end(nil, closing: true) }
         if network.isAttached(mac), waited < Self.timeout {

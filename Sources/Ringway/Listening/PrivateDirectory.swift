@@ -2,10 +2,11 @@ internal import Glibc
 
 /// A directory accessible to its owner only: for sockets and state of networks.
 package enum PrivateDirectory {
-    /// Creates a directory unless it exists: it must belong to the caller or root, and not be writable for other users.
+    /// Creates a directory unless it exists. An existing one must belong to the caller or to root, and must not be
+    /// writable for all users unless its sticky bit is set.
     ///
     /// - Parameter makesParents: whether to create the directories above it, too.
-    /// - Returns: `nil`, or why there is no such directory.
+    /// - Returns: `nil` on success, otherwise the reason for the failure.
     package static func make(_ path: String, makesParents: Bool = false) -> String? {
         if mkdir(path, 0o700) == 0 { return nil }
         switch errno {
@@ -17,7 +18,7 @@ package enum PrivateDirectory {
         }
     }
 
-    /// The parent directories may belong to any user.
+    /// Creates the missing parent directories. Existing ones may belong to any user.
     private static func makeParents(of path: String) -> String? {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
         let parent = String(path[..<slash])

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// A unix socket with a file name, removed at the end.
+/// The file of a unix socket, identified by device and inode, so that only this file is removed at the end.
 package struct SocketFile: Sendable {
     package let path: String
     private let device: UInt64
@@ -18,7 +18,8 @@ package struct SocketFile: Sendable {
         let descriptor = socket(AF_UNIX, flags, 0)
         guard descriptor >= 0 else { throw failure("make the socket", path, errno) }
         do throws(VirtualNetwork.Failure) {
-            // The file gets the permissions of the socket, less the umask.
+            // Before the bind, so that the file never has wider permissions: it gets those of the socket, less the
+            // umask.
             fchmod(descriptor, mode)
             if bind(descriptor, path) != 0 {
                 guard errno == EADDRINUSE else { throw failure("make the socket", path, errno) }
@@ -36,8 +37,8 @@ package struct SocketFile: Sendable {
         }
     }
 
-    /// A listening stream socket that only the owner may connect to. It listens before it gets its name, so other
-    /// processes never take it for abandoned.
+    /// A listening stream socket that only the owner may connect to. The directory stays locked from bind to listen, so
+    /// that no other process takes the socket for abandoned in between.
     package static func listenPrivately(
         _ path: String, backlog: Int32
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
@@ -53,7 +54,8 @@ package struct SocketFile: Sendable {
         return (descriptor, file)
     }
 
-    /// Removes a stream socket of the caller on which no process listens; returns whether it did.
+    /// Removes the file of a stream socket that belongs to the caller's user and on which no process listens. Returns
+    /// whether it was removed.
     @discardableResult
     package static func removeAbandoned(_ path: String) -> Bool {
         let lock = DirectoryLock(of: path)
@@ -69,7 +71,7 @@ package struct SocketFile: Sendable {
         return unlink(path) == 0
     }
 
-    /// Removes the file, unless it is another one by now.
+    /// Removes the file, unless its path leads to another file by now.
     package func remove() {
         var device: UInt64 = 0
         var number: UInt64 = 0
@@ -94,7 +96,8 @@ package struct SocketFile: Sendable {
         _ = ringway_path_unlink(path)
     }
 
-    /// The process that listens at the peer of a connected socket; `nil` if it is in an invisible PID namespace.
+    /// The process that listens on the server socket to which `descriptor` is connected; `nil` if that process is in an
+    /// invisible PID namespace.
     package static func listener(of descriptor: Int32) -> Int32? {
         var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
@@ -103,7 +106,7 @@ package struct SocketFile: Sendable {
         return credentials.process
     }
 
-    // MARK: Names
+    // MARK: Paths as socket addresses
 
     package static func connect(_ descriptor: Int32, _ path: String) -> Int32 {
         withAddress(path) { Glibc.connect(descriptor, $0, $1) }
@@ -138,8 +141,8 @@ package struct SocketFile: Sendable {
     }
 }
 
-/// A lock on a socket's directory, held from checking a name to taking it, so that two processes cannot both find a
-/// socket abandoned and replace each other's.
+/// A lock on a socket's directory, held while an abandoned socket is looked for and replaced. Without it two processes
+/// could both find the socket abandoned, and the second would remove the first one's new socket.
 private struct DirectoryLock {
     /// The number of attempts, at intervals of 10 ms. Limited, because any process that can read a directory could hold
     /// its lock.

@@ -5,17 +5,19 @@ internal import RingwaySystem
 
 /// A listening socket; each connection is a guest.
 ///
-/// A connection may be silent until its machine boots. If there are too many silent connections, one is closed for each
-/// new one: the oldest of the process with most, of the user with most.
+/// A connection may be silent until its machine boots. When too many are silent, each new connection causes one to be
+/// closed: of the user with the most connections, the process with the most is chosen, and of this process the oldest
+/// connection.
 final class StreamListener: GuestListener {
-    /// The bounds of the limit of pending connections, which is twice the number of guests.
+    /// The lowest and highest limit of pending connections. Between the two, the limit is twice the number of guests
+    /// that the network may have.
     private static var pendingBounds: ClosedRange<Int> { 64...1_024 }
 
     private let descriptor: Int32
     private let file: SocketFile?
     private let framing: StreamFraming
     private let place: ListenerPlace
-    /// The oldest first.
+    /// Connections that are not guests yet, the oldest first.
     private var pending: [Pending] = []
     private let mostPending: Int
     private var isClosed = false
@@ -70,7 +72,7 @@ final class StreamListener: GuestListener {
     }
 }
 
-/// One connected socket passed to the process: one guest, once.
+/// A connected socket that was passed to the process. It becomes one guest, after which the listener is over.
 final class SingleListener: GuestListener {
     private let descriptor: Int32
     private let framing: Link.Framing

@@ -7,13 +7,15 @@ internal import RingwayTap
 /// Creates sockets in the network namespace of a TAP's interface, on a thread that enters it.
 ///
 /// This is possible if the interface has been moved to another namespace, for example by "ip link set NAME netns
-/// PLACE", which may happen at any time, and if the process may enter that namespace. An interface in the process's own
-/// namespace does not count: it may lead to a machine or a bridge, and the routes are the host's.
+/// PLACE", which may happen at any time, and if the process may enter that namespace. In the process's own namespace no
+/// sockets are created: there the interface may lead to a machine or a bridge, and the routes are the host's, not the
+/// guest's.
 enum TapSockets {
     /// The most queues of a link.
     private static var mostEnds: Int { 64 }
 
-    /// A source with one descriptor per queue; none if no descriptor is free.
+    /// A source of sockets with one descriptor per queue; `.none` if there are too many queues or no descriptor is
+    /// free.
     ///
     /// - Parameter tap: one of the device's queues; owned by the caller.
     static func source(of tap: Int32, queues: Int, plan: NetworkPlan) -> GuestSockets {
@@ -31,7 +33,7 @@ enum TapSockets {
             ours.append(ends[1])
         }
         let ends = ours
-        // The thread ends with the guest, whose shards close their ends.
+        // The thread ends when the guest's shards have closed their ends of the socket pairs.
         do throws(SystemError) {
             _ = try SystemThread("ringway-sockets", stackBytes: 256 << 10) {
                 var visitor = NamespaceVisitor(tap: queue, plan: plan)
@@ -46,7 +48,7 @@ enum TapSockets {
     }
 }
 
-/// The thread's state: its current namespace, and its setup there.
+/// The state of the thread: its current namespace, and the source of sockets that it has set up there.
 private struct NamespaceVisitor {
     private struct Identity: Equatable {
         var device: UInt64 = 0
@@ -72,7 +74,7 @@ private struct NamespaceVisitor {
         if own >= 0 { close(own) }
     }
 
-    /// Serves requests until every end is closed.
+    /// Answers the requests for sockets on `ends`, until the other end of each is closed.
     mutating func serve(_ ends: [Int32]) {
         var entries = ends.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while entries.contains(where: { $0.fd >= 0 }) {
@@ -88,7 +90,8 @@ private struct NamespaceVisitor {
         source?.end()
     }
 
-    /// Enters the interface's current namespace; `nil` if that is the process's own, or inaccessible.
+    /// Enters the interface's current namespace, unless the thread is there. Returns the source of sockets in it; `nil`
+    /// if that namespace is the process's own, or inaccessible.
     private mutating func follow() -> SocketSource? {
         let namespace = ringway_tap_namespace(tap)
         guard namespace >= 0 else { return nil }

@@ -16,13 +16,15 @@ struct VPNKitHandshake: Equatable {
         case send([UInt8])
         /// A client requests a link. Reply with `welcome` or `refusal`.
         case decide(Request)
-        /// Another protocol, or another request: the bytes to send before the connection is closed.
+        /// The client speaks another protocol, or sent an unknown command. The bytes are to be sent before the
+        /// connection is closed.
         case refuse([UInt8], reason: String)
     }
 
     /// A client's request for a link.
     struct Request: Equatable {
-        /// Derived from the client's UUID, so that it is the same each time; `nil` if there was none.
+        /// An ethernet address derived from the client's UUID, so that it is the same for every connection; `nil` if
+        /// the UUID's field is filled with zero bytes.
         let mac: MACAddress?
         /// The address that the client prefers.
         let preferred: IPv4Address?
@@ -38,7 +40,7 @@ struct VPNKitHandshake: Equatable {
     private var received: [UInt8] = []
     private var isGreeted = false
 
-    /// The exact number of bytes to read: frames follow the handshake.
+    /// The most bytes to read next. The bytes after the handshake are frames, and must stay in the socket.
     var wanted: Int { (isGreeted ? Self.commandLength : Self.greetingLength) - received.count }
 
     /// Processes received bytes.

@@ -105,7 +105,7 @@ public enum AgentCommand {
         exit(status)
     }
 
-    /// One line on standard error.
+    /// Writes one line to standard error.
     static func say(_ line: String) {
         let bytes = Array("ringway-agent: \(line)\n".utf8)
         _ = write(2, bytes, bytes.count)

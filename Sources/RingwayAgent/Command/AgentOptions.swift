@@ -6,7 +6,7 @@ internal import RingwayUsage
 struct AgentOptions: Equatable {
     /// The host's address, or the address at which the host will connect.
     var endpoint: HostEndpoint
-    /// The host connects to the agent.
+    /// Whether the host connects to the agent, rather than the agent to the host.
     var isListening = false
     var tokenFile: String?
     /// Zero for an agent without frames.
@@ -42,7 +42,7 @@ struct AgentOptions: Equatable {
     /// Reads the arguments after `run`.
     init(_ arguments: [String]) throws(UsageFailure) {
         var endpoint: HostEndpoint?
-        // Replaced below; initialisation of all stored properties comes first.
+        // A placeholder, replaced below: Swift requires that all stored properties have a value before `self` is used.
         self.endpoint = .unix(path: "")
         var rest = ArgumentReader(arguments)
         while let option = rest.nextOption() {

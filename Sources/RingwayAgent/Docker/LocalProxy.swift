@@ -8,8 +8,8 @@ internal import RingwaySystem
 /// The published port inside the guest, through which programs there can reach the container, as with Docker's own
 /// proxy.
 ///
-/// It listens if the engine has bound the port, or if no other program has. Datagrams are left to the engine's packet
-/// filter rules.
+/// The proxy listens if the engine has bound the port, or if no other program has. Datagrams are left to the engine's
+/// packet filter rules.
 final class LocalProxy: LoopMember {
     private static var passedDescriptor: Int32 { 4 }
 
@@ -27,7 +27,7 @@ final class LocalProxy: LoopMember {
         if options.hasListener, ringway_is_open(Self.passedDescriptor) {
             listener = OwnedDescriptor(adopting: Self.passedDescriptor)
             _ = ringway_close_on_exec(listener.rawValue)
-            // Bound by the engine; whether it is listening depends on the engine's version.
+            // The engine has bound the socket; whether the socket also listens depends on the engine's version.
             guard Glibc.listen(listener.rawValue, 1_024) == 0 else { return nil }
         } else {
             guard let made = Self.listen(at: options.host) else { return nil }

@@ -17,8 +17,8 @@ struct ProxyOptions: Equatable {
         "proto", "host-ip", "host-port", "container-ip", "container-port", "use-listen-fd", "v", "version",
     ]
 
-    /// Reads `-proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.17.0.2 -container-port 80`, with one dash or
-    /// two, and `-use-listen-fd` with or without a value.
+    /// Reads `-proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.17.0.2 -container-port 80`, with one dash
+    /// or two, and `-use-listen-fd` with or without a value.
     init(_ arguments: [String]) throws(UsageFailure) {
         var rest = ArgumentReader(arguments)
         while let option = rest.nextOption() {
@@ -60,7 +60,8 @@ struct ProxyOptions: Equatable {
     func explain(_ refusal: Refusal) -> String {
         let network = transport == .tcp ? "tcp" : "udp"
         let kernels = String(cString: strerror(refusal.errorNumber))
-        // The host's own text already explains which of its options refuses the port.
+        // A text that is not the kernel's was written by Ringway on the host, and explains which of its options refuses
+        // the port.
         guard refusal.text == kernels else { return refusal.text }
         let words = kernels.lowercased()
         return "listen \(network)\(host.address.isIPv4 ? "4" : "6") \(host): bind: \(words)"

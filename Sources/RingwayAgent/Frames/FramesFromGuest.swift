@@ -8,7 +8,7 @@ enum FramesFromGuest {
     /// before they are sent.
     private static var capacity: Int { 256 << 10 }
 
-    /// Runs until one side ends.
+    /// Runs until the device is deleted or the channel ends.
     ///
     /// - Parameters:
     ///   - queue: non-blocking.

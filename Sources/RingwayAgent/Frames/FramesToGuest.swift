@@ -6,7 +6,7 @@ internal import RingwayAgentProtocol
 enum FramesToGuest {
     private static var capacity: Int { 256 << 10 }
 
-    /// Runs until one side ends.
+    /// Runs until the device is deleted or the channel ends.
     ///
     /// - Parameters:
     ///   - queue: non-blocking.
@@ -31,7 +31,8 @@ enum FramesToGuest {
                 start = 0
                 end = 0
             } else if end + missing > capacity {
-                // The rest of the frame does not fit into the buffer; only in this case bytes are moved.
+                // An incomplete frame, whose rest does not fit behind it, is moved to the start of the buffer. Complete
+                // frames are never moved.
                 memmove(buffer, buffer + start, end - start)
                 end -= start
                 start = 0

@@ -7,8 +7,8 @@ internal import RingwayTap
 
 /// The guest's interface: a TAP device whose descriptors the agent holds.
 ///
-/// It outlives sessions with the host: a guest keeps its interface, addresses and connections while the host is
-/// unreachable.
+/// The interface outlives sessions with the host: the guest keeps its interface, addresses and connections while the
+/// host is unreachable.
 final class GuestInterface {
     let name: String
     let mac: MACAddress
@@ -38,7 +38,7 @@ final class GuestInterface {
         while queues.count > max(1, count) { close(queues.removeLast()) }
     }
 
-    /// Sets the interface's ethernet address and MTU, and if `configures` also addresses, routes and name servers.
+    /// Sets the interface's ethernet address and MTU, and if `configures` also its addresses and default routes.
     func set(_ network: GuestNetwork, configures: Bool) throws(AgentFailure) {
         let configuration = InterfaceConfiguration(
             mac: mac, mtu: Int(network.mtu), ipv4: network.ipv4, ipv4Gateway: network.ipv4Gateway, ipv6: network.ipv6,

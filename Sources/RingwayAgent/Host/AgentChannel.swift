@@ -12,7 +12,7 @@ enum AgentChannel {
         return channel
     }
 
-    /// Waits for the host's welcome to a hello.
+    /// Waits for the host's answer to a hello. Throws if the answer is not a `Welcome`.
     static func finish(_ descriptor: Int32) throws(AgentFailure) -> Welcome {
         var reader = AgentMessageReader.ofHost()
         switch try receive(&reader, from: descriptor) {

@@ -6,7 +6,7 @@ internal import Synchronization
 /// The direction in which channels are opened: the agent connects, or the host does.
 ///
 /// A host that connects, as behind the vsock of Firecracker or cloud-hypervisor, always keeps one connection open on
-/// which the agent has not sent anything yet; the agent chooses its role.
+/// which the agent has not sent anything yet. The agent's hello gives that connection its role.
 enum HostLine: Sendable {
     case connecting(HostEndpoint)
     /// The listening socket, open for the life of the process.
@@ -36,7 +36,8 @@ enum HostLine: Sendable {
         }
     }
 
-    /// Readable when a channel can be opened without waiting; `nil` if that is always possible.
+    /// A descriptor that is readable when a connection from the host waits to be accepted; `nil` if the agent connects
+    /// to the host.
     var listener: Int32? {
         switch self {
         case .connecting: nil
@@ -44,7 +45,7 @@ enum HostLine: Sendable {
         }
     }
 
-    /// A blocking socket on which nothing has been sent.
+    /// Opens a channel: a blocking socket on which nothing has been sent yet.
     func open() throws(AgentFailure) -> OwnedDescriptor {
         switch self {
         case .connecting(let endpoint): return try endpoint.connect()

@@ -6,7 +6,7 @@ internal import RingwaySystem
 /// The unix socket through which programs in the guest request host ports, with the messages of the agent's own
 /// protocol. A port exists as long as the connection that requested it.
 ///
-/// It outlives sessions with the host: pending requests are sent when the next session begins.
+/// The socket and its requests outlive sessions with the host: each session begins by sending all current requests.
 final class LocalRequests {
     /// An event of a requesting program.
     enum Event {
@@ -48,7 +48,7 @@ final class LocalRequests {
             }
         }
 
-        /// A disconnected program is detected by the next read.
+        /// The result of the send is ignored, because the next read detects that the program has disconnected.
         func send(_ answer: PublishAnswer) {
             let bytes = AgentMessage.published(answer).bytes
             _ = Glibc.send(socket.rawValue, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

@@ -41,7 +41,7 @@ final class ResolverFile {
     /// Restores the former file.
     func restore() {
         if let former {
-            // Another program has written the file since, so its content is not changed.
+            // If another program has written the file since, its content is not changed.
             if SmallFile.read(path) == written {
                 _ = Self.overwrite(path, former)
             }
@@ -60,7 +60,7 @@ final class ResolverFile {
 
     // MARK: Replacing
 
-    /// Gives the existing file its second name; a link is kept as a link.
+    /// Keeps the existing file under a second name (`backup`); a symbolic link is kept as a link.
     private func keep() {
         var status = stat()
         // If there is no file, a killed agent may have left the former one under its second name.
@@ -97,7 +97,7 @@ final class ResolverFile {
         return isWhole
     }
 
-    // MARK: In place
+    // MARK: Writing in place
 
     private func takeOverInPlace() throws(AgentFailure) {
         let before = SmallFile.read(path)
@@ -147,7 +147,7 @@ final class MountedResolverFile {
         (descriptor, mount) = (-1, -1)
     }
 
-    /// Temporary mount points for a tmpfs until its file is mounted at its destination.
+    /// Directories over which a tmpfs may be mounted for a moment, until the file in it is mounted at its destination.
     private static let places = ["/proc/fs", "/tmp", "/run", "/mnt"]
 
     private func show() throws(AgentFailure) -> (descriptor: Int32, mount: Int32) {
@@ -184,7 +184,7 @@ final class NameServerSetting {
     /// - Parameter named: the argument of `--resolv-conf`.
     init(named: String?) { self.named = named }
 
-    /// Sets the guest's name servers. If that is impossible, prints the reason once.
+    /// Sets the guest's name servers. If that is impossible, throws the reason, but only the first time.
     func set(_ servers: [String]) throws(AgentFailure) {
         guard let first = servers.first else { return }
         let lines = servers.map { "nameserver \($0)\n" }.joined()

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Where to write name servers without changing a file that does not belong to the guest.
 enum ResolverPlace: Equatable {
-    /// In this file: the user named it, or the machine is the guest.
+    /// In this file: the user named it, or the whole machine is the guest, so that the file belongs to the guest.
     case file(String)
     /// Over this file, by a mount that is only visible in the agent's own mount namespace.
     case mount(String)

@@ -5,15 +5,16 @@ internal import RingwayModel
 internal import RingwayRelay
 internal import RingwaySystem
 
-/// A channel that carries one connection, from its hello to its end: the far end of a relay whose near end is a socket
-/// in the guest.
+/// A stream: a channel to the host that carries one connection, from the agent's `Hello` on it to its end. The channel
+/// is the far end of a relay, whose near end is a socket in the guest.
 final class AgentStream: LoopRelay {
     private enum Phase {
-        /// Waits for a dial request of the host or, if a program in the guest opened the stream, for the welcome.
+        /// Nothing is connected yet. If a program in the guest opened the stream, it waits for the host's `Welcome`,
+        /// after which it relays. Otherwise it waits for the host's request to dial a server in the guest.
         case idle
         /// The connect to the server in the guest is in progress.
         case connecting
-        /// The server's queue is full; the connect is retried.
+        /// The server's listen queue is full; the connect is retried later.
         case waiting(DialTarget)
         case moving
     }
@@ -26,14 +27,15 @@ final class AgentStream: LoopRelay {
 
     /// - Parameters:
     ///   - channel: adopted; a hello has been sent on it.
-    ///   - client: adopted; a program in the guest that uses a socket of the host.
+    ///   - client: adopted; the connection of a program in the guest that uses a socket of the host.
     init(_ streams: AgentStreams, channel: Int32, client: Int32?) {
         self.streams = streams
         isFromGuest = client != nil
         super.init(streams.relays, near: client ?? -1, far: channel, farHasRecords: true)
     }
 
-    /// Whether the host may dial the stream, or could until its end.
+    /// Whether the host may dial the stream. Still true for a stream that ended without being dialled, so that
+    /// `AgentStreams` can reduce its count of such streams.
     var isReady: Bool { isIdle && !isFromGuest }
 
     private var isIdle: Bool {
@@ -115,7 +117,7 @@ final class AgentStream: LoopRelay {
         }
     }
 
-    /// Retries the connect to a server whose queue was full.
+    /// Retries the connect to a server whose listen queue was full.
     func retry() {
         guard case .waiting(let target) = phase, !hasEnded else { return }
         dial(target)
@@ -143,7 +145,7 @@ final class AgentStream: LoopRelay {
         begin()
     }
 
-    /// Whether the host closed the stream before any data.
+    /// Whether the channel was closed by the host, or has failed, with no data left to read.
     private var isChannelGone: Bool {
         var byte: UInt8 = 0
         let count = recv(relay.far.descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))

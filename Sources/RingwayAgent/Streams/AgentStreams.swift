@@ -12,10 +12,10 @@ final class AgentStreams: LoopMember {
     private static var maximumStreams: Int { 16_384 }
     /// Nanoseconds between two checks for closed idle streams; the host may close superfluous ones.
     private static var restockInterval: UInt64 { 500_000_000 }
-    /// Nanoseconds until the next attempt to reach a server whose queue was full, or the host.
+    /// Nanoseconds until the next attempt to reach the host, or a server whose listen queue was full.
     private static var retryInterval: UInt64 { 10_000_000 }
 
-    /// A program in the guest that uses a socket of the host, without a channel so far.
+    /// A program in the guest that uses a socket of the host, and for which no channel is open yet.
     private struct Client {
         let descriptor: Int32
         let name: String
@@ -25,7 +25,7 @@ final class AgentStreams: LoopMember {
     private let loop: EventLoop
     private let line: HostLine
     private let hello: Hello
-    /// The number of idle streams to keep.
+    /// The number of idle streams to keep connected ahead of time.
     private let ready: Int
     private var accepting: [SocketMember] = []
     /// Waits for connections from the host, while some are needed.
@@ -95,8 +95,8 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// Replaces idle streams that the host has closed. Done periodically, so that a host that closes every stream
-    /// immediately causes little work.
+    /// Replaces idle streams that the host has closed. The check is made at intervals, so that a host that closes every
+    /// stream immediately causes little work.
     private func restock() {
         guard idleCount + missing < ready else { return }
         let now = MonotonicClock.now()
@@ -132,7 +132,8 @@ final class AgentStreams: LoopMember {
         do throws(AgentFailure) { return try endpoint.connect() } catch { return nil }
     }
 
-    /// The host always keeps one connection open that is not needed yet; it stays in the listen queue.
+    /// Watches the listening socket only while a connection is needed. The host always opens one connection in advance,
+    /// which stays in the listen queue until then.
     private func watchHost() {
         guard let hostListener else { return }
         let isWanted = missing > 0 || !clients.isEmpty

@@ -10,7 +10,7 @@ enum Dialer {
     enum Outcome {
         case connected(Int32)
         case connecting(Int32)
-        /// The server's queue is full; a unix socket then returns an error instead of waiting.
+        /// The server's listen queue is full; for a unix socket connect(2) then fails instead of waiting.
         case busy
         case refused(Refusal)
     }

@@ -7,7 +7,7 @@ internal import Synchronization
 /// Creates sockets in network namespaces other than the agent's own.
 ///
 /// A socket permanently belongs to the namespace in which it was created. A short-lived thread enters the namespace and
-/// creates it; no other thread ever changes namespace, because it might be unable to return.
+/// creates the socket; no other thread ever changes its namespace, because it might be unable to return.
 enum NamespaceSocket {
     /// A non-blocking socket in a namespace: empty for the agent's own, a name in /run/netns, or a path.
     static func open(_ namespace: String, family: Int32, kind: Int32) -> Result<Int32, Refusal> {

@@ -18,7 +18,7 @@ struct AttachedNames {
 
     /// A message for the user; `nil` for none.
     ///
-    /// - Parameter note: why the process's file could not be covered; empty if it was.
+    /// - Parameter note: why no file could be mounted over the process's `/etc/resolv.conf`; empty if one was.
     func line(note: String) -> String? {
         let gateway = order.plan.gatewayIPv4
         switch order.origin {
@@ -50,6 +50,6 @@ struct AttachedNames {
             + "which contains \(line)"
     }
 
-    /// Restores the written files. Returns those that it could not restore.
+    /// Restores the written file. Returns a message if another program has changed the file meanwhile.
     func takeBack() -> String? { written?.takeBack() }
 }

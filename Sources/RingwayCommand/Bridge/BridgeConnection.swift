@@ -7,12 +7,13 @@ internal import RingwayTap
 struct BridgeConnection {
     let network: VirtualNetwork
     let control: LazyControl
-    /// Why the guest's programs cannot resolve the gateway's names; empty if they can, or if nothing was attempted.
+    /// Why the guest's programs do not use the gateway for DNS; empty if they do, or if nothing was attempted.
     private(set) var note = ""
     private let statistics: StatisticsFile?
     private let reports: VirtualNetwork.Subscription
 
-    /// Connects to the guest being set up and waits until it is configured. On failure, nothing is left running.
+    /// Connects to the guest being set up and waits until it is configured. On failure the network is stopped, and the
+    /// caller ends the guest's process.
     init(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
         statistics = order.statistics
         do throws(VirtualNetwork.Failure) {
@@ -63,7 +64,7 @@ struct BridgeConnection {
             throw CommandFailure(error.description)
         }
         note = try guest.awaitConfigured()
-        // An unwritable file is reported before the start rather than at the end.
+        // An unwritable statistics file is reported before the start rather than at the end.
         try statistics?.write(network.statistics().json)
     }
 

@@ -28,7 +28,8 @@ struct BridgeOrder {
     ) throws(CommandFailure) {
         var configuration = VirtualNetwork.Configuration(network, bridge, limits)
         var generator = SystemRandomNumberGenerator()
-        // Chosen here rather than by the network, because the guest's setup needs it before there is a network.
+        // The prefix is chosen here rather than by the network, because the guest's setup needs it before there is a
+        // network.
         let prefix = network.ipv6Prefix ?? NetworkPlan.randomIPv6Prefix(using: &generator)
         let choice = NetworkChoice().settle(configuration.ipv4Network, isChosen: network.network != nil)
         configuration.ipv4Network = choice.network
@@ -40,7 +41,7 @@ struct BridgeOrder {
         }
         configuration.ipv6Prefix = prefix
         configuration.shards = bridge.queueCount
-        // The guest is alone, and may have further addresses behind its interface.
+        // Sources are not checked: this is the only guest, and it may have further addresses behind its interface.
         configuration.checksSources = false
         self.configuration = configuration
         self.plan = plan
@@ -51,7 +52,7 @@ struct BridgeOrder {
         publish = guest.publish
         interfaceName = guest.ifname
         queues = bridge.queueCount
-        // Ports may also be published later.
+        // Independent of `publish`, because ports may also be published later.
         splices = !guest.noSplice
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
@@ -100,7 +101,7 @@ struct BridgeOrder {
             name: name, kind: origin.isCommand ? .run : .attach, target: origin.description, version: Version.text)
     }
 
-    /// Whether to print a message when the network is up; not with COMMAND.
+    /// Whether to print a message when the network is up: under `attach`, but not under `run`.
     var announces: Bool {
         switch origin {
         case .path, .process: true

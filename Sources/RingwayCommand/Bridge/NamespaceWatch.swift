@@ -44,7 +44,8 @@ struct NamespaceWatch: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Whether `isGone` must be polled, because there are no events for the file, as in `/proc`.
+    /// Whether `isGone` must be polled: the namespace is named by a file, and the kernel reports no changes of some, as
+    /// in `/proc`.
     var needsPolling: Bool { path != nil }
 
     /// Whether the file no longer refers to the original namespace.

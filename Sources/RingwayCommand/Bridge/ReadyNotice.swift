@@ -9,8 +9,8 @@ struct ReadyNotice {
     /// Keeps COMMAND from inheriting the descriptor, so that its reader sees end of file when the bridge ends.
     func claim() { _ = ringway_close_on_exec(descriptor) }
 
-    /// Writes the line, and a line for each automatically chosen port, and closes the descriptor. A reader that has
-    /// closed its end is no error.
+    /// Writes the line "ready" and a line for each automatically chosen port, and closes the descriptor. A reader that
+    /// has closed its end is no error.
     func send(_ ports: [PublishedPort]) {
         let chosen = ports.filter(\.isChosen).map { "port \($0.forward)\n" }
         let text = Array(("ready\n" + chosen.joined()).utf8)

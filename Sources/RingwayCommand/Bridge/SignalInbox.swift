@@ -8,7 +8,7 @@ struct SignalInbox: ~Copyable {
     /// One signal.
     struct Signal: Equatable {
         let number: Int32
-        /// Sent by the terminal to the whole foreground process group.
+        /// Whether the terminal sent the signal, to the whole foreground process group.
         let isFromKernel: Bool
     }
 

@@ -35,7 +35,8 @@ struct SignalPolicy: Equatable {
 
     /// COMMAND was stopped by this signal.
     mutating func commandDidStop(by signal: Int32) -> Action {
-        // A debugger's stop is not the terminal's, and the debugger will not continue the bridge.
+        // SIGSTOP does not come from the terminal but, for example, from a debugger, which would not continue the
+        // bridge.
         commandStopped = signal != SIGSTOP
         return decision
     }

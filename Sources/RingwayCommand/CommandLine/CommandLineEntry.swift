@@ -8,7 +8,8 @@ public enum CommandLineEntry {
     public static func run() -> Never {
         // Swift's backtracer would write registers and memory to standard error, including payload and tokens.
         if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
-        // Shards allocate nothing, and the thread that each guest's namespace has allocates next to nothing.
+        // Two arenas suffice: shards allocate nothing, and the thread of each guest's namespace allocates next to
+        // nothing.
         ringway_limit_arenas()
         StandardDescriptors.fill()
         exit(status(of: arguments))

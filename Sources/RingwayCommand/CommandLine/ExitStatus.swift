@@ -2,9 +2,9 @@
 enum ExitStatus {
     /// The command line is invalid.
     static let usage: Int32 = 2
-    /// `attach` or `doctor` failed.
+    /// A command other than `run` failed.
     static let failure: Int32 = 1
-    /// `run` failed, rather than COMMAND.
+    /// `run` itself failed, rather than COMMAND.
     static let ownFailure: Int32 = 125
     /// COMMAND exists but cannot be executed, as in a shell.
     static let cannotExecute: Int32 = 126

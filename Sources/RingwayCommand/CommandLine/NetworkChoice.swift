@@ -1,8 +1,8 @@
 internal import Ringway
 internal import RingwayTap
 
-/// Chooses the guests' IPv4 network if the user did not, and warns if the host uses or can reach that network: it would
-/// hide the hosts there from the guests.
+/// Chooses the guests' IPv4 network if the user did not. Warns if the host uses or can reach the same network, because
+/// guests cannot reach the hosts there.
 struct NetworkChoice {
     /// The alternatives to the standard network, in order.
     static let candidates: [CIDRBlock] =
@@ -14,10 +14,10 @@ struct NetworkChoice {
 
     init(_ routes: [HostRoute] = HostRoute.all(ipv4: true)) { self.routes = routes }
 
-    /// The host's routes and addresses that overlap the network.
+    /// The host's route or address that overlaps the network; `nil` if there is none.
     func conflict(of network: CIDRBlock) -> HostRoute? {
-        // The route with the longest prefix is the most informative; if an address of the host overlaps, so does its
-        // network.
+        // Of several, the one whose prefix length is closest to the network's is the most informative. For example, if
+        // an address of the host overlaps, so does the network of that address, which says more.
         routes.filter { $0.overlaps(network) }.min { first, second in
             abs(first.block.prefixLength - network.prefixLength) < abs(second.block.prefixLength - network.prefixLength)
         }
@@ -26,7 +26,7 @@ struct NetworkChoice {
     /// The network to use, and a message about it.
     ///
     /// - Parameters:
-    ///   - isChosen: whether the user specified it, or an address in it.
+    ///   - isChosen: whether the user specified the network, or an address in it.
     ///   - former: the network of an earlier run, reused if it is free.
     func settle(
         _ network: CIDRBlock, isChosen: Bool, former: CIDRBlock? = nil

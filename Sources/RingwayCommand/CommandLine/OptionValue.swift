@@ -193,7 +193,7 @@ enum OptionValue {
         }
     }
 
-    /// A link address without terms.
+    /// A link's address without terms, which say what guests may connect there.
     static func bareLink(_ text: String) throws -> LinkAddress {
         let link = try link(text)
         guard link.terms == LinkTerms() else {

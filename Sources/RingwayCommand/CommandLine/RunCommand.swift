@@ -23,7 +23,7 @@ struct RunCommand: ParsableCommand {
     var command: [String] { captured.first == "--" ? Array(captured.dropFirst()) : captured }
 
     func validate() throws {
-        // Unknown arguments before COMMAND are captured, too, so the two are distinguished here.
+        // The parser captures unknown options before COMMAND together with COMMAND, so they are told apart here.
         if let first = captured.first, first != "--", first.hasPrefix("-") {
             if first == "--help" || first == "-h" { throw CleanExit.helpRequest(Self.self) }
             if first == "--version" { throw CleanExit.message("ringway \(Version.text)") }

@@ -28,7 +28,7 @@ struct UsageMessage {
 
     // MARK: Commands
 
-    /// The first word in the place of a command that is not a command.
+    /// The error about a word that stands in the place of a command but is none; `nil` if there is no such word.
     static func unknownCommand(in arguments: [String]) -> String? {
         let words = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
         let found = UsageMessage(words)
@@ -59,7 +59,7 @@ struct UsageMessage {
     /// The first argument that is not an option of the command. Reported first, because other errors may be
     /// consequences.
     func firstUnknownOption(of arguments: [String]) -> String? {
-        // Arguments after COMMAND belong to it; "run" checks those before it itself.
+        // Under "run", arguments after COMMAND belong to COMMAND; `RunCommand` checks those before it.
         guard command != ["run"] else { return nil }
         let known = Set(options + ["--help", "--version"])
         return arguments.prefix { $0 != "--" }.first { word in

@@ -4,7 +4,7 @@ internal import RingwayControl
 enum ControlOrder: Equatable {
     /// No socket.
     case none
-    /// A socket with the network's own name, or with a number appended if that is in use.
+    /// A socket named after the network, with a number appended if that name is in use.
     case derived
     /// A socket with this name only.
     case name(String)
@@ -12,12 +12,13 @@ enum ControlOrder: Equatable {
     case path(String, name: String?)
 }
 
-/// Names for networks without a given one.
+/// Names for networks to which the user gave no name.
 enum ControlName {
-    /// The most characters used from a path.
+    /// The most characters of a name.
     private static var longest: Int { 64 }
 
-    /// The default name: that of the guest's namespace, or of its process.
+    /// The default name: that of the guest's namespace, or one with the number of its process. For a new namespace it
+    /// has the number of the bridge's process.
     static func derived(from origin: GuestOrigin, process: Int32) -> String {
         switch origin {
         case .command, .trial: return "run-\(process)"

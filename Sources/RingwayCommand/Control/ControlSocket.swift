@@ -13,7 +13,7 @@ enum ControlSocket {
 
     /// Creates the socket. Throws if the user's own path or name cannot be used.
     ///
-    /// - Parameter name: the network's own name, unless the order has another.
+    /// - Parameter name: the network's default name, used unless the order has another.
     static func open(_ order: ControlOrder, name: String) throws(CommandFailure) -> ControlSocket {
         switch order {
         case .none: return .none

@@ -17,7 +17,7 @@ struct FlowTable {
         var up: Int { flow["octetsFromGuest"]?.int ?? 0 }
         var down: Int { flow["octetsToGuest"]?.int ?? 0 }
         var idle: Int { flow["idleMilliseconds"]?.int ?? 0 }
-        /// Identifies a flow across lists.
+        /// Identifies a flow in successive lists.
         var name: String {
             ["transport", "guestAddress", "remoteAddress", "openedBy"].map { flow[$0]?.text ?? "" }
                 .joined(separator: " ")
@@ -44,7 +44,7 @@ struct FlowTable {
         sort()
     }
 
-    /// Sorts the rows: highest rate, youngest, or alphabetically first on top.
+    /// Sorts the rows. On top is the highest rate, the shortest idle time or the alphabetically first text.
     mutating func sort() {
         let (order, isReversed) = (order, isReversed)
         rows.sort { first, second in

@@ -26,7 +26,7 @@ enum ForwardTable {
         return TextTable.lines([["ID", "PORTS", "STATE", "OWNER", ""]] + rows.map(\.cells))
     }
 
-    /// Consecutive ports with equal keys share one row.
+    /// The key of a row: consecutive ports with equal keys share one.
     private struct Run: Hashable {
         let owner: String
         let state: String
@@ -36,7 +36,7 @@ enum ForwardTable {
         /// The difference between the guest's port and the host's.
         let distance: Int
 
-        /// `nil` for a port with its own row.
+        /// `nil` for a port that has a row to itself.
         init?(_ forward: JSONValue) {
             guard forward["kind"]?.text == "agent", forward["problem"]?.text == nil,
                 let hostPort = forward["hostPort"]?.int, let guestPort = forward["guestPort"]?.int,
@@ -54,7 +54,7 @@ enum ForwardTable {
     private struct Row {
         let first: JSONValue
         private var count = 1
-        /// The lowest number in the row.
+        /// The lowest number (`id`) of the forwards in the row.
         private(set) var number: Int
 
         init(_ first: JSONValue) {

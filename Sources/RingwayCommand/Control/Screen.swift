@@ -37,7 +37,7 @@ struct Screen: ~Copyable {
         Self.write(String(text.dropLast(2)) + "\u{1B}[J")
     }
 
-    /// The key pressed within this number of milliseconds; `nil` for none, and at end of input.
+    /// The key pressed within this number of milliseconds, or `nil`; and whether standard input has ended.
     func key(within milliseconds: Int32) -> (key: Character?, isOver: Bool) {
         var entry = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, milliseconds) == 1 else { return (nil, false) }

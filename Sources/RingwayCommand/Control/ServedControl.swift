@@ -24,8 +24,8 @@ struct ServedControl {
         }
     }
 
-    /// Opens the socket of a network; returns a message about it. A socket that the user has not specified may be
-    /// missing.
+    /// Opens the socket of a network; returns a message about it. If the user has not specified the socket, it is no
+    /// error that it cannot be opened.
     func open(_ network: VirtualNetwork, _ networkOrder: NetworkOrder) throws(CommandFailure) -> String? {
         guard let server else { return nil }
         let socket = try ControlSocket.open(order, name: networkOrder.name)

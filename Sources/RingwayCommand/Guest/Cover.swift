@@ -5,10 +5,11 @@ internal import Glibc
 ///
 /// A mount is attached to a directory entry. If the entry is removed, or another is renamed over it, the kernel removes
 /// the mount, regardless of the namespaces of both. The cover then has to be mounted again. Before Linux 6.15 a mount
-/// can be cloned only while it is attached, and any place is visible to some program. Therefore each new cover is used
-/// to create spares, which are detached clones.
+/// can be cloned only while it is attached, and wherever it is attached some program can see it. Therefore each new
+/// cover is used to create spares, which are detached clones.
 final class Cover {
-    /// The number of spares, and so the most consecutive removals between mounting and cloning that can be repaired.
+    /// The number of spares. Each removal of a cover that could not yet be cloned costs one, so this is how many
+    /// removals in a row can be repaired.
     private static let spareCount = 4
 
     /// Detached clones.
@@ -17,7 +18,7 @@ final class Cover {
 
     /// Creates the first clones of the entry at `path` in a file system that is currently mounted.
     ///
-    /// - Parameter isProtected: whether its content is read-only here.
+    /// - Parameter isProtected: whether the clones are read-only.
     init(of path: String, in memory: Int32, isProtected: Bool = false) throws(GuestFailure) {
         guard let identity = EntryIdentity(path, in: memory) else { throw GuestFailure(cannot: "look at a new file") }
         self.identity = identity

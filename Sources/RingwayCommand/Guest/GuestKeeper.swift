@@ -5,19 +5,20 @@ internal import RingwayTap
 /// The process that stays inside the guest's namespaces as long as the bridge runs: it creates TCP sockets there, and
 /// maintains the guest's resolv.conf.
 ///
-/// An ordinary user's bridge could not enter the namespaces again, so a process stays there. Under `run` it is a
-/// sibling of COMMAND, and ends with the bridge; under `attach` it removes its changes from others' namespaces, and
-/// ends when the bridge's end of the handover closes, which also happens if the bridge is killed.
+/// An ordinary user's bridge could not enter the namespaces again, so a process stays there. Under `run` this process
+/// is a sibling of COMMAND, and is killed with the bridge. Under `attach` it ends when the bridge's end of the handover
+/// socket closes, which also happens if the bridge is killed. Before it ends, it removes its changes from namespaces
+/// that continue to exist.
 struct GuestKeeper {
     /// The sockets on which TCP sockets are requested.
     let ends: [Int32]
     let source: SocketSource
     /// The maintenance of the guest's name resolution, if any.
     let names: (any KeptNames)?
-    /// The guest's end of the handover. Its other end closes when the bridge ends.
+    /// The guest's end of the handover socket. The other end closes when the bridge ends.
     let life: Int32
 
-    /// Starts the process as a sibling. The caller has one thread and is in the guest's namespaces.
+    /// Starts the process as a sibling. The caller must have one thread, and be in the guest's namespaces.
     func start() {
         guard ringway_fork_sibling() == 0 else {
             for end in ends { close(end) }
@@ -74,7 +75,8 @@ struct GuestKeeper {
     }
 }
 
-/// Resolver files that are mounted over others, and maintained.
+/// Files for name resolution that are mounted over those in a namespace, and mounted again when the kernel removes the
+/// mounts.
 protocol KeptNames: AnyObject {
     /// Every descriptor that must stay open.
     var descriptors: [Int32] { get }
@@ -88,6 +90,6 @@ protocol KeptNames: AnyObject {
     ///
     /// - Parameter isDue: whether the interval has passed.
     func attend(isDue: Bool)
-    /// Removes everything, if the namespace continues to exist.
+    /// Removes the mounts, if the namespace continues to exist.
     func remove()
 }

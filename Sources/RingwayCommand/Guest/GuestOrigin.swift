@@ -4,7 +4,7 @@ internal import Glibc
 enum GuestOrigin: Equatable, Sendable {
     /// A new namespace, for this command and its arguments.
     case command([String])
-    /// The namespace of a file.
+    /// The namespace to which a file refers.
     case path(String)
     /// The namespace of a process.
     case process(pid_t)

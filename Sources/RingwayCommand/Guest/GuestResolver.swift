@@ -4,8 +4,8 @@ internal import Glibc
 /// Name resolution for the guest of `run`, independent of the host's. The guest always sees its own `resolv.conf`, and
 /// none of the sockets through which the C library would bypass the network.
 ///
-/// Only the guest's mounts are changed; the host may change its files under them at any time. The method depends on the
-/// guest:
+/// Only the guest's mounts are changed, and the host may change the files below them at any time. An entry is covered
+/// by mounting a file or directory of this program over it. What is covered depends on the guest:
 ///
 /// - If it may not change `/etc`, as for ordinary users, it sees a directory of this program there (`PrivateEtc`),
 ///   which is not affected by changes in the host's directory.
@@ -29,16 +29,17 @@ final class GuestResolver: KeptNames {
     private let directory: PrivateEtc
     private let mayChangeEtc: Bool
     private let watch = EntryWatch()
-    /// Names of covered new files that may be renamed over the entry.
+    /// Paths of new files that are covered because they may be renamed over the entry.
     private var passing: Set<String> = []
 
-    /// Creates the guest's file. The caller has one thread, and its own mount namespace.
+    /// Creates the guest's file. The caller must have one thread, and its own mount namespace.
     init(_ contents: String) throws(GuestFailure) {
         let memory = ringway_mount_memory()
         guard memory >= 0 else { throw GuestFailure(cannot: "make a file system in memory") }
         try Self.write(contents, to: "resolv.conf", in: memory)
         guard mkdirat(memory, Self.empty, 0o755) == 0 else { throw GuestFailure(cannot: "make a directory in memory") }
-        // A path from the root directory does not follow a mount on the root itself, and COMMAND does not run yet.
+        // The file system must be attached to be cloned. Attached to the root for a moment, it hides nothing: lookups
+        // from the root directory do not follow a mount on the root itself, and COMMAND does not run yet.
         guard ringway_mount_place(memory, AT_FDCWD, "/") == 0 else { throw GuestFailure(cannot: "place a mount") }
         defer { _ = ringway_unmount_directory(memory) }
         entry = try Cover(of: "resolv.conf", in: memory)
@@ -67,7 +68,7 @@ final class GuestResolver: KeptNames {
         guard access(PrivateEtc.path, F_OK) != 0 else { throw GuestFailure(cannot: "mount over \(Self.file)") }
     }
 
-    /// Re-enters a working directory that was covered.
+    /// If the working directory is `/etc`, enters it again, so that it is the directory now mounted there.
     private func returnToEtc() {
         guard let path = getcwd(nil, 0) else { return }
         defer { free(path) }

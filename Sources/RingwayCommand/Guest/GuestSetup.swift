@@ -46,7 +46,8 @@ struct GuestSetup {
         let keeper = GuestKeeper(
             ends: sockets, source: SocketSource(route), names: names, life: handover.keepOpen())
         guard case .command(let arguments) = origin else { keeper.run() }
-        // Started after the bridge is ready, because the bridge does not wait for the keeper.
+        // Started after the bridge has been told that the guest is configured, because the bridge does not wait for the
+        // keeper.
         keeper.start()
         guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
         signals.restore()
@@ -113,7 +114,7 @@ struct GuestSetup {
         }
     }
 
-    /// In an existing namespace, settings may conflict.
+    /// Refuses to attach if settings of an existing namespace conflict with the interface.
     private func refuseObstacles() throws(GuestFailure) {
         let place: String
         switch origin {
@@ -147,7 +148,8 @@ struct GuestSetup {
         }
     }
 
-    /// Makes the kernel end COMMAND with the bridge. A change of identity resets this, so it is called more than once.
+    /// Makes the kernel end COMMAND with the bridge. A change of credentials resets this (prctl(2), PR_SET_PDEATHSIG),
+    /// so it is called more than once.
     private func endWithBridge() {
         guard case .command = origin else { return }
         _ = ringway_die_with_parent(SIGKILL)

@@ -29,7 +29,7 @@ struct MountTable {
             let words = line.split(separator: " ", omittingEmptySubsequences: false)
             guard words.count > 6, let number = UInt64(words[0]) else { continue }
             numbers.insert(number)
-            // number, parent, device, root, mount point, options, then optional fields up to a hyphen.
+            // A line has number, parent, device, root, mount point, options, then optional fields up to a hyphen.
             for field in words[6...].prefix(while: { $0 != "-" }) {
                 let parts = field.split(separator: ":")
                 guard parts.count == 2 else { continue }

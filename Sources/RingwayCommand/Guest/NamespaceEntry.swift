@@ -30,7 +30,7 @@ enum NamespaceEntry {
         case EPERM: break
         default: throw GuestFailure(cannot: "join \(name)")
         }
-        // An ordinary user needs to be root of the user namespace that owns it.
+        // An ordinary user needs to be root of the user namespace that owns the network namespace.
         let owner = ringway_owning_user_namespace(namespace)
         defer { if owner >= 0 { close(owner) } }
         // The caller's own user namespace cannot be joined again; the caller already has its capabilities there.

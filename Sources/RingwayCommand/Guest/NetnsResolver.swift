@@ -4,8 +4,8 @@ internal import Ringway
 
 /// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" bind-mounts on `/etc/resolv.conf`.
 ///
-/// Written if the user requests it, by replacing the whole file, and restored at the end: the former content is kept
-/// outside the directory, because "ip netns exec" mounts every file inside it over one of `/etc`. The copy also
+/// The file is written if the user requests it, by replacing it as a whole, and restored at the end. The former content
+/// is kept outside the directory, because "ip netns exec" mounts every file inside it over one of `/etc`. The copy also
 /// survives if the bridge is killed.
 struct NetnsResolver {
     /// The directories of named namespaces.
@@ -14,7 +14,7 @@ struct NetnsResolver {
     private let directory: String
     private let name: String
 
-    /// For the namespace of a path, if it is one of "ip netns".
+    /// The file for the namespace at a path; `nil` if "ip netns" does not manage that namespace.
     init?(namespace path: String, in directory: String = "/etc/netns") {
         guard let place = Self.places.first(where: { path.hasPrefix($0) }) else { return nil }
         let name = String(path.dropFirst(place.count))
@@ -24,7 +24,7 @@ struct NetnsResolver {
         self.directory = directory
     }
 
-    /// The file.
+    /// The path of the file.
     var path: String { "\(own)/resolv.conf" }
     private var own: String { "\(directory)/\(name)" }
     private var kept: String { "\(directory)/.\(name).resolv.conf.before-ringway" }
@@ -37,7 +37,7 @@ struct NetnsResolver {
 
     var exists: Bool { EntryIdentity(path) != nil }
 
-    /// The written files that must be restored.
+    /// What was written and must be restored.
     struct Written {
         fileprivate let file: NetnsResolver
         fileprivate let contents: String
@@ -57,7 +57,8 @@ struct NetnsResolver {
                     throw failure("make the directory \(path)")
                 }
             }
-            // The current file was left by a killed bridge: the saved content is the former one, or there was none.
+            // The content is kept unless a killed bridge has left it (`isOurs`). In that case the former content has
+            // already been kept, or there was none.
             if exists, !isOurs, link(path, kept) != 0, errno != EEXIST { throw failure("keep \(path)") }
             unlink(fresh)
             do throws(GuestFailure) {
@@ -86,8 +87,7 @@ struct NetnsResolver {
 }
 
 extension NetnsResolver.Written {
-    /// Restores the former content. Returns the files that it could not restore, because other programs have changed
-    /// them.
+    /// Restores the former content. Returns a message if another program has changed the file meanwhile.
     func takeBack() -> String? {
         defer { for path in made { rmdir(path) } }
         guard EntryIdentity(file.path) == identity, ResolverConfiguration.hostContents(at: file.path) == contents else {

@@ -11,10 +11,10 @@ internal import Glibc
 ///     /etc/.ringway/NAME           -> /NAME, for links such as ../run/x in the host's directory
 ///
 /// The mount does not depend on entries of the host's directory, so it does not matter whether the host's `resolv.conf`
-/// is replaced, removed, dangling, or missing. Only if `/etc` itself is replaced, it must be covered again.
+/// is replaced, removed, dangling, or missing. Only if `/etc` itself is replaced, the new `/etc` must be covered.
 ///
-/// Links always lead to the host's current entries, whereas mounts would keep replaced ones. The directory is
-/// read-only, so that writes to `/etc` fail instead of being lost at the guest's end.
+/// Links always lead to the host's current entries, whereas a mount on an entry would keep a file that the host has
+/// replaced. The directory is read-only, so that writes to `/etc` fail instead of being lost at the guest's end.
 final class PrivateEtc {
     static let path = "/etc"
     private static let hidden = ".ringway"

@@ -4,7 +4,7 @@ internal import Ringway
 
 /// The guest's `/etc/resolv.conf`: the gateway as the only server, with the host's search list and options.
 enum ResolverConfiguration {
-    /// A longer file is not a resolv.conf.
+    /// The most bytes that are read. A longer file is not a resolv.conf.
     static let maximumLength = 65_536
 
     /// The first line.

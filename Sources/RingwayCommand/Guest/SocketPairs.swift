@@ -1,7 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// The socket pairs between the shards and the process that creates sockets inside the guest, before the fork.
+/// The socket pairs between the shards and the process that creates sockets inside the guest. They are made before that
+/// process is forked, so both ends are here.
 struct SocketPairs {
     /// The shards' ends.
     let bridge: [Int32]

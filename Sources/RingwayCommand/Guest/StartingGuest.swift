@@ -61,8 +61,8 @@ struct StartingGuest: ~Copyable {
     /// Lets the guest's process become COMMAND.
     borrowing func go() { handover.sendGo() }
 
-    /// Ends a guest's process that has not become COMMAND, after giving it time to remove its changes from others'
-    /// namespaces.
+    /// Ends a guest's process that has not become COMMAND. The process first gets time to remove its changes from
+    /// namespaces that continue to exist.
     borrowing func end() {
         handover.hangUp()
         let descriptor = ringway_process_descriptor(process.identifier)

@@ -58,7 +58,7 @@ struct TapHandover: ~Copyable {
 
     // MARK: The guest's side
 
-    /// Sends the queues; the receiver then has its own descriptors.
+    /// Sends the queues; the receiver gets duplicates of the descriptors.
     borrowing func send(queues: [Int32], offloads: TapOffloads) throws(GuestFailure) {
         var message = [Kind.queues]
         withUnsafeBytes(of: offloads.rawValue) { message.append(contentsOf: $0) }
@@ -79,10 +79,10 @@ struct TapHandover: ~Copyable {
         _ = ringway_send_message(socket, message, message.count, nil, 0)
     }
 
-    /// A descriptor of the guest's end for the life of the process, to detect that the bridge has ended.
+    /// A duplicate of the guest's end, kept for the life of the process to detect that the bridge has ended.
     borrowing func keepOpen() -> Int32 { fcntl(socket, F_DUPFD_CLOEXEC, 0) }
 
-    /// Waits for the bridge. False if it has given up.
+    /// Waits until the bridge lets COMMAND start. False if the bridge has ended or given up.
     borrowing func awaitGo() -> Bool {
         (try? receive())?.bytes.first == Kind.go
     }

@@ -15,7 +15,7 @@ struct ConfigurationSource {
     /// The largest configuration file, far beyond any real one.
     private static let maximumSize = 4 << 20
 
-    /// The current orders. A file with an error is refused as a whole.
+    /// The networks as they are configured now. A file with an error is refused as a whole.
     func read() throws(CommandFailure) -> [NetworkOrder] {
         var orders: [NetworkOrder]
         if let path {
@@ -31,7 +31,7 @@ struct ConfigurationSource {
         return orders
     }
 
-    /// Checks across options and keys.
+    /// Checks what no key can check alone: conflicts between options and keys, and between networks.
     private func refuseFaults(_ orders: [NetworkOrder]) throws(CommandFailure) {
         var places = Set<LinkAddress>()
         for link in orders.flatMap(\.links) where !places.insert(link.address).inserted {

@@ -4,7 +4,7 @@ internal import Glibc
 struct ConfigurationWatch: ~Copyable {
     /// Readable after an event; negative if nothing is watched.
     let descriptor: Int32
-    /// The entry of interest; `nil` for all, if the path contains links.
+    /// The directory entry whose events matter; `nil` if all do, because the path contains links.
     private let name: String?
 
     /// - Parameter path: `nil` for nothing.

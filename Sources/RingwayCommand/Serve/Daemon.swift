@@ -12,7 +12,7 @@ struct Daemon {
     private let ready: ReadyNotice?
     private let statistics: StatisticsFile?
     private let control: ServedControl
-    /// The message when everything is up.
+    /// The messages to be printed when everything is up.
     private var notices: [String] = []
     private let state: StateOrder
     private var networks: [ServedNetwork]

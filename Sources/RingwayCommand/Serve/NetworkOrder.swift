@@ -12,20 +12,21 @@ struct LinkOrder: Hashable {
 
 /// A network as configured by options or by a file.
 struct NetworkOrder {
-    /// The name of a single network without a name.
+    /// The name of a single network to which the user gave none.
     static let onlyName = "default"
 
     let name: String
     var configuration: VirtualNetwork.Configuration
     /// Whether the user specified the IPv4 network.
     var isNetworkChosen = false
-    /// The permissions of sockets without their own mode.
+    /// The permissions of the network's sockets for which no mode is given.
     var socketMode: UInt32
     var links: [LinkOrder]
     var publish: [PortForward]
-    /// Listening TCP sockets for published ports.
+    /// Inherited listening TCP sockets, whose ports are published.
     var portListeners: [Int32] = []
-    /// Listening places on the host whose clients agents forward to their guests.
+    /// Places on the host at which this process listens. The clients there are connected by agents to servers inside
+    /// guests.
     var agentForwards: [AgentForward] = []
 
     /// The links as text.

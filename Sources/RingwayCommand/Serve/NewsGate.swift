@@ -1,10 +1,10 @@
 internal import Synchronization
 
-/// Limits lines about events that guests can cause at any rate: a burst of twenty, and twenty per second.
+/// Limits the lines about events that guests can cause at any rate: at most twenty in a second.
 final class NewsGate: Sendable {
     enum Verdict: Equatable {
         case say
-        /// The limit is reached; reported once.
+        /// The first event beyond the limit, for which a line says that more events follow.
         case sayThatMoreFollow
         case silence
     }

@@ -12,7 +12,7 @@ struct ServedNetwork {
 
     /// Starts the network, its links and its ports; all or nothing.
     ///
-    /// - Parameter isAlone: whether messages about it need no name.
+    /// - Parameter isAlone: whether this is the only network, so that messages about it need no name.
     init(_ order: NetworkOrder, isAlone: Bool, state place: StateOrder = .none) throws(CommandFailure) {
         self.order = order
         let state = try StateKeeper.open(place, for: order)
@@ -224,7 +224,8 @@ struct ServedNetwork {
         return lines
     }
 
-    /// Starts and stops the capture of the file; one started by the control API is not changed.
+    /// Starts and stops the capture that the configuration requests. A capture started by the control API is not
+    /// changed.
     private mutating func changeCapture(_ next: NetworkOrder) -> [String] {
         let (now, wanted) = (order.configuration.capture, next.configuration.capture)
         guard now != wanted else { return [] }

@@ -4,7 +4,7 @@ internal import Ringway
 
 /// The service manager that started this process, by systemd's protocols: sd_listen_fds(3) and sd_notify(3).
 struct ServiceManager {
-    /// Links for inherited descriptors. One named "vpnkit" uses VPNKit's protocol, others QEMU's.
+    /// Links for inherited descriptors. A descriptor with the name "vpnkit" uses VPNKit's protocol, any other QEMU's.
     let links: [LinkOrder]
     /// Inherited listening sockets named "publish": TCP ports to publish.
     let ports: [Int32]
@@ -40,7 +40,7 @@ struct ServiceManager {
     func ready() { notify("READY=1\nSTATUS=guests may come") }
     func stopping() { notify("STOPPING=1") }
 
-    /// Must be followed by `ready`.
+    /// Reports that the configuration is being read again. Must be followed by `ready`.
     func reloading() { notify("RELOADING=1\nMONOTONIC_USEC=\(ringway_monotonic_nanoseconds() / 1_000)") }
 
     private func notify(_ text: String) {

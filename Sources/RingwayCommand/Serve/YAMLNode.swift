@@ -1,6 +1,6 @@
 /// A value of a YAML document, and its position.
 struct YAMLNode {
-    /// A position in the file; both count from 1.
+    /// A position in the file. Lines and columns are counted from 1.
     struct Mark: Equatable {
         var line = 1
         var column = 1

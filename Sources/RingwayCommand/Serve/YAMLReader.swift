@@ -40,7 +40,7 @@ struct YAMLReader {
     static func read(_ text: String) throws(YAMLFailure) -> YAMLNode? {
         let bytes = Array(text.utf8)
         return try bytes.withUnsafeBufferPointer { (bytes) throws(YAMLFailure) in
-            // libyaml stores the parser's own address, so it must not move.
+            // libyaml stores the address of its parser in the parser, so the parser must not move.
             let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
             defer { parser.deallocate() }
             guard yaml_parser_initialize(parser) == 1 else {
@@ -140,7 +140,7 @@ struct YAMLReader {
         open.append(around)
     }
 
-    /// The text of a key that is not a duplicate.
+    /// The text of a key; throws if it is not plain text, or if the mapping has the key already.
     private func key(
         _ node: YAMLNode, at mark: YAMLNode.Mark, after others: [String: YAMLNode.Mark]
     ) throws(YAMLFailure) -> String {

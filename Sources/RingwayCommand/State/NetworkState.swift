@@ -14,7 +14,8 @@ struct NetworkState: Equatable {
         let owner: String
     }
 
-    /// An owner of published ports with a lease, and the seconds of the lease.
+    /// An owner of published ports that has a lease, and the seconds that are left of it. An owner that does not renew
+    /// its lease loses its ports.
     struct Owner: Equatable {
         let name: String
         let seconds: Int
@@ -29,7 +30,7 @@ struct NetworkState: Equatable {
     var ipv6Prefix: IPv6Address
     /// The links of the network, which identify a network without a name.
     var links: [String]
-    /// In the order in which their guests were detached.
+    /// The leases of guests, in the order in which their guests were detached.
     var leases: [StaticLease]
     var published: [Published]
     var owners: [Owner]

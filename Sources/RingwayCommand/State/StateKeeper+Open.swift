@@ -4,12 +4,12 @@ internal import RingwaySystem
 
 /// The choice of a network's state file.
 extension StateKeeper {
-    /// Files for networks without a name, each identified by its links.
+    /// The most files for networks without a name. Such a file is identified by the links of its network.
     private static var mostUnnamed: Int { 16 }
 
     /// The keeper of a network's state. `nil` if none was requested; also `nil`, with a message, if none is possible.
     ///
-    /// A file with an explicit path that cannot be opened is an error. One that cannot be parsed is renamed.
+    /// It is an error if a file with an explicit path cannot be opened. A file that cannot be parsed is renamed.
     static func open(_ order: StateOrder, for network: NetworkOrder) throws(CommandFailure) -> StateKeeper? {
         let links = network.links.map { "\($0.address)" }
         switch order {

@@ -2,7 +2,8 @@ internal import Glibc
 
 /// The location of networks' state.
 enum StatePath {
-    /// `$XDG_STATE_HOME/ringway`, systemd's `$STATE_DIRECTORY`, `/var/lib/ringway` for root, `~/.local/state/ringway`.
+    /// The first that applies of `$XDG_STATE_HOME/ringway`, systemd's `$STATE_DIRECTORY`, `/var/lib/ringway` for root,
+    /// and `~/.local/state/ringway`.
     static var directory: String? {
         if let state = variable("XDG_STATE_HOME") { return state + "/ringway" }
         // Several directories are separated by colons (systemd.exec(5)).

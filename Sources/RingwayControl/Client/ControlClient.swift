@@ -3,7 +3,7 @@ internal import Ringway
 
 /// Client of a control socket: one connection for each request, which blocks until the response.
 public struct ControlClient: Sendable {
-    /// Why there is no response, or an error response: a message of one line.
+    /// Why a request got no response, or an error response: a message of one line.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
         /// The HTTP status of an error response.
@@ -22,7 +22,7 @@ public struct ControlClient: Sendable {
         self.timeout = timeout
     }
 
-    /// Whether a process listens at the socket, and which, if visible.
+    /// Whether a process listens at the socket; and the number of that process, if visible.
     public var listener: (isThere: Bool, process: Int32?) {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)

@@ -6,7 +6,7 @@ final class HTTPAnswer {
 
     private let descriptor: Int32
     private var buffer: [UInt8] = []
-    /// Bytes before this one have been read.
+    /// The position of the first byte of `buffer` that has not been read.
     private var position = 0
     private var length: Int?
     private var isChunked = false
@@ -79,7 +79,7 @@ final class HTTPAnswer {
         guard isChunked else { return try rawByte() }
         if chunk == 0 {
             var size = try rawLine()
-            // The line end of the previous chunk.
+            // An empty line is the line end of the previous chunk.
             if size == "" { size = try rawLine() }
             guard let line = size, let count = Int(line, radix: 16), count > 0 else { return nil }
             chunk = count

@@ -2,8 +2,8 @@ internal import NIOCore
 internal import Ringway
 internal import Synchronization
 
-/// Distributes a network's events to the clients of the event stream: each is encoded once, and a slow client costs
-/// neither memory nor delays others.
+/// Distributes a network's events to the clients of the event stream. Each event is encoded once for all clients. A
+/// slow client does not delay the others, and the memory that it takes is bounded.
 final class EventBroadcast: Sendable {
     /// The most events that wait for the thread of the connections.
     private static var mostWaiting: Int { 1_024 }

@@ -11,7 +11,7 @@ final class EventStream {
 
     private var waiting = CircularBuffer<ByteBuffer>()
     private var lost = 0
-    /// Whether the connection takes more.
+    /// Whether the connection's buffer has room for more.
     private let isWritable: () -> Bool
     private let write: (ByteBuffer) -> Void
     private let push: () -> Void
@@ -25,12 +25,13 @@ final class EventStream {
     /// Sends or queues an event, or counts it as lost.
     func offer(_ event: ByteBuffer) {
         if waiting.isEmpty, lost == 0, isWritable() { return write(event) }
-        // After a loss, events are lost until the loss has been reported, so that the report is in the right place.
+        // After a loss, events are lost until the loss has been reported, so that the report stands where events are
+        // missing.
         guard lost == 0, waiting.count < Self.mostWaiting else { return lose(1) }
         waiting.append(event)
     }
 
-    /// Counts events lost earlier.
+    /// Counts events that were lost before they reached this stream.
     func lose(_ count: Int) { lost += count }
 
     /// Flushes what was written, and writes waiting events as far as there is room.

@@ -21,10 +21,11 @@ final class ConnectionHandler: ChannelInboundHandler {
     private enum Phase {
         case waiting
         case receiving(HTTPRequestHead)
-        /// The response is written; further bytes are discarded, and the connection is closed.
+        /// The request is refused and the response is written. Further bytes are discarded, and the connection is
+        /// closed at the end of the request.
         case refusing
         case answering
-        /// Complete, and to be processed when the client has read more of the earlier responses.
+        /// The request is complete, and is processed when the client has read more of the earlier responses.
         case held(HTTPRequestHead)
         case streaming(EventStream)
     }
@@ -95,7 +96,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The pipeline responds to invalid HTTP if possible.
+        // The pipeline's error handler has already responded to invalid HTTP, if that was possible.
         context.close(promise: nil)
     }
 
@@ -105,7 +106,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        // The timer continues: a client that does not read is closed.
+        // The timer continues, so that a client that does not read is disconnected.
         guard context.channel.isWritable else {
             phase = .held(head)
             return
@@ -172,7 +173,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         if status != 204 { headers.add(name: "content-length", value: "\(bytes.count)") }
         let (count, eventLoop) = (bytes.count, context.eventLoop)
-        // This may close this very connection.
+        // This may close the connection with most bytes, which may be this one.
         memory.take(count, for: self)
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)

@@ -9,7 +9,7 @@ public struct ControlIdentity: Sendable {
 
     public let name: String
     public let kind: Kind
-    /// The subject of the network: a command, a namespace or links.
+    /// What the network is for: a command, a namespace or links.
     public let target: String
     /// The version of the program.
     public let version: String

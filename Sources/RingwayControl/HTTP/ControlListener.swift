@@ -3,7 +3,7 @@ public import Ringway
 
 /// A bound and listening control socket, before a server accepts from it: clients wait in the listen queue.
 ///
-/// It costs almost nothing, while a server needs threads. A short-lived network therefore creates a listener
+/// A listener costs almost nothing, while a server needs threads. A short-lived network therefore creates a listener
 /// immediately, and starts the server when the descriptor becomes readable, with the first client.
 public struct ControlListener: Sendable {
     /// The listen backlog.

@@ -3,7 +3,7 @@ internal import Ringway
 
 /// The locations of control sockets.
 public enum ControlPath {
-    /// The name of a network without a name.
+    /// The name of a network to which the user gave none.
     public static let standardName = "default"
 
     private static let suffix = ".sock"
@@ -17,8 +17,8 @@ public enum ControlPath {
         return geteuid() == 0 ? ofRoot : nil
     }
 
-    /// The directories to search for the caller's networks. Root's may be in either, because a service has no
-    /// XDG_RUNTIME_DIR and a login has.
+    /// The directories to search for the caller's networks. Root has two: networks that a login started are in
+    /// $XDG_RUNTIME_DIR/ringway, and those of a service, which lacks this variable, in /run/ringway.
     public static var directories: [String] {
         guard let directory else { return [] }
         return geteuid() == 0 && directory != ofRoot ? [directory, ofRoot] : [directory]
@@ -30,7 +30,7 @@ public enum ControlPath {
     /// The socket path for a new network of this name.
     public static func path(of name: String) -> String? { directory.map { "\($0)/\(name)\(suffix)" } }
 
-    /// The socket path of the network of this name, or for a new one.
+    /// The socket path of the network of this name. If there is no such network, the path for a new one.
     public static func existingPath(of name: String) -> String? {
         directories.map { "\($0)/\(name)\(suffix)" }.first { access($0, F_OK) == 0 } ?? path(of: name)
     }

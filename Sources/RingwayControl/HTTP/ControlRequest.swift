@@ -71,7 +71,7 @@ struct ControlRequest: Sendable {
         return value
     }
 
-    /// The number in the path.
+    /// The number that stands in the path in place of a name in braces.
     func number(_ name: String) throws(ControlFailure) -> UInt32 {
         let text = parameters[name] ?? ""
         guard let value = Self.decimal(text), let number = UInt32(exactly: value) else {

@@ -8,9 +8,9 @@ internal import Synchronization
 /// The control API of networks: HTTP/1.1 and JSON, each network at a unix socket of its own.
 ///
 /// A socket's file has the permissions 0600, and a client must be the user that the process runs as, or root.
-/// Guests cannot reach it: their traffic ends in the network's own stack, which has no unix sockets.
+/// Guests cannot reach the API: their traffic ends in the network's own stack, which has no unix sockets.
 public final class ControlServer: Sendable {
-    /// The most connections: 1,024, or an eighth of the process's descriptors if that is less. Beyond it a new one is
+    /// The most connections: 1,024, or an eighth of the process's descriptors if that is less. A further connection is
     /// closed at once.
     public static let mostConnections = ControlDescriptors.limit
 
@@ -70,7 +70,7 @@ public final class ControlServer: Sendable {
         }
     }
 
-    /// Whether a connection is accepted: the limit is not reached, and its user is permitted.
+    /// Whether a connection is accepted: the limit is not reached, and the client's user is permitted.
     private static func admit(_ channel: any Channel, _ count: NIOLoopBoundBox<Int>) -> EventLoopFuture<Void> {
         guard count.value < mostConnections, let options = channel as? any SocketOptionProvider,
             ControlDescriptors.admit()

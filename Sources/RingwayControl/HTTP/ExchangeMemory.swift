@@ -4,13 +4,13 @@ internal import NIOPosix
 
 /// The request and response bodies of all connections of a server, in bytes.
 ///
-/// Each connection has at most one exchange, but there may be many connections. Beyond the limit the connection with
-/// most bytes is closed. Freed memory is returned to the system, because such exchanges are rare. Confined to the
-/// thread of the connections.
+/// A connection has at most one request and one response in memory, but there may be many connections. While the limit
+/// is exceeded, the connection with most bytes is closed. Freed memory is returned to the system, because requests are
+/// rare. Confined to the thread of the connections.
 final class ExchangeMemory {
     /// The limit, bytes.
     static var most: Int { 64 << 20 }
-    /// Bytes freed after which memory is returned, and the delay in which others may add to that.
+    /// Memory is returned to the system once this many bytes have been freed, after a delay in which more may be freed.
     private static var returned: Int { 64 << 10 }
     private static var delay: TimeAmount { .milliseconds(250) }
 
@@ -54,7 +54,7 @@ final class ExchangeMemory {
         released += freed
     }
 
-    /// Returns memory to the system, once for all requests within the delay, if worthwhile.
+    /// Returns memory to the system if enough has been freed; once for all calls within the delay.
     func trim(on eventLoop: any EventLoop) {
         guard released >= Self.returned, !isReturning else { return }
         isReturning = true

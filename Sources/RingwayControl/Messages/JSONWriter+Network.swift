@@ -75,7 +75,7 @@ extension JSONWriter {
         }
     }
 
-    /// A listening place of an agent, with the keys of a published port.
+    /// Writes a forward through an agent, for which this process listens at a place, with the keys of a published port.
     mutating func forward(_ place: AgentPlace) {
         let forward = place.forward
         var (address, path): (TransportAddress?, String?)
@@ -108,7 +108,7 @@ extension JSONWriter {
         }
     }
 
-    /// All published ports and listening places of agents, in order of creation.
+    /// All published ports and all forwards through agents, in order of creation.
     mutating func forwards(of network: VirtualNetwork) {
         enum Entry {
             case port(PublishedPort)

@@ -25,7 +25,8 @@ struct ProcessUsage {
 
     /// Seconds since the epoch at which the process was started.
     static let startTime: Double = {
-        // The fields after the program's name, which may contain blanks and brackets (proc(5), field 22).
+        // The start is field 22 (proc(5)). The program's name, field 2, may contain blanks and brackets, so fields are
+        // counted from its end.
         let text = contents("/proc/self/stat")
         let rest = text.lastIndex(of: ")").map { text[text.index(after: $0)...] } ?? ""
         let ticks = rest.split(separator: " ").dropFirst(19).first.flatMap { Double($0) } ?? 0

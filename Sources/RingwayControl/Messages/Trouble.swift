@@ -42,7 +42,7 @@ struct Trouble: Sendable, Equatable {
         var counts: [String: Int] = [:]
         for (name, value) in counters { counts[name] = value }
         let others = counters.filter { isDrop($0.name) && !names.contains($0.name) }.map { unnamed($0.name) }
-        // Other drops after the last of the table's, so that rows of a kind are adjacent.
+        // Drops that the table does not explain come after its last drop, so that rows of a kind are adjacent.
         let end = (table.lastIndex { $0.kind == .drop } ?? 0) + 1
         var rows: [(trouble: Trouble, count: Int)] = []
         for trouble in Array(table[..<end]) + others + Array(table[end...]) {

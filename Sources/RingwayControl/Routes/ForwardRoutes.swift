@@ -1,7 +1,7 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// The most forwards in a set.
+    /// The most forwards in a request that replaces all forwards of an owner.
     private static var mostForwards: Int { 65_536 }
 
     /// Published ports.

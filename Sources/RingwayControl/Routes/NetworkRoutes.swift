@@ -6,7 +6,7 @@ struct ControlledNetwork: Sendable {
     let identity: ControlIdentity
     let events: EventBroadcast
 
-    /// Every operation of the API. Events are sent by the connection itself.
+    /// Every operation of the API. Events are sent by `ConnectionHandler`.
     var router: Router { Router(routes: networkRoutes + guestRoutes + forwardRoutes + ownerRoutes + captureRoutes) }
 
     /// The network as a whole.

@@ -1,7 +1,8 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// The owners of published ports, and their leases.
+    /// The owners of published ports. An owner may take a lease: its ports are removed if it does not renew the lease
+    /// in time.
     var ownerRoutes: [Route] {
         [
             Route("GET", "/v1/owners") { (request) throws(ControlFailure) in

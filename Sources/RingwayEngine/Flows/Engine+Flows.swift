@@ -1,7 +1,7 @@
 public import RingwayStack
 
 extension Engine {
-    /// Timeout of a shard's part of the list, in milliseconds.
+    /// Timeout for a shard to fill one chunk of the list, in milliseconds.
     private static var listTimeout: Int32 { 1_000 }
 
     /// Lists up to `limit` flows; waits until the shards have listed them.
@@ -13,7 +13,7 @@ extension Engine {
             while cursor.table != .end {
                 let page = FlowPage(from: cursor)
                 send(.list(page), to: shard)
-                // A shard that has ended never replies.
+                // A removed part replies at once, with an empty chunk. A timeout means that the shard is too slow.
                 guard page.reply.wait(milliseconds: Self.listTimeout) else { return false }
                 for record in page.memory.prefix(page.count) {
                     guard list.count < limit else { return false }

@@ -3,7 +3,7 @@ internal import RingwayStack
 /// A chunk of a list of flows: memory that the control plane allocates and one shard fills.
 final class FlowPage: @unchecked Sendable {
     // Sendable: the shard writes it before it replies, the control plane reads it after.
-    /// The most flows in a chunk, and slots to visit for it: some tens of microseconds of a shard's time.
+    /// The most flows in a chunk, and the most slots visited to fill it, which takes some tens of microseconds.
     static var records: Int { 256 }
     static var visits: Int { 2_048 }
 

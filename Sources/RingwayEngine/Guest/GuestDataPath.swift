@@ -24,7 +24,7 @@ internal import RingwayWire
 /// (`GuestEnding`). No code outside this folder accesses them.
 struct GuestDataPath: ~Copyable {
     let shared: EngineShared
-    /// The index of the guest's queue, and of the flows that this part owns.
+    /// The index of this part among the guest's parts, and of the link's queue that it serves.
     let part: Int
     /// Whether frames, clients of ports and mail are accepted: from `open` to `close`.
     private(set) var isOpen = false
@@ -46,7 +46,7 @@ struct GuestDataPath: ~Copyable {
     /// Called on the control plane's thread, because allocating tables takes long.
     ///
     /// - Parameters:
-    ///   - part: the index of the queue.
+    ///   - part: the index of the part, and of its queue.
     ///   - pool: the pool of the part's shard.
     init(
         part: Int, shared: EngineShared, queue: consuming Queue, framing: Link.Framing,
@@ -80,7 +80,7 @@ struct GuestDataPath: ~Copyable {
     /// The control plane's commands for this part of the guest.
     var commands: CommandQueue { shared.commands[part] }
 
-    /// Starts serving the guest. All shards have added their parts.
+    /// Starts serving the guest, after all shards have added their parts.
     mutating func open(_ core: inout ShardCore) {
         isOpen = true
         names.open(&core)
@@ -112,7 +112,7 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// The next time at which there is work without a completion, in monotonic nanoseconds; `nil` for never.
+    /// The next time at which there is work even if nothing completes, in monotonic nanoseconds; `nil` for never.
     mutating func deadline(_ core: inout ShardCore) -> UInt64? {
         if link.hasFrames { return core.now }
         var deadline = stack.nextDeadline
@@ -124,7 +124,7 @@ struct GuestDataPath: ~Copyable {
         return deadline
     }
 
-    /// Retries receives that found no buffer; of TCP receives at most `most`.
+    /// Retries receives that found no buffer: on TCP, UDP and ping sockets at most `most` together.
     mutating func retryStarved(upTo most: Int, _ core: inout ShardCore) {
         guard !isHeldBack(&core) else { return }
         var budget = min(most, core.receiveBuffers.available)
@@ -238,7 +238,7 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Frames
 
-    /// Parses a frame from the guest and passes it to the part that owns its flow. Takes the lease.
+    /// Parses a frame from the guest and passes it to the part that owns its flow. Takes ownership of the lease.
     ///
     /// - Parameter isReassembled: the packet was reassembled from fragments, so it may be fragmented again.
     private mutating func receive(_ frame: LinkPort.Frame, isReassembled: Bool, _ core: inout ShardCore) {
@@ -337,8 +337,8 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Descriptors
 
-    /// Ends idle flows to free the descriptors that other guests need. A further command continues if the turn's
-    /// budget is used up.
+    /// Ends idle flows to free the descriptors that other guests need. When the turn's budget is used up, the part
+    /// sends itself another `giveBack` command.
     mutating func giveBack(_ core: inout ShardCore) {
         let descriptors = shared.descriptors
         var budget = ShardCommand.sockets

@@ -5,10 +5,10 @@ internal import RingwayStorage
 
 /// The removal of a guest from a shard that continues to serve others.
 ///
-/// Each turn cancels and closes some of the guest's operations and sockets. Completions are handled as usual: they
-/// release buffers, and find sockets that are closing and flows that no longer exist. The guest has ended when
-/// everything is closed and no part of it can have posted mail that is still unread. The shard then removes it as soon
-/// as none of its operations is in flight.
+/// Each turn cancels and closes some of the guest's operations and sockets. Completions are handled as usual, although
+/// their socket or flow may no longer exist: they release their buffers. The guest has ended when everything is closed
+/// and no part of it can have posted mail that is still unread. The shard then removes the guest as soon as none of its
+/// operations is in flight.
 struct GuestEnding {
     /// The most sockets and flows of each kind to end per turn.
     private static var perTurn: Int { 256 }
@@ -25,7 +25,7 @@ struct GuestEnding {
     private var isClosed = false
     /// Whether all parts of the guest were ending at the end of the last turn.
     private var areAllEnding = false
-    /// Whether no mail from another part can follow.
+    /// Whether all mail from other parts of the guest has been read, and no more can arrive.
     private var hasAllMail = false
 
     @inline(__always)
@@ -58,18 +58,19 @@ struct GuestEnding {
         isClosed = areClosed
     }
 
-    /// An ending guest gets its next turn immediately while there is more to close.
+    /// The current time while an ending guest needs its next turn immediately: there is more to close, or the last mail
+    /// from other parts must be read. Otherwise `nil`.
     mutating func deadline(now: UInt64) -> UInt64? {
         hasBegun && (!isClosed || areAllEnding && !hasAllMail) ? now : nil
     }
 
-    /// Whether only completions of the guest can follow.
+    /// Whether everything is closed and all mail has been read: only completions of the guest can follow.
     ///
     /// - Parameters:
     ///   - isDrained: all mail that had arrived in this turn has been read.
     ///   - areAllEnding: all parts of the guest are ending now.
     mutating func hasEnded(isDrained: Bool, areAllEnding areAllEndingNow: Bool) -> Bool {
-        // Mail that a part posted before it began to end has arrived by the next turn.
+        // All parts were already ending in the last turn, so the mail that has been read in this turn was their last.
         if areAllEnding, isDrained { hasAllMail = true }
         areAllEnding = areAllEndingNow
         return hasAllMail && isClosed
@@ -97,7 +98,7 @@ struct EndedGuest {
 
     /// Notifies the engine that it may free the guest's memory.
     func notifyEngine() {
-        // The guest may end for any reason, and no command may wait for it then.
+        // Commands that are still queued, or come later, are abandoned, so that their senders do not wait for them.
         shared.commands[part].close()
         removal?.done()
     }

@@ -8,14 +8,16 @@ internal import Synchronization
 enum ShardCommand: Sendable {
     /// Accept clients of published TCP ports, and receive datagrams of published UDP ports.
     case listen([ListeningSocket])
-    /// Stop the listeners of these forwards, from a slot of the table on, and return their sockets.
+    /// Stop the listeners of these forwards, from slot `from` of the listeners' table on. The reply tells that their
+    /// sockets are no longer used.
     case unlisten(Set<UInt32>, from: UInt32, ShardReply)
-    /// Start serving the guest. All shards have added their parts.
+    /// Start serving the guest, after all shards have added their parts.
     case start
     /// Post frames for this ethernet address to this place.
     case addNeighbor(MACAddress, GuestPlace)
     case removeNeighbor(MACAddress)
-    /// Relay bytes between a host socket and a channel to the guest's agent. Both are adopted and counted.
+    /// Relay bytes between a host socket and a channel to the guest's agent. The part takes ownership of both
+    /// descriptors, which are counted in the share.
     case join(client: Int32, channel: Int32, ChannelEnds, DescriptorShare)
     /// End flows to free descriptors that other guests need.
     case giveBack
@@ -39,7 +41,7 @@ enum ShardCommand: Sendable {
     /// The most sockets in one command, and the most that a part opens or closes before it handles frames again.
     static var sockets: Int { 64 }
 
-    /// The sockets that the command opens. `unlisten` and `giveBack` count as the whole budget of a turn.
+    /// What the command takes of a turn's budget (`sockets`). `unlisten` and `giveBack` take all of it.
     var cost: Int {
         switch self {
         case .listen(let sockets): sockets.count
@@ -141,8 +143,8 @@ final class CommandQueue: Sendable {
             let command = line.commands[line.first]
             line.first += 1
             if line.first == line.commands.count {
-                // The array is cleared only when empty, so that taking a command moves no others. A large one is
-                // freed.
+                // Taken commands are removed only when all have been taken, so that taking one moves no others. The
+                // memory of a large array is freed.
                 line.commands.removeAll(keepingCapacity: line.first <= 64)
                 line.first = 0
             }
@@ -150,7 +152,7 @@ final class CommandQueue: Sendable {
         }
     }
 
-    /// Puts the unfinished rest of a command that was just taken back at the front.
+    /// Inserts the unfinished rest of the command that `take` returned last at the front of the queue.
     func putBack(_ command: ShardCommand) {
         line.withLock { line in
             if line.first > 0 {

@@ -10,9 +10,9 @@ internal import RingwaySystem
 ///
 ///     admitted ──► serving ──► ending ──► gone
 ///
-/// An admitted guest is not served yet, because other shards may not have added their parts. While it is served, the
-/// shard calls the operations of the turn below, which `GuestDataPath` carries out. The sockets of an ending guest are
-/// closed over several turns (`GuestEnding`).
+/// An admitted guest is not served yet, because other shards may not have added their parts. While a guest is served,
+/// the shard calls the methods under "The turn" below, which `GuestDataPath` carries out. The sockets of an ending
+/// guest are closed over several turns (`GuestEnding`).
 struct ShardGuest: ~Copyable {
     private var dataPath: GuestDataPath
     private var ending = GuestEnding()
@@ -49,7 +49,7 @@ struct ShardGuest: ~Copyable {
             default: dataPath.run(.command(command), &core)
             }
         }
-        // When a guest ends, remaining commands are abandoned at its removal.
+        // The remaining commands wait for the next turn. Those of an ending guest are abandoned at its removal instead.
         if !ending.hasBegun, !queue.isEmpty { dataPath.shared.call(dataPath.part) }
     }
 
@@ -57,7 +57,7 @@ struct ShardGuest: ~Copyable {
         mutating get { ending.hasBegun }
     }
 
-    /// Whether only completions of the guest can follow.
+    /// Whether everything is closed and all mail has been read: only completions of the guest can follow.
     ///
     /// - Parameter isDrained: all mail that had arrived in this turn has been read.
     mutating func hasEnded(isDrained: Bool) -> Bool {
@@ -91,19 +91,20 @@ struct ShardGuest: ~Copyable {
         mutating get { dataPath.link.isCongested }
     }
 
-    /// Retries receives that found no buffer; of TCP receives at most `most`.
+    /// Retries receives that found no buffer: on TCP, UDP and ping sockets at most `most` together.
     mutating func refillSockets(upTo most: Int, _ core: inout ShardCore) {
         if dataPath.isOpen { dataPath.retryStarved(upTo: most, &core) }
     }
 
-    /// Whether the guest must be served in the next turn even without an event: it waits for buffers or is ending.
+    /// Whether the guest must be served in the next turn even without an event: it waits for buffers, its link has
+    /// unread frames, or it is ending.
     var isWaiting: Bool {
         mutating get {
             ending.hasBegun || dataPath.isOpen && dataPath.isWaiting
         }
     }
 
-    /// The next time at which there is work without a completion, in monotonic nanoseconds; `nil` for never.
+    /// The next time at which there is work even if nothing completes, in monotonic nanoseconds; `nil` for never.
     mutating func deadline(_ core: inout ShardCore) -> UInt64? {
         dataPath.isOpen ? dataPath.deadline(&core) : ending.deadline(now: core.now)
     }
@@ -142,8 +143,8 @@ struct ShardGuest: ~Copyable {
     mutating func receive(_ message: ShardMessage, _ core: inout ShardCore) {
         core.countWake()
         guard !ending.hasBegun else { return dataPath.discard(message, &core) }
-        // The sender has received its command to start, so all shards have added their parts; this part's command will
-        // follow.
+        // The message may precede this part's `start` command. Serving may begin nevertheless: another part of the
+        // guest has been started, or a neighbour knows the guest, only after all shards have added their parts.
         if !dataPath.isOpen { dataPath.open(&core) }
         dataPath.run(.message(message), &core)
     }

@@ -8,11 +8,11 @@ enum ShardWork {
     case command(ShardCommand)
     /// Frames in the data that a stream link has received.
     case frames
-    /// Datagrams gathered into one train for the guest.
+    /// UDP datagrams that were gathered to be sent to the guest as one super-frame.
     case gatheredDatagrams
     /// Spliced connections with bytes to move.
     case relays
-    /// Clients that could not bypass the link and must use it.
+    /// Clients of published ports that could not bypass the link and must use it.
     case returnedClients
     /// Sends that failed for lack of kernel memory.
     case deferredSends

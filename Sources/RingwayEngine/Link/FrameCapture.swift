@@ -1,7 +1,8 @@
 internal import RingwayCapture
 internal import RingwayWire
 
-/// A shard's access to the capture. If there is no capture, the only cost is the callers' comparison.
+/// The access of a guest's part to the capture. Callers check `isOn` first, which is the only cost of a frame without a
+/// capture.
 struct FrameCapture {
     /// Whether frames are captured.
     private(set) var isOn: Bool
@@ -13,8 +14,8 @@ struct FrameCapture {
     }
 
     /// - Parameters:
-    ///   - head: a virtio-net header and the frame, or its first piece.
-    ///   - payload: the second piece; `nil` for none.
+    ///   - head: a virtio-net header, then the frame or the first piece of the frame.
+    ///   - payload: the second piece of the frame; empty if `head` has all of it.
     func append(
         _ direction: CaptureWriter.Direction, _ head: UnsafeRawBufferPointer,
         _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -4,8 +4,8 @@ internal import RingwayWire
 
 /// Detects whether the guest has an IPv6 address of the network, which the DNS service needs to know.
 ///
-/// Any of these is sufficient: a frame from such an address, duplicate address detection for one (RFC 4862 §5.4), or a
-/// router solicitation, after which SLAAC follows.
+/// Any of these is sufficient: a frame from such an address, duplicate address detection (RFC 4862 §5.4) or a neighbour
+/// advertisement for such an address, or a router solicitation, after which SLAAC follows.
 struct IPv6Discovery {
     private let shared: EngineShared
     private let plan: NetworkPlan
@@ -26,7 +26,7 @@ struct IPv6Discovery {
     private mutating func findIPv6Use(_ summary: FrameSummary, _ frame: UnsafeRawBufferPointer) {
         var address = summary.source.ipv6
         let message = VirtioNetHeader.length + Int(summary.transportOffset)
-        // Solicitations and advertisements both have a target, eight bytes into the message.
+        // The target of a neighbour solicitation or advertisement is eight bytes into the message.
         if summary.kind == .icmpv6, frame.count >= message + 24,
             frame[message] == ICMPv6Header.neighborSolicitation && summary.source.isUnspecified
                 || frame[message] == ICMPv6Header.neighborAdvertisement, let base = frame.baseAddress

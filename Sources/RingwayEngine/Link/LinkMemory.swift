@@ -2,8 +2,8 @@ internal import RingwayLinks
 internal import RingwayModel
 internal import RingwayStorage
 
-/// The memory of a link port for a socket, at fixed addresses because the kernel reads and writes it. No operation may be
-/// in flight when it is freed.
+/// The memory of a `LinkPort` whose link is a socket, at fixed addresses because the kernel reads and writes it. No
+/// operation may be in flight when the memory is freed.
 struct LinkMemory: ~Copyable {
     /// Decodes frames of a stream; `nil` for other links.
     let decoder: UnsafeMutablePointer<FrameDecoder>?

@@ -17,18 +17,20 @@ internal import RingwayWire
 /// buffers, by one operation each.
 ///
 /// **A socket** is a stream of frames with length prefixes, or has one frame per datagram. On a stream one receive at a
-/// time is in flight, which returns many frames, decoded by `nextFrame`; datagrams are read as from a device. One send
-/// at a time is in flight, too, with all frames gathered in a turn.
+/// time is in flight, which returns many frames, decoded by `nextFrame`; datagrams are read as from a device. The
+/// frames to the guest are gathered in a turn and sent together: on a stream by one send at a time, as datagrams by a
+/// system call that does not wait.
 ///
-/// **Backpressure.** If the guest is slow to read from a socket, frames wait in the send queue, and the link is
-/// congested: host sockets are not read meanwhile, and no requested data is dropped.
+/// **Backpressure.** If the guest is slow to read from a socket, frames wait in the send queue. When many wait, the
+/// link is *congested*: host sockets are not read meanwhile, so that data for the guest waits in the host's kernel and
+/// is not dropped.
 struct LinkPort: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A read of one frame from a device.
         case read
         /// A write of a frame to a device; the tag's index is its buffer.
         case write
-        /// A receive of part of a stream: an incomplete frame, or several.
+        /// A receive of bytes of a stream: several frames, or part of one.
         case receive
         /// A send of gathered frames.
         case send
@@ -117,7 +119,7 @@ struct LinkPort: ~Copyable {
         core.close(queue.descriptor, reset: false)
     }
 
-    /// Removes the link from the ring and the pool, once no operation on it is in flight.
+    /// Unregisters the link's buffers from the ring and releases them, once no operation on the link is in flight.
     mutating func unregister(_ core: inout ShardCore) {
         sendQueue?.pointee.close()
         if let decoder { _ = decoder.pointee.discard(core.pool) }
@@ -144,7 +146,7 @@ struct LinkPort: ~Copyable {
     /// Buffers that are provided to the kernel for frames.
     var buffers: Int { queue.available }
 
-    /// Provides buffers to the kernel, and arms reads. On a stream, continue with `nextFrame`.
+    /// Provides buffers to the kernel and arms reads; on a stream, only limits the frames that `nextFrame` returns.
     mutating func refill(_ core: inout ShardCore) {
         // A guest that has used up its share of buffers is read slowly, but not stopped: its acknowledgements free
         // buffers.
@@ -198,7 +200,8 @@ struct LinkPort: ~Copyable {
         return nil
     }
 
-    /// Receives a frame from a datagram socket, which has no virtio-net header; room for one was left before it.
+    /// Takes a frame that was received from a datagram socket. It has no virtio-net header, so one is written into the
+    /// room that was left before the frame.
     private mutating func readDatagram(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         guard let frame = read(completion, &core) else { return nil }
         VirtioNetFields().write(to: core.space.address(of: frame.lease))
@@ -207,8 +210,8 @@ struct LinkPort: ~Copyable {
 
     // MARK: Frames from a stream
 
-    /// The next frame of a stream; `nil` if there is none. Then the next receive is issued, unless buffers must be
-    /// released first.
+    /// The next frame of a stream. It is `nil` if the turn's limit is reached, no buffer is free, or the frame is
+    /// incomplete; in the last case a receive of more bytes is issued.
     @inline(__always)
     mutating func nextFrame(_ core: inout ShardCore) -> Frame? {
         guard let decoder else { return nil }
@@ -243,7 +246,8 @@ struct LinkPort: ~Copyable {
     private mutating func received(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         pending.remove(.receive)
         guard let decoder else { return nil }
-        // The link may have been closed by a failed send; the memory of the receive is free only now.
+        // If a failed send has ended the link meanwhile, the decoder's buffer is released only now, because this
+        // receive used it.
         if completion.result > 0 { decoder.pointee.received(Int(completion.result)) }
         if state == .lost {
             discardPartial(decoder, core.pool)
@@ -278,8 +282,8 @@ struct LinkPort: ~Copyable {
         guard !frame.payload.isNone else {
             return queue.write(&core.reactor.ring, start, length: frame.length, tag)
         }
-        // The iovecs are stored in the header's own buffer, behind the headers, because it lives as long as the
-        // operation; so is the payload's lease.
+        // The iovecs must stay valid until the write completes, so they are stored in the buffer of the headers, behind
+        // these. The payload's lease is stored in the state of that buffer, so that `written` can release both leases.
         let slices = (core.space.address(of: frame.lease) + 1_024).assumingMemoryBound(to: iovec.self)
         let payload = core.space.address(of: frame.payload) + Int(frame.payloadOffset)
         slices[0] = iovec(iov_base: start, iov_len: Int(frame.length))
@@ -355,7 +359,8 @@ struct LinkPort: ~Copyable {
         core.reactor.ring.poll(queue.descriptor, UInt32(POLLOUT), Operation.writable.tag())
     }
 
-    /// Frames gathered meanwhile are sent at the end of the turn.
+    /// Handles the completion of a send. Frames that were gathered while it was in flight are sent at the end of the
+    /// turn.
     private mutating func sent(_ completion: Completion, _ core: inout ShardCore) {
         pending.remove(.send)
         guard let sendQueue else { return }
@@ -373,14 +378,14 @@ struct LinkPort: ~Copyable {
         _ = send(sendQueue, &core)
     }
 
-    // MARK: The end
+    // MARK: Losing the link
 
     /// The link has failed: nothing is received or sent any more. Reported once.
     private mutating func lose(_ event: EngineEvent) {
         guard state != .lost else { return }
         state = .lost
         hasMore = false
-        // Buffers in use by the kernel stay until its operations complete.
+        // The buffers of a send in flight are released when the send completes.
         if !pending.contains(.send) { sendQueue?.pointee.close() }
         shared.report(event)
     }

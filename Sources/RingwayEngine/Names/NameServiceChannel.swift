@@ -9,8 +9,9 @@ internal import RingwaySystem
 /// A shard's channel to the DNS service: records of a tag and a DNS message on a socket pair.
 ///
 /// The tag identifies the query in the stack and is returned with the answer, so the channel stores nothing per query.
-/// It is written over the UDP header, directly before the message, and both are sent from the buffer of the guest's
-/// frame. If the DNS service is overloaded, the query is dropped, and the guest's resolver repeats it.
+/// The tag is written directly before the message, over headers that are no longer needed, and both are sent from the
+/// buffer of the guest's frame. If the DNS service is overloaded, the query is dropped, and the guest's resolver
+/// repeats it.
 struct NameServiceChannel: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// The multishot receive of answers.
@@ -21,16 +22,17 @@ struct NameServiceChannel: ~Copyable {
         static var owner: OperationOwner { .names }
     }
 
-    /// Bytes of tag before each message.
+    /// The length in bytes of the tag before each message.
     private static var tagLength: Int { 16 }
 
-    /// The state of the receive of answers. A channel that no descriptor was left for is *missing*: the next query opens it.
+    /// `missing`: no descriptor was free to open the channel, and the next query tries again. `idle`: the channel is
+    /// open, but no receive of answers is armed.
     private enum State { case closed, missing, idle, receiving }
 
     private let shared: EngineShared
     private let counters: Counters
     private var state = State.closed
-    /// The shard's end of the pair.
+    /// The shard's end of the socket pair; -1 while the channel is not open.
     private var descriptor: Int32 = -1
 
     init(shared: EngineShared, counters: Counters) {
@@ -51,7 +53,8 @@ struct NameServiceChannel: ~Copyable {
         retryStarved(&core)
     }
 
-    /// Receives answers, unless a receive is armed: initially, and again after buffers were released.
+    /// Arms the receive of answers if none is armed and a buffer is free: at first, and again when the receive has
+    /// ended for lack of buffers.
     @inline(__always)
     mutating func retryStarved(_ core: inout ShardCore) {
         guard state == .idle, core.receiveBuffers.available > 0 else { return }

@@ -20,7 +20,8 @@ extension Engine {
         }
     }
 
-    /// Sends commands about each other to the guest and to others, and waits until they are carried out.
+    /// Sends the guest commands about the others, and the others commands about the guest. Waits until all are carried
+    /// out.
     ///
     /// - Parameter commands: the commands for each part of the first guest, about the second.
     private func tell(_ others: [Engine], _ commands: (EngineShared, EngineShared) -> [ShardCommand]) {

@@ -1,5 +1,6 @@
-/// Limits how many neighbours' frames a guest gets from its inbox at a time. The batch is large enough that two guests
-/// lose no throughput, and small enough that data from host sockets never waits behind more than one batch.
+/// Limits how many neighbours' frames a guest gets from its inbox at a time. A batch is large enough for full
+/// throughput between two guests, but still small, because data from host sockets may wait behind one batch, never
+/// more.
 ///
 /// While the link still holds frames that the guest has not read, a full batch would delay the host's next data. Only a
 /// few frames are then taken at intervals, so that neighbours are slow next to the guest's own traffic but not cut off.
@@ -31,7 +32,7 @@ struct NeighborBudget: Equatable {
         return isLinkQuiet ? max(Self.least, min(Self.most, Self.lotBytes / average)) : Self.least
     }
 
-    /// A frame has been queued.
+    /// Updates the average when a frame is queued.
     @inline(__always)
     mutating func note(bytes: Int) { average = max(64, average &+ (bytes &- average) / 8) }
 }

@@ -13,11 +13,11 @@ enum NeighborVerdict: UInt8 {
     case refusedFragment
 }
 
-/// Keeps packets that configure hosts from other guests, because only the gateway may send them: DHCP and DHCPv6 (RFC
-/// 7610), router advertisements (RFC 6105) and redirects. Also if they are fragmented (RFC 7113) or have extension
-/// headers.
+/// Blocks packets between guests if they configure hosts, because only the gateway may send such packets: DHCP and
+/// DHCPv6 (RFC 7610), router advertisements (RFC 6105) and redirects. The filter also recognises them if they are
+/// fragmented (RFC 7113) or have extension headers.
 ///
-/// A pure value; the sender has one on each shard.
+/// A pure value. Each part of the sending guest has one.
 struct NeighborFilter {
     private var fragments: FragmentVerdicts
 
@@ -66,7 +66,8 @@ struct NeighborFilter {
         return fragments.note(Self.verdictOfFirst(summary, data), of: key)
     }
 
-    /// The first fragment must contain the whole header chain (RFC 7112); otherwise there is nothing to check.
+    /// The verdict on a first fragment. It must contain the whole header chain (RFC 7112) and is refused otherwise,
+    /// because its protocol cannot be checked.
     private static func verdictOfFirst(_ summary: FrameSummary, _ data: UnsafeRawBufferPointer) -> NeighborVerdict {
         var protocolNumber = summary.protocolNumber
         var packet = data
@@ -81,8 +82,8 @@ struct NeighborFilter {
         return verdict == .refused ? .refusedFragment : verdict
     }
 
-    /// Whether a later fragment may belong to a packet that is kept from guests. In IPv6 only the first fragment
-    /// contains the protocol (RFC 8200 §4.5).
+    /// Whether a later fragment, whose first fragment has not been seen, may belong to a packet that other guests must
+    /// not get. An IPv6 fragment always may, because only the first one contains the protocol (RFC 8200 §4.5).
     private static func isJudged(_ summary: FrameSummary) -> Bool {
         guard !summary.isIPv6 else { return true }
         return summary.protocolNumber == IPProtocol.udp || summary.protocolNumber == IPProtocol.icmp
@@ -102,7 +103,8 @@ struct NeighborFilter {
     ) -> NeighborVerdict {
         switch protocolNumber {
         case IPProtocol.udp:
-            // A first fragment has at least eight bytes, because the offset of the next one is a multiple of eight.
+            // A first fragment has at least eight bytes, the length of a UDP header: the next one's offset is a
+            // multiple of eight.
             guard packet.count >= UDPHeader.length, let base = packet.baseAddress else { return .refused }
             let port = UInt16(bigEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
             if port == (isIPv6 ? dhcpv6Client : dhcpClient) { return .refused }
@@ -139,8 +141,8 @@ struct NeighborFilter {
     }
 }
 
-/// The verdicts on first fragments of a guest's packets, which also apply to the later fragments. The oldest entry is
-/// replaced.
+/// The verdicts on first fragments of a guest's packets, which also apply to the later fragments. When the table is
+/// full, a new entry replaces the oldest.
 struct FragmentVerdicts {
     /// The fields that identify the fragments of one packet: RFC 791 §2.3, RFC 8200 §4.5.
     struct Key: Equatable {

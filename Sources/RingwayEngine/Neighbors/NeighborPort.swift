@@ -42,7 +42,9 @@ struct NeighborPort: ~Copyable {
         mutating get { isSwitched }
     }
 
-    /// Whether the frame is for the network's own services. Takes ownership of the lease if it is not.
+    /// Drops a frame with a false source; passes any other to the neighbours that it is for. Returns whether the stack
+    /// must handle the frame, because it is for the gateway, broadcast or multicast. If not, takes ownership of the
+    /// lease.
     ///
     /// - Parameter isReassembled: the packet came in fragments, which neighbours have already received.
     @inline(never)
@@ -79,7 +81,7 @@ struct NeighborPort: ~Copyable {
     /// Whether a guest may send a frame whose source address is not known to be the guest's.
     private mutating func mayHold(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         guard summary.source.isUnspecified else { return mayClaim(summary.source, now) }
-        // A guest without an address may use the unspecified one to obtain one.
+        // A guest that has no address yet may send from the unspecified address in order to obtain an address.
         switch summary.kind {
         case .arp: return true
         case .udp: return !summary.isIPv6 && summary.destinationPort == Self.dhcpServerPort
@@ -95,7 +97,7 @@ struct NeighborPort: ~Copyable {
     }
 
     /// Whether the guest may use an address that it has not used before. A granted address is recorded, so that the
-    /// network's registry is asked only once.
+    /// network's registry is not asked again.
     private mutating func mayClaim(_ address: IPAddress, _ now: UInt64) -> Bool {
         guard !address.isIPv4, plan.isGuest(address.ipv6),
             let claims = shared.configuration.claims
@@ -118,7 +120,7 @@ struct NeighborPort: ~Copyable {
     private mutating func isHonest(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         switch summary.kind {
         case .arp:
-            // RFC 826: hardware and protocol type, their lengths, the operation, and then the sender's ethernet address.
+            // RFC 826: hardware and protocol type, their lengths, the operation, then the sender's ethernet address.
             return MACAddress(loadingFrom: frame + EthernetHeader.length + 8) == port.mac
         case .icmpv6:
             guard Self.messageType(summary, frame) == ICMPv6Header.neighborAdvertisement else { return true }
@@ -146,7 +148,7 @@ struct NeighborPort: ~Copyable {
         frame.load(fromByteOffset: Int(summary.transportOffset), as: UInt8.self)
     }
 
-    /// The address that a neighbour solicitation or advertisement is about; `nil` if it is too short.
+    /// The address that a neighbour solicitation or advertisement is about; `nil` if the message is too short.
     private static func target(_ summary: FrameSummary, _ frame: UnsafeRawPointer) -> IPAddress? {
         guard summary.payloadLength >= 16 else { return nil }
         return IPAddress(IPv6Address(loadingFrom: frame + Int(summary.transportOffset) + 8))
@@ -154,8 +156,8 @@ struct NeighborPort: ~Copyable {
 
     private static var dhcpServerPort: UInt16 { 67 }
 
-    /// Passes a reassembled packet to the gateway only, and drops neighbour discovery (RFC 6980 §5). Takes ownership of
-    /// the lease if it is dropped.
+    /// Whether the gateway may handle a reassembled packet. False for neighbour discovery, which must not be fragmented
+    /// (RFC 6980 §5): it is dropped and its lease released.
     private mutating func takesReassembled(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, _ core: inout ShardCore
     ) -> Bool {
@@ -169,8 +171,8 @@ struct NeighborPort: ~Copyable {
 
     /// Whether the frame may be passed to neighbours; counts those that may not.
     ///
-    /// - Parameter isFlooded: broadcast or multicast, by which requests to the gateway are normally sent; they are not
-    ///   counted.
+    /// - Parameter isFlooded: the frame is broadcast or multicast. Requests to the gateway normally are, so they are
+    ///   not counted in this case.
     private mutating func reachesNeighbors(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, isFlooded: Bool, _ now: UInt64
     ) -> Bool {
@@ -189,8 +191,8 @@ struct NeighborPort: ~Copyable {
 
     // MARK: The guest's addresses
 
-    /// The guest has declined its IPv4 address. Returns the replacement from the network, set on all shards. The guest
-    /// restarts DHCP after ten seconds (RFC 2131 §3.1.5).
+    /// The guest has declined its IPv4 address. Returns the replacement from the network's registry, which the caller
+    /// sets in all parts. The guest restarts DHCP after ten seconds (RFC 2131 §3.1.5).
     mutating func replaceAddress(_ declined: IPv4Address) -> IPv4Address? {
         guard let address = shared.configuration.claims?.replace(declined) else { return nil }
         shared.addresses.expect(address)
@@ -201,16 +203,16 @@ struct NeighborPort: ~Copyable {
     /// The guest's IPv4 address has changed.
     mutating func setGuestIPv4(_ address: IPv4Address, now: UInt64) { port.setIPv4(address, now: now) }
 
-    /// The address now belongs to a new guest that is entitled to it.
+    /// Removes an address of the guest that now belongs to a new guest.
     mutating func revokeAddress(_ address: IPv6Address, now: UInt64) {
         guard port.forgetAddress(IPAddress(address)) else { return }
         counters.add(.addressesRevoked)
         shared.guestSilent(IPAddress(address), now: now)
     }
 
-    // MARK: To neighbours
+    // MARK: Frames to neighbours
 
-    /// Takes ownership of the lease.
+    /// Posts a frame to one neighbour, or drops it. Takes ownership of the lease.
     private mutating func pass(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int, to neighbor: MACAddress,
         _ core: inout ShardCore
@@ -228,7 +230,7 @@ struct NeighborPort: ~Copyable {
         post(lease, length: length, to: place, &core)
     }
 
-    /// Takes ownership of the lease.
+    /// Posts a frame to a neighbour's part, or drops it if the queue is full. Takes ownership of the lease.
     private mutating func post(_ lease: Lease, length: Int, to place: GuestPlace, _ core: inout ShardCore) {
         if core.post(ShardMessage(neighborFrame: lease, length: length, to: place)) {
             return counters.add(.framesToNeighbors)
@@ -257,7 +259,7 @@ struct NeighborPort: ~Copyable {
         }
     }
 
-    /// Adds a neighbour, or changes where its frames are sent.
+    /// Adds a neighbour, or changes the place to which frames for it are posted.
     mutating func addNeighbor(_ neighbor: MACAddress, at place: GuestPlace) {
         port.removeNeighbor(neighbor)
         port.addNeighbor(neighbor, at: place)
@@ -265,7 +267,7 @@ struct NeighborPort: ~Copyable {
 
     mutating func removeNeighbor(_ neighbor: MACAddress) { port.removeNeighbor(neighbor) }
 
-    // MARK: From neighbours
+    // MARK: Frames from neighbours
 
     /// The next time at which queued frames may be sent; `nil` if there are none.
     mutating func deadline(now: UInt64) -> UInt64? { inbox.deadline(now: now) }

@@ -3,11 +3,11 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 
-/// One shard's end of the switch between the guests of a network: the guest's own addresses, and where frames for its
-/// neighbours are sent.
+/// The tables of a guest's part for the switch between the guests of a network: the guest's own addresses, and the
+/// places to which frames for its neighbours are posted.
 ///
-/// Bounded tables in raw memory, because every frame of the guest passes here. A linear search is sufficient: few
-/// guests share a network, and a guest has few addresses.
+/// The tables are bounded, and in raw memory because every frame of the guest is looked up in them. A linear search is
+/// sufficient: few guests share a network, and a guest has few addresses.
 struct SwitchPort {
     /// Token bucket of the guest's broadcast and multicast frames: its size, and its rate per second.
     private static var floodBurst: UInt32 { 256 }
@@ -15,7 +15,7 @@ struct SwitchPort {
     /// The number of the guest's fragmented packets to neighbours that are remembered at a time.
     private static var fragmentedPackets: Int { 64 }
     /// Token bucket of the guest's frames to neighbours, on all shards together: its size, and its rate per second.
-    /// More than a link without offloads carries, but little of a shard's time.
+    /// That is more than a link without offloads carries, but costs little of a shard's time.
     static var crossingBurst: UInt32 { 8_192 }
     static var crossingRate: UInt32 { 250_000 }
     /// Nanoseconds without use after which an address may be replaced: guests with temporary addresses (RFC 8981) do
@@ -29,8 +29,8 @@ struct SwitchPort {
     var filter: NeighborFilter
     var crossings: TokenBucket
 
-    /// The foreign address that was last reported, and when. Limits the reports about a guest that sends from many
-    /// addresses.
+    /// The last address that was reported because it is not the guest's own, and when. Limits the reports about a guest
+    /// that sends from many addresses.
     private var toldAddress = IPAddress(high: 0, low: 0)
     private var toldAt: UInt64?
     private let addresses: UnsafeMutablePointer<IPAddress>
@@ -103,7 +103,7 @@ struct SwitchPort {
         uses[0] = now
     }
 
-    /// Removes the IPv6 address that has been unused for longest, if it has been unused for `idleTime`.
+    /// Removes and returns the IPv6 address that was used least recently; `nil` if it was used within `idleTime`.
     mutating func forgetIdlestAddress(now: UInt64) -> IPAddress? {
         guard addressCount > 1, let idlest = (1..<addressCount).min(by: { uses[$0] < uses[$1] }),
             now &- uses[idlest] > Self.idleTime

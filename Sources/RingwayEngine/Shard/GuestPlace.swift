@@ -2,8 +2,8 @@
 /// part.
 ///
 /// A guest has one place for each queue of its link, on different shards if there are enough. A slot is reused only
-/// after all operations and buffers of its last guest have been returned. The generation identifies mail that was
-/// posted to the last guest.
+/// after all operations and buffers of its previous guest have been returned. The generation changes with each guest of
+/// the slot, so that late mail for a previous guest is recognised.
 struct GuestPlace: BitwiseCopyable, Hashable, Sendable {
     let shard: UInt16
     /// The number of the guest in the shard's ring; starts at one.

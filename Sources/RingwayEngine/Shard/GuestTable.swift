@@ -15,7 +15,7 @@ struct GuestSlot {
     var isActive = false
 }
 
-/// The guests of a shard, and the list of those that are active in the turn.
+/// The guests of a shard, and the list of the *active* ones, which are served in the current turn.
 ///
 /// The tables are allocated once, with room for the largest number of guests. An inactive guest costs one comparison
 /// per turn. Only the shard's thread may use them.

@@ -1,14 +1,14 @@
 internal import RingwayRing
 internal import RingwayStorage
 
-/// The component that submitted an operation and handles its completion: the upper half of a tag's kind.
+/// The component that submitted an operation and handles its completion: the upper four bits of the tag's `kind`.
 enum OperationOwner: UInt8 {
     /// The shard itself.
     case shard = 0
     case link, tcp, udp, ping, ports, relays, names
 }
 
-/// The operations of one component, at most 16: the lower half of a tag's kind.
+/// The operations of one component, at most 16: the lower four bits of the tag's `kind`.
 protocol ShardOperation: RawRepresentable<UInt8> {
     static var owner: OperationOwner { get }
 }

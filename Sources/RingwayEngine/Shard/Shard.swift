@@ -101,8 +101,8 @@ struct Shard: ~Copyable {
         finishTurn(core.wait(until: guests.nextDeadline))
     }
 
-    /// The first half of a turn, up to the point where the thread would sleep; for a stepped shard. `goOn` is the
-    /// second half.
+    /// The first half of a turn, up to the point where a thread would sleep; for a shard without a thread
+    /// (`SteppedShards`). `goOn` is the second half.
     mutating func beginTurn() {
         prepareTurn()
         let error = core.beginSleep(until: guests.nextDeadline)
@@ -207,7 +207,7 @@ struct Shard: ~Copyable {
         guests.deactivate { entry in !(entry.pointee.guest?.pointee.isWaiting ?? false) }
     }
 
-    /// Serves the guests that stayed active, and those whose deadline has passed.
+    /// Serves the guests that are still active from the last turn, and those whose deadline has passed.
     private mutating func serveDue() {
         let now = core.now
         for index in 0..<guests.activeCount { serve(guests.active(at: index)) }
@@ -265,8 +265,8 @@ struct Shard: ~Copyable {
     private mutating func deliver(_ message: ShardMessage) {
         guard message.kind != .leases else { return core.pool.pointee.acceptHome(message.lease) }
         guard guests.guest(at: message.place) != nil, let guest = serve(message.place.slot) else {
-            // The receiver has been removed since a neighbour posted this. Mail from a guest's own parts is read
-            // before it is removed.
+            // The receiving guest was removed after a neighbour had posted the message. Mail between the parts of one
+            // guest is always read before a part is removed.
             leave()
             if message.kind == .accepted { Endpoint.close(message.client.descriptor, reset: true) }
             return core.releaseAny(message.lease)

@@ -48,7 +48,8 @@ final class GuestAdmission: Sendable {
         return outcome
     }
 
-    /// Whether the shard has answered. True only once; for an owner that steps the shard and therefore must not block.
+    /// Whether the shard has answered; returns true once. For `SteppedEngine`, whose thread also runs the shard and
+    /// therefore must not block.
     func poll() -> Bool { isSettled.wait(timeout: .now()) == .success }
 
     /// The error with which the request failed; `nil` if it succeeded or is not answered yet.
@@ -59,14 +60,14 @@ final class GuestAdmission: Sendable {
 final class GuestRemoval: Sendable {
     private let semaphore = DispatchSemaphore(value: 0)
 
-    /// Called by each shard, once.
+    /// Called once for each part of the guest, when its shard has removed the part.
     func done() { semaphore.signal() }
 
-    /// Whether one more shard has removed the guest. True once for each; for an owner that steps the shards and
-    /// therefore must not block.
+    /// Whether one more part has been removed; returns true once for each. For `SteppedEngine`, whose thread also runs
+    /// the shards and therefore must not block.
     func poll() -> Bool { semaphore.wait(timeout: .now()) == .success }
 
-    /// Waits for `count` shards; false if the timeout has passed.
+    /// Waits until `count` parts have been removed; false if the timeout has passed.
     func wait(for count: Int, seconds: Int) -> Bool {
         let end = DispatchTime.now() + .seconds(seconds)
         for _ in 0..<count where semaphore.wait(timeout: end) == .timedOut { return false }

@@ -21,7 +21,7 @@ struct ShardCore: ~Copyable {
         case ignored = 0
         /// A read of the doorbell's eventfd.
         case bell
-        /// A message from another shard's ring: it has posted mail.
+        /// A message from the ring of another shard, which has posted mail (IORING_OP_MSG_RING).
         case mail
 
         static var owner: OperationOwner { .shard }
@@ -31,10 +31,11 @@ struct ShardCore: ~Copyable {
     /// limit.
     static var ringBuffers: Int { 32 }
     private static var ringBufferLimit: Int { 512 }
-    /// The limit while several guests are active. A lower one bounds how much one guest's sockets receive while others
-    /// wait.
+    /// The limit of the host sockets' buffer ring while several guests are active. It is lower than `ringBufferLimit`,
+    /// to bound how much one guest's sockets receive while the others wait.
     private static var sharedRingBuffers: Int { 128 }
-    /// Frames that a link may read per turn while several guests are active. This bounds how long the others wait.
+    /// Frames per turn while several guests are active, which bound how long each guest waits for the others: the range
+    /// for one link, the number that all links share, and the minimum for a link if the pool is small.
     private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
     private static var turnFrames: Int { 64 }
     private static var leastLinkBuffers: Int { 4 }
@@ -44,7 +45,7 @@ struct ShardCore: ~Copyable {
     /// Large buffers that host sockets leave free for frames from the guest, so that its acknowledgements are always
     /// read.
     static var linkReserve: Int { 24 }
-    /// The buffer group of all host sockets. A guest's link uses its slot, at least one, as its group.
+    /// The buffer group of all host sockets. The group of a guest's link is the guest's slot, which is never zero.
     static var hostGroup: UInt16 { 0 }
 
     /// Bytes moved in one turn above which busy polling is discouraged: other threads then need the processor more.
@@ -57,7 +58,7 @@ struct ShardCore: ~Copyable {
     let index: Int
     /// The counters of the guest that is being served.
     private(set) var counters: Counters
-    /// The shard's counters, for events of no guest.
+    /// The shard's counters, for events that belong to no guest.
     private let ownCounters: Counters
     /// The slot of the guest that is being served; zero if there is none.
     private(set) var tenant: UInt16 = 0
@@ -70,14 +71,14 @@ struct ShardCore: ~Copyable {
     private var linkBuffers = ringBuffers
     /// The number of active guests.
     private var activeGuests = 0
-    /// For each slot, the cost in frames of the sockets that the guest's frames have opened and closed.
+    /// For each slot, the cost in frames of opened and closed sockets that `frameAllowance` has not yet deducted.
     private let debts: UnsafeMutablePointer<Int32>
     let pool: UnsafeMutablePointer<BufferPool>
     let space: BufferSpace
     var reactor: Reactor
     /// The buffers into which host sockets receive.
     var receiveBuffers: LeaseRing
-    /// Messages in flight, followed by their number for each guest.
+    /// The `sendmsg` operations in flight, followed by their number for each slot.
     private(set) var messages: Slab<SendMessage>
     private let messageCounts: UnsafeMutablePointer<Int32>
     private static var messageLimit: Int { 8_192 }
@@ -92,8 +93,8 @@ struct ShardCore: ~Copyable {
     private var starvedReceives = 0
 
     /// - Parameters:
-    ///   - pool: has one owner for each possible guest, and one for the shard.
-    ///   - counters: for events of no guest.
+    ///   - pool: the shard's buffers. Its owners are the guests, numbered by their slots, and the shard, which is zero.
+    ///   - counters: for events that belong to no guest.
     init(
         index: Int, network: ShardNetwork, busyPoll: UInt64, ring: consuming Ring,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters
@@ -248,7 +249,7 @@ struct ShardCore: ~Copyable {
         return error
     }
 
-    /// The first half of `wait`, up to the point where the thread would sleep; for a stepped shard.
+    /// The first half of `wait`, up to the point where a thread would sleep; for `SteppedShards`.
     mutating func beginSleep(until deadline: UInt64?) -> Int32 {
         let (network, index) = (network, index)
         let hasLocalMail = !localMail.isEmpty
@@ -266,10 +267,10 @@ struct ShardCore: ~Copyable {
     /// Cancels the operation with this tag. The operation still completes.
     mutating func cancel(_ tag: OperationTag) { reactor.ring.cancel(tag, Operation.ignored.tag()) }
 
-    /// Cancels all operations on a descriptor; they still complete. The descriptor may be closed when this returns.
+    /// Cancels all operations on a descriptor; they still complete. The caller may then close the descriptor.
     mutating func cancelAll(of descriptor: Int32) {
         reactor.ring.cancelAll(of: descriptor, Operation.ignored.tag())
-        // The kernel resolves the descriptor when the cancel is submitted, so that must precede the close.
+        // The kernel resolves the descriptor when the cancel is submitted, so the submission must precede the close.
         reactor.ring.submitAll()
     }
 
@@ -323,11 +324,11 @@ struct ShardCore: ~Copyable {
         if !isPaused { receiveBuffers.refill(from: pool) }
     }
 
-    /// The number of a guest's messages in flight.
+    /// The number of a guest's `sendmsg` operations in flight.
     mutating func messageCount(of slot: UInt16) -> Int { Int(messageCounts[Int(slot)]) }
 
-    /// Stores a message of the served guest; `nil` if the guest has used up its share of messages or the table is
-    /// full.
+    /// Stores the message of a `sendmsg` of the served guest; `nil` if the guest has used up its share of messages or
+    /// the table is full.
     mutating func insertMessage(_ message: SendMessage = SendMessage()) -> Handle? {
         let limit = Self.messagesOfGuest
         let share = max(limit.lowerBound, min(limit.upperBound, Self.messageLimit / max(1, guests)))
@@ -346,8 +347,9 @@ struct ShardCore: ~Copyable {
 
     // MARK: Mail
 
-    /// Posts a message to another guest, or to another part of the same guest. If it runs on another shard, that one
-    /// is woken if it sleeps. Returns false if the queue is full; the caller then still owns the message's content.
+    /// Posts a message to another guest, or to another part of the same guest. If the receiver is on another shard,
+    /// that shard is woken if it sleeps. Returns false if the queue is full; the caller then still owns the message's
+    /// content.
     @inline(__always)
     mutating func post(_ message: ShardMessage) -> Bool {
         let shard = Int(message.place.shard)

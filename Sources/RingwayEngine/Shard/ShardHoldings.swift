@@ -1,4 +1,4 @@
-/// The resources that a shard or a guest uses. A simulation checks that all of them are released when it has ended.
+/// The resources that a shard or a guest uses. A simulation checks that an ended guest or idle shard has released them.
 public struct ShardHoldings: Equatable, Sendable {
     /// Leased buffers: for a guest, those charged to it; for a shard, all.
     public var leases = 0

@@ -26,8 +26,8 @@ struct ShardPlacement {
         var places: [GuestPlace] = []
         var used: [Int] = Array(repeating: 0, count: shards.count)
         for _ in 0..<count {
-            // The first of several equal shards is chosen, so that a single guest with one queue per shard has queue n
-            // on shard n.
+            // Of several shards with the fewest queues the first is chosen, so that a single guest with one queue per
+            // shard has queue n on shard n.
             let best = shards.indices.min { (used[$0], shards[$0].load) < (used[$1], shards[$1].load) }
             guard let best, let place = take(on: best) else {
                 for place in places { free(place) }
@@ -53,7 +53,7 @@ struct ShardPlacement {
             shard: UInt16(index), slot: slot, generation: shards[index].generations[Int(slot) - 1])
     }
 
-    /// Releases a place for another guest, once every resource of the last one has been returned.
+    /// Releases a place for another guest, once every resource of its last guest has been returned.
     mutating func free(_ place: GuestPlace) {
         let index = Int(place.shard)
         shards[index].load -= 1

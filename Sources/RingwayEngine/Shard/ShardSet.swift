@@ -12,9 +12,10 @@ internal import Synchronization
 /// ## Theory of operation
 ///
 /// The number of shards is fixed when the set is created; `stop` ends them. Adding and removing guests creates no
-/// threads. To add a guest, `place` chooses a slot on a shard for each queue of its link. The guest's engine allocates
-/// its tables and sends each shard a `ShardCall`, announced by the doorbell, to add the guest. After a guest is
-/// removed, its slot is released (`free`) once its last buffer has been released.
+/// threads. To add a guest, `place` chooses a slot on a shard for each queue of the guest's link. The guest's `Engine`
+/// allocates the memory of the parts, and asks each shard to add its part, by a `ShardCall` that the doorbell
+/// announces. After a guest is removed, each of its slots is released (`free`) once the last buffer charged to it has
+/// been released.
 ///
 /// Networks in one process that need the same configuration share one set (`ofProcess`).
 public final class ShardSet: Sendable {
@@ -62,7 +63,7 @@ public final class ShardSet: Sendable {
         threads.withLock { $0 = running }
     }
 
-    /// Creates everything except the threads, for shards that are stepped.
+    /// Creates everything except the threads, for `SteppedShards`.
     init(unstarted configuration: Configuration) throws(SystemError) {
         let count = configuration.shards
         precondition(count > 0 && count <= BufferSpace.maximumShards)
@@ -106,7 +107,7 @@ public final class ShardSet: Sendable {
     }
 
     deinit {
-        // Shards that may still be running need the memory.
+        // Threads that `stop` has not joined may still use the memory.
         guard threads.withLock({ $0.isEmpty }) else { return }
         pools.deinitialize(count: shards)
         pools.deallocate()
@@ -118,7 +119,8 @@ public final class ShardSet: Sendable {
     public var shards: Int { configuration.shards }
     public var features: KernelFeatures { configuration.features }
 
-    /// Descriptors that are open as long as the set runs: the ring and the doorbell of each shard.
+    /// The number of descriptors that are open as long as the set runs. For each shard: the ring's, which are four if
+    /// io_uring is emulated on epoll, and the doorbell's.
     public var standingDescriptors: Int { shards * (features.backEnd == .ioUring ? 2 : 5) }
 
     func pool(_ shard: Int) -> UnsafeMutablePointer<BufferPool> { pools + shard }
@@ -149,7 +151,8 @@ public final class ShardSet: Sendable {
 
     private static let sets = Mutex<[ShardSet]>([])
 
-    /// Returns the process's set with this configuration, created if there is none. The caller later calls `leave`.
+    /// Returns the process's set with this configuration, created if there is none. The caller must call `leave` when
+    /// it no longer uses the set.
     public static func ofProcess(_ configuration: Configuration) throws(SystemError) -> ShardSet {
         try sets.withLock { (sets) throws(SystemError) in
             if let set = sets.first(where: { $0.configuration == configuration }) {

@@ -87,8 +87,8 @@ final class ShardThread {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Frees the memory. The ring is freed first, with the shard, because the kernel may still access the guests'
-    /// memory through it.
+    /// Frees the shard and its ring. Engines free the guests' memory when they are notified, which comes last: the
+    /// kernel may access that memory until the ring is closed.
     private func dismantle() {
         let aborted = shard.pointee.takeAborted()
         shard.deinitialize(count: 1)

@@ -1,6 +1,7 @@
 internal import RingwayStorage
 
-/// Values indexed by the slots of another owner's slab: for example, the sockets of flows that the stack numbers.
+/// Values indexed by the slot numbers of a table that another component owns. For example, sockets are indexed by the
+/// slots of their flows in the stack.
 struct SlotTable<Element: BitwiseCopyable>: ~Copyable {
     private let elements: UnsafeMutablePointer<Element>
     private let present: UnsafeMutablePointer<Bool>

@@ -17,10 +17,10 @@ public final class SteppedEngine {
     public let counters: [Counters]
     private var parts: [UnsafeMutablePointer<ShardGuest>] = []
     public private(set) var phase = Phase.admitting
-    /// The request to the shards, which are asked one after the other.
+    /// The latest request to a shard. The next shard is asked when this one has answered.
     private var asked: GuestAdmission?
     private var answered = 0
-    /// Withdraw the guest as soon as all shards have added it.
+    /// Whether to withdraw the guest as soon as all shards have added it.
     private let isWithdrawn: Bool
     private let removal = GuestRemoval()
     private var removedParts = 0
@@ -28,7 +28,7 @@ public final class SteppedEngine {
     public private(set) var failure: SystemError?
 
     /// - Parameters:
-    ///   - queues: the descriptors of a device link, adopted.
+    ///   - queues: the descriptors of a device link, of which the engine takes ownership.
     ///   - isWithdrawn: withdraw the guest before it is served, as `Engine` does if too little memory is left.
     public init(
         _ configuration: EngineConfiguration, queues: [Int32], on stepped: SteppedShards, isWithdrawn: Bool = false,
@@ -68,7 +68,7 @@ public final class SteppedEngine {
     }
 
     public var count: Int { shared.parts }
-    /// Counted descriptors of flows.
+    /// The number of descriptors of the guest's flows.
     public var descriptorsHeld: Int { shared.descriptors.held }
 
     /// The guest's slot on a shard; `nil` if no part of the guest runs there.
@@ -89,7 +89,7 @@ public final class SteppedEngine {
         shared.set.call(call(admission), Int(admission.place.shard))
     }
 
-    /// Checks which requests the shards have carried out.
+    /// Checks whether the shards have carried out the latest request, and goes on to the next `phase` if so.
     public func poll() {
         switch phase {
         case .admitting:
@@ -165,7 +165,7 @@ public final class SteppedEngine {
         shared.send(.join(client: client.take(), channel: channel.take(), ends, shared.descriptors), to: part)
     }
 
-    /// Posts frames for a neighbour's ethernet address to that neighbour from now on.
+    /// From now on, posts the guest's frames for the ethernet address of `other` to that guest.
     public func addNeighbor(_ other: SteppedEngine) {
         let mac = other.shared.configuration.stack.guestMAC
         for part in 0..<count {

@@ -2,8 +2,8 @@ internal import RingwayModel
 internal import RingwayStorage
 public import RingwaySystem
 
-/// Shards without threads: the owner runs them one step at a time, in any order. For simulations, in which one thread
-/// runs all shards against a model of the host (`HostModel`).
+/// Shards without threads: the owner runs them one step at a time, in any order. They are for simulations, in which one
+/// thread runs all shards against a model of the host (`HostModel`).
 ///
 /// A turn has two steps: up to the point where the thread would sleep, and the rest. Between them other shards may run
 /// any number of turns, as they may while a real thread sleeps. Guests (`SteppedEngine`) are added and removed as on
@@ -60,7 +60,7 @@ public final class SteppedShards {
     /// Ends the shards immediately, with all guests that are still on them.
     public func end() { for shard in places.indices where places[shard] != .ended { dismantle(shard) } }
 
-    /// Frees a shard as its thread would: the ring first, because the kernel may access memory through it.
+    /// Frees a shard and its ring before the guests' memory is freed, which the kernel may access through the ring.
     private func dismantle(_ shard: Int) {
         places[shard] = .ended
         let aborted = (shards + shard).pointee.takeAborted()

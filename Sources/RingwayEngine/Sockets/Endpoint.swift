@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// Common to stream, datagram and ping sockets of the host.
+/// Opening and closing of host sockets: the part that is common to stream, datagram and ping sockets.
 enum Endpoint {
     /// A non-blocking, close-on-exec socket, or a negated `errno`.
     static func open(family: Int32, type: Int32, transport: Int32 = 0) -> Int32 {

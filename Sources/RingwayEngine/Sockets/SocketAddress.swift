@@ -2,7 +2,8 @@ internal import CRingway
 internal import RingwayModel
 internal import RingwaySystem
 
-/// A socket address at a stable address until the kernel has read it.
+/// A `sockaddr` for a system call or a ring operation. Its owner must keep it in place in memory until the kernel has
+/// read it.
 struct SocketAddress: BitwiseCopyable {
     var storage = InlineArray<4, UInt64>(repeating: 0)
     private(set) var length: UInt32 = 0

@@ -24,7 +24,7 @@ struct Nameserver: Hashable, Sendable {
         self.init(TransportAddress(address: address, port: port), zone: zone)
     }
 
-    /// The address family of its sockets.
+    /// The address family of sockets to this nameserver.
     var family: Int32 { address.address.isIPv4 ? AF_INET : AF_INET6 }
 
     /// Calls `body` with the address in the kernel's format.

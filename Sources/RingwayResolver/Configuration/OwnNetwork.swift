@@ -18,7 +18,7 @@ public struct OwnNetwork: Sendable, Hashable {
     func contains(_ address: IPv6Address) -> Bool { blocks.contains { $0.contains(IPAddress(address)) } }
 
     /// The apexes of the blocks' reverse zones, in wire format (RFC 1035 §3.5, RFC 3596 §2.5). A block whose prefix
-    /// ends within a byte, or a nibble, has one for each value of the remaining bits: 128 at most.
+    /// ends within a byte (IPv4) or a nibble (IPv6) has a zone for each value of the remaining bits: 128 at most.
     var reverseZones: [[UInt8]] { blocks.flatMap(Self.reverseZones) }
 
     private static func reverseZones(of block: CIDRBlock) -> [[UInt8]] {

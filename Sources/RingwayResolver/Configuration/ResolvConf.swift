@@ -1,6 +1,6 @@
-/// The nameservers, options and search domains of `resolv.conf(5)`. `sortlist` only concerns the client.
+/// The nameservers, options and search domains of `resolv.conf(5)`. `sortlist` is ignored: it only concerns the client.
 struct ResolvConf: Equatable, Sendable {
-    /// More than glibc's limit of three; enough for network managers.
+    /// The most nameservers that are read. This is more than glibc's three, because some network managers list more.
     static let mostServers = 8
 
     /// In the file's order; never empty.

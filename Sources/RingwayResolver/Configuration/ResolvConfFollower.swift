@@ -13,7 +13,7 @@ internal import RingwaySystem
 /// If no inotify instance is available (`fs.inotify.max_user_instances` is 128 for all processes of a user), the file
 /// is read again on queries, at most once a second.
 final class ResolvConfFollower: LoopMember {
-    /// More than any real file; the rest is ignored.
+    /// The most bytes that are read: more than any real file has. The rest is ignored.
     private static let mostBytes = 64 << 10
 
     private let path: String

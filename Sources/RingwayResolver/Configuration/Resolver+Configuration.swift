@@ -20,7 +20,7 @@ extension Resolver {
         /// The limits.
         public var limits = Limits()
 
-        /// Counts the sockets for queries: beyond this share a query that needs one gets SERVFAIL.
+        /// Counts the sockets to nameservers. A query that needs a socket beyond this share gets SERVFAIL.
         public var descriptors = DescriptorShare.unbounded()
 
         /// The port of the nameservers in `resolvConfPath`, which cannot specify one.

@@ -42,7 +42,7 @@ extension Resolver {
         /// Queries with an attempt that failed for lack of descriptors.
         public var lackedDescriptors: UInt64 = 0
 
-        /// Connections from clients adopted.
+        /// Connections from clients that were accepted.
         public var streamsOpened: UInt64 = 0
         /// Connections refused because too many were open.
         public var streamsRefused: UInt64 = 0

@@ -2,7 +2,7 @@
 /// affect it.
 struct Upstreams: Equatable, Sendable {
     var servers: [Nameserver]
-    /// In nanoseconds.
+    /// The timeout of the last attempt, in nanoseconds.
     var timeout: UInt64
     var attempts: Int
     var rotates = false

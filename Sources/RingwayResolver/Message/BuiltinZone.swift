@@ -10,8 +10,9 @@ internal import RingwayModel
 ///     other names of our own zones   NXDOMAIN
 ///     class other than IN and ANY    forwarded
 ///
-/// The own zones are the guests' domain, the reverse zones of their networks, and everything below the parent of a `*`.
-/// An answer without records includes the zone's SOA, so that it can be cached (RFC 2308).
+/// "Our own zones" are those for which this service is authoritative: the guests' domain, the reverse zones of their
+/// networks, and everything below the parent of a `*`. An answer without records includes the zone's SOA, so that it
+/// can be cached (RFC 2308).
 struct BuiltinZone: Sendable {
     /// The TTL of answers. Short, because a guest may move to another network.
     static let timeToLive: UInt32 = 60
@@ -29,15 +30,15 @@ struct BuiltinZone: Sendable {
     private let recordsByName: [[UInt8]: Records]
     /// Every name that exists: it, or a name below it, has records.
     private let existing: Set<[UInt8]>
-    /// Apexes of the own zones.
+    /// Apexes of the zones for which this service is authoritative, apart from the parents of a `*`.
     private let zones: Set<[UInt8]>
-    /// Names below which every name belongs to the own zones.
+    /// Parents of a `*`: this service is authoritative for every name below them.
     private let wildcardParents: Set<[UInt8]>
-    /// The last labels of all those names, which spares most queries the look-ups.
+    /// The last labels of all names in the sets above. Testing this filter first spares most queries the look-ups.
     private let lastLabels: LabelFilter
     private let authority: [UInt8]
 
-    /// Throws the first invalid name.
+    /// Throws `invalidName` for the first name that is invalid.
     init(_ names: [BuiltinName], own: OwnNetwork = OwnNetwork()) throws(ResolverFailure) {
         var records: [[UInt8]: Records] = [:]
         var wildcardParents: Set<[UInt8]> = []
@@ -89,7 +90,7 @@ struct BuiltinZone: Sendable {
         if records[reverse] == nil { records[reverse] = [Record(type: ResourceRecord.RecordType.pointer, data: name)] }
     }
 
-    /// The answer, or `nil` if the query is for a name of another zone.
+    /// The answer; `nil` if the query is for a name of another zone, or has another class or opcode.
     ///
     /// - Parameter hasIPv6: whether the client can reach the guests' network by IPv6.
     func answer(to query: Query, hasIPv6: Bool = true) -> [UInt8]? {
@@ -113,7 +114,8 @@ struct BuiltinZone: Sendable {
                 flags: .authoritative,
                 records: wanted.map { Self.record(type: $0.type, data: $0.data, life: Self.timeToLive) })
         }
-        // The zone is a suffix of the question's name, to which the record points.
+        // The SOA's owner is the zone. Its name is a suffix of the question's name, so a compression pointer to this
+        // offset in the question stands for it.
         let start = MessageHeader.length + name.count - (zone(of: name) ?? name).count
         let isThere = found != nil || existing.contains(name)
         return query.answer(
@@ -125,7 +127,7 @@ struct BuiltinZone: Sendable {
             ])
     }
 
-    /// The name's own records, or those of the `*` below its closest existing ancestor.
+    /// The records of the name itself, or those of the `*` below its closest existing ancestor.
     private func records(of name: [UInt8]) -> Records? {
         if let own = recordsByName[name] { return own }
         guard !wildcardParents.isEmpty, !existing.contains(name) else { return nil }
@@ -137,7 +139,7 @@ struct BuiltinZone: Sendable {
         return nil
     }
 
-    /// The apex of the own zone that contains the name.
+    /// The apex of the zone that contains the name; `nil` if this service is not authoritative for it.
     private func zone(of name: [UInt8]) -> [UInt8]? {
         if zones.contains(name) { return name }
         var next = WireName.parent(of: name)

@@ -1,11 +1,11 @@
 /// Tells quickly that a label is not among those it was made from: a Bloom filter of 256 bits and one hash function.
 ///
-/// Most queries are for names of other zones. A hash table would have to compare labels, and hashes them with a secret
-/// that costs more than the look-ups it spares. Here a client that chooses labels which collide gains nothing but the
-/// look-ups.
+/// Most queries are for names of other zones, and this filter recognises them without a look-up. A `Set` of labels
+/// would not help: its keyed hash costs more than the look-ups that it spares. The filter's hash has no key, so a
+/// client can choose labels that collide and pass the filter. That only costs the look-ups.
 struct LabelFilter: Sendable {
     private var bits = SIMD4<UInt64>()
-    /// The empty label is that of the root, below which is every name.
+    /// Whether the empty label of the root is included. Every name is below the root, so the filter then excludes none.
     private var includesRoot = false
 
     init(_ labels: some Sequence<ArraySlice<UInt8>>) {

@@ -43,7 +43,7 @@ struct MessageHeader: Equatable {
         }
     }
 
-    /// The second word of the header: single-bit flags, and two fields of four bits each.
+    /// The 16 bits after the identifier: single-bit flags, and two fields of four bits each.
     struct Flags: OptionSet {
         var rawValue: UInt16
 

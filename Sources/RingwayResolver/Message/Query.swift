@@ -1,6 +1,6 @@
 /// A client's query, validated once: header, every question and every record lie inside the message.
 ///
-/// It is forwarded byte for byte, so unknown types, classes, opcodes and options pass through unchanged.
+/// A query is forwarded byte for byte except for its identifier, so unknown types, classes, opcodes and options pass.
 struct Query {
     /// The largest answer in a datagram if the client does not announce a size (RFC 1035 §4.2.1).
     static let smallestDatagram = 512

@@ -6,7 +6,7 @@ struct ResourceRecord: Equatable {
     let isOwnedByRoot: Bool
     let type: UInt16
     let recordClass: UInt16
-    /// In seconds; flags and version for an OPT record.
+    /// The TTL in seconds; flags and version in an OPT record.
     let timeToLive: UInt32
 
     /// The record types that this module interprets.

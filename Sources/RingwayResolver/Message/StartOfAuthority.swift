@@ -1,5 +1,5 @@
-/// The SOA record of an own zone (RFC 1035 §3.3.13). In a negative answer it determines how long that may be cached
-/// (RFC 2308).
+/// The SOA record of a zone for which this service is authoritative (RFC 1035 §3.3.13). In a negative answer it
+/// determines how long the answer may be cached (RFC 2308).
 enum StartOfAuthority {
     /// The negative TTL in seconds. Short, because guests come and go, and a client that asked too early will ask
     /// again.

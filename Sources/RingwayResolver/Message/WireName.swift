@@ -2,10 +2,10 @@ internal import RingwayModel
 
 /// Domain names in wire format: labels with their lengths, then the root's zero byte (RFC 1035 §3.1).
 enum WireName {
-    /// RFC 1035 §2.3.4.
+    /// The most bytes in a label (RFC 1035 §2.3.4).
     static let longestLabel = 63
 
-    /// Bytes in a whole name, lengths and root included (RFC 1035 §2.3.4).
+    /// The most bytes in a whole name, lengths and root included (RFC 1035 §2.3.4).
     static let longestName = 255
 
     /// The wire format of `text`, with or without a final dot; `nil` if a label is empty or a length exceeds its limit.

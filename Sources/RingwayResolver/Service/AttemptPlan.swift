@@ -7,8 +7,8 @@
 ///       interval     interval      2 × interval     2 × interval
 ///
 /// A late answer to any attempt still ends the query. A server that is unreachable (ICMP, RST) or returns SERVFAIL or
-/// REFUSED is not asked again, and the next one is asked immediately. Once there is such an answer, which can be
-/// returned to the client, the other servers are asked only once each.
+/// REFUSED is not asked again, and the next one is asked immediately. Once a server has returned SERVFAIL or REFUSED,
+/// which can be passed on to the client, the other servers are asked only once each.
 struct AttemptPlan: Equatable {
     enum Step: Equatable {
         /// Ask this server now; the deadline is already set.
@@ -84,7 +84,8 @@ struct AttemptPlan: Equatable {
         }
         if order.allSatisfy({ standings[$0] != .silent }) { return .finish }
         isLastWait = true
-        // If there is a SERVFAIL or REFUSED to return, the query ends after the last server's interval.
+        // If a server has returned SERVFAIL or REFUSED, that answer is passed on now, before the last attempt's
+        // timeout.
         guard !hasBadAnswer else { return .finish }
         // The interval of the last attempt is part of its timeout.
         let spent = min(timeout, interval << UInt64(min(rounds - 1, 8)))

@@ -7,11 +7,11 @@ class Client: LoopMember {
     let guest: UInt32
     let descriptor: Descriptor
 
-    /// Its queries in progress.
+    /// The client's queries in progress.
     private(set) var exchanges: [ObjectIdentifier: Exchange] = [:]
 
-    /// Its connections to nameservers. Clients do not share them, so a slow answer only delays its own client's
-    /// queries.
+    /// The client's connections to nameservers. Clients do not share connections, so a slow answer only delays queries
+    /// of the client that asked.
     private(set) var upstreamStreams: [Nameserver: UpstreamStream] = [:]
 
     init(adopting descriptor: Int32, guest: UInt32, service: Service) {
@@ -19,7 +19,7 @@ class Client: LoopMember {
         self.descriptor = Descriptor(adopting: descriptor)
         self.service = service
         super.init()
-        // If the kernel refuses, it gets no answers, as from an overloaded service.
+        // If the kernel refuses to register the descriptor, the client gets no answers, as from an overloaded service.
         service.loop.register(self, descriptor: self.descriptor.rawValue, interest: .read)
     }
 
@@ -34,7 +34,7 @@ class Client: LoopMember {
     /// Sends an answer, or drops it; never blocks.
     func send(_ answer: [UInt8], tag: ClientTag) {}
 
-    /// One of its exchanges has ended.
+    /// Called when one of the client's exchanges has ended.
     func exchangeEnded() {}
 
     /// Closes everything that belongs to the client. Pending answers are dropped.

@@ -1,5 +1,6 @@
-/// Sixteen bytes that a shard puts before a query and gets back before its answer. In the last eight, a word in host
-/// byte order, the lowest bit says that the guest has IPv6; the rest is opaque here.
+/// Sixteen bytes that a shard puts before a query, and that the service returns unchanged before the answer. The last
+/// eight are an integer in host byte order, whose lowest bit says that the guest has IPv6. The service ignores all
+/// other bits.
 struct ClientTag: BitwiseCopyable, Equatable {
     static let length = 16
 
@@ -8,7 +9,7 @@ struct ClientTag: BitwiseCopyable, Equatable {
 
     var hasIPv6: Bool { second & 1 != 0 }
 
-    /// An empty tag, for clients that need none.
+    /// A tag of zeros, for connections, whose answers carry no tag.
     init() {}
 
     /// - Precondition: `bytes` holds sixteen bytes.

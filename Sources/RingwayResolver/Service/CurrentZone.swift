@@ -2,8 +2,9 @@ internal import Synchronization
 
 /// The current zone: replaced from any thread, read by the resolver's thread for each query.
 ///
-/// Protected by a lock rather than posted to the loop. The loop handles descriptor events before posted closures, and a
-/// client reads many queries per event, so a query sent after the change could still be answered from the former zone.
+/// The zone is protected by a lock rather than posted to the loop. The loop handles descriptor events before posted
+/// closures, and a client reads many queries per event, so a query sent after the change could still be answered from
+/// the former zone.
 final class CurrentZone: Sendable {
     private let stored: Mutex<BuiltinZone>
 

@@ -1,10 +1,10 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// One query sent to one nameserver by UDP, from a random port that is its own while it waits.
+/// One query sent to one nameserver by UDP, from a random port that no other query uses while this one waits.
 ///
-/// As the socket is connected it only accepts datagrams from the server's address, and ICMP errors about it. With the
-/// random identifier this makes an answer hard to forge (RFC 5452 §9).
+/// The socket is connected, so it only accepts datagrams from the server's address, and ICMP errors about packets to
+/// that address. With the random identifier this makes an answer hard to forge (RFC 5452 §9).
 final class DatagramAttempt {
     /// Index in the exchange's list of nameservers.
     let server: Int
@@ -45,7 +45,8 @@ final class DatagramAttempt {
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno != EAGAIN {
-                    // Its error queue keeps the error, so it would be reported to the next query too.
+                    // The socket is not used again: its error queue keeps the error, so the next query would receive it
+                    // too.
                     detach()?.close()
                     exchange.failed(server: server)
                 }
@@ -55,7 +56,7 @@ final class DatagramAttempt {
         }
     }
 
-    /// Gives the socket back; later answers are ignored.
+    /// Returns the socket for use by another query; later answers to this one are ignored.
     func close() {
         if let socket = detach() { service.sockets.put(socket) }
     }

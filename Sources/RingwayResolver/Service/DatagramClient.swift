@@ -1,9 +1,9 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// A shard's queries: one record each, in both directions a tag and then the DNS message.
+/// A shard's queries, over a SOCK_SEQPACKET socket. Each record is a tag and a DNS message, in both directions.
 final class DatagramClient: Client {
-    /// The most records read per turn, so that other clients get theirs.
+    /// The most records read per turn of the loop, so that other clients get their turn.
     private static let recordsPerTurn = 64
 
     /// Room for answers that the shard has not read, in bytes; the kernel may grant less.

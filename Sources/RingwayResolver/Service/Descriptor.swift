@@ -19,7 +19,8 @@ final class Descriptor {
     ///
     /// - Parameter share: counts the descriptor.
     init?(family: Int32, type: __socket_type, countedBy share: DescriptorShare) {
-        // Not borrowed, because queries do not end in favour of other guests.
+        // The resolver does not borrow descriptors beyond its share: it could not return them when they are needed,
+        // because queries are not ended for that.
         guard share.acquire(mayBorrow: false) == .granted else {
             errno = EMFILE
             return nil

@@ -30,12 +30,12 @@ final class Exchange: LoopMember {
     /// A zone transfer whose first message has been returned; further messages follow (RFC 5936 §2.2).
     private var isTransferring = false
 
-    /// Whether it still counts as waiting.
+    /// Whether the query still counts as waiting for a nameserver.
     private var isWaiting = true
 
     private var isOver = false
 
-    /// Its shares of the limits, while it counts as waiting.
+    /// The query's shares of the limits, while it counts as waiting.
     var shares: Service.QueryShares?
 
     init(_ query: Query, from client: Client, tag: ClientTag, upstreams: Upstreams, service: Service) {
@@ -65,7 +65,7 @@ final class Exchange: LoopMember {
         perform(plan.advance(now: now))
     }
 
-    /// An attempt has failed.
+    /// The attempt to ask `server` has failed.
     func failed(server: Int) {
         guard !isOver else { return }
         if isTransferring { return finish() }
@@ -73,7 +73,8 @@ final class Exchange: LoopMember {
         perform(plan.setback(.unreachable, server: server, now: MonotonicClock.now()))
     }
 
-    /// The connection had been used before: servers close such connections at any time, and a new one may succeed.
+    /// A connection on which the server had answered before is lost. Servers close such connections at any time, so the
+    /// query is sent again on a new one.
     func lostStream(server: Int) {
         guard !isOver else { return }
         if isTransferring { return finish() }
@@ -110,7 +111,7 @@ final class Exchange: LoopMember {
         finish()
     }
 
-    /// Fails in favour of a guest with fewer queries.
+    /// Ends the query with SERVFAIL, in favour of a guest with fewer queries.
     func evict() {
         guard !isOver else { return }
         if isTransferring { return finish() }
@@ -136,7 +137,7 @@ final class Exchange: LoopMember {
                     service.count(\.unreachable)
                     step = plan.setback(.unreachable, server: server, now: MonotonicClock.now())
                 case .lacksDescriptors:
-                    // The guest with most queries ends one of its own.
+                    // Ends a query of the guest with most queries, to free its descriptors, and then repeats this step.
                     if service.displaceQuery(for: client.guest) {
                         step = .ask(server: server)
                         continue
@@ -151,7 +152,7 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// Sends the query; returns the failure if it could not be sent.
+    /// Sends the query to a server; returns the failure if it could not be sent.
     private func ask(_ server: Int) -> DatagramAttempt.Failure? {
         let nameserver = upstreams.servers[server]
         if goesByStream {
@@ -170,8 +171,9 @@ final class Exchange: LoopMember {
         return nil
     }
 
-    /// Switches to the other transport, once. No response over TCP may be a packet filter; over UDP it is a dead
-    /// server.
+    /// Switches to the other transport, at most once. If TCP fails in any way, UDP is tried: a packet filter may have
+    /// dropped the connection. If UDP fails, TCP is tried only if all servers are unreachable, because a server that is
+    /// merely silent is taken for dead.
     private func changeTransport() -> Bool {
         guard !hasChangedTransport, goesByStream || plan.isUnreachable, !upstreams.servers.isEmpty else { return false }
         let now = MonotonicClock.now()

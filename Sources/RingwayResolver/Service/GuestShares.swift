@@ -1,13 +1,14 @@
 /// A limited number of units shared by guests, such as concurrent queries.
 ///
-/// Theory of operation: a guest may borrow free units. If none are free, the guest with most units loses its oldest
-/// holder to a guest with fewer; a guest that has as many as any other is refused. With N guests, each can therefore
-/// have at least an Nth of the units, regardless of the others' requests, and two guests cannot displace each other in
-/// turn.
+/// Theory of operation: an object that uses units, such as a query in progress, is a *holder*. A guest may take units
+/// while some are free. If none are free, a guest that has fewer units than another can still take one: the oldest
+/// holder of the guest with most units is then ended. A guest that has as many as any other is refused. With N guests,
+/// each can therefore have at least an Nth of the units, regardless of the others' requests, and two guests cannot
+/// displace each other in turn.
 struct GuestShares<Holder: AnyObject> {
     typealias Guest = UInt32
 
-    /// A holder's units, returned by `release`.
+    /// The units given to a holder; `release` takes them back.
     struct Ticket {
         fileprivate let guest: Guest
         fileprivate let number: UInt64

@@ -1,4 +1,5 @@
-/// Unpredictable identifiers of DNS messages (RFC 5452 §9.2). Each random number of the system, a system call, gives four.
+/// Unpredictable identifiers of DNS messages (RFC 5452 §9.2). A random number from the kernel, which costs a system
+/// call, gives four of them.
 final class RandomIdentifiers {
     private var generator = SystemRandomNumberGenerator()
     private var bits: UInt64 = 0

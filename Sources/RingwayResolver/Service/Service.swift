@@ -31,7 +31,7 @@ final class Service {
     private var upstreams: Upstreams
     private var follower: ResolvConfFollower?
     private var clients: [ObjectIdentifier: Client] = [:]
-    /// The limits shared by guests: queries, their bytes, connections of clients and to nameservers.
+    /// The limits shared by guests: queries, their bytes, connections from clients and connections to nameservers.
     private var queries: GuestShares<Exchange>
     private var queryBytes: GuestShares<Exchange>
     private var streams: GuestShares<StreamClient>
@@ -131,7 +131,7 @@ final class Service {
         board.update { $0.outstanding -= 1 }
     }
 
-    /// Ends the oldest query of the guest with most, to free its descriptors, if `guest` has fewer.
+    /// Ends the oldest query of the guest with most queries, to free its descriptors, if `guest` has fewer.
     func displaceQuery(for guest: UInt32) -> Bool {
         guard let other = queries.greedier(than: guest) else { return false }
         other.evict()
@@ -196,13 +196,13 @@ final class Service {
         }
     }
 
-    /// Closes a connection of the guest with most connections: the one idle for longest. If none is idle and `guest`
-    /// has fewer, closes the one without traffic for longest.
+    /// Closes a connection to make room for another one of `guest`. If another guest has more connections than `guest`
+    /// would then have, the guest with most loses its connection that has been idle for longest. If none is idle, it
+    /// loses the one without traffic for longest.
     private func makeRoomForStream(of guest: UInt32) {
         guard let greediest = streams.greediest else { return }
         let isGreedier = streams.used(by: guest) + 1 < greediest.used
-        // If no guest has more connections than the requesting one would have, the requesting guest loses one of its
-        // own.
+        // Otherwise `guest` loses a connection of its own, but only an idle one.
         let candidates = streams.holders(of: isGreedier ? greediest.guest : guest)
         if let idlest = candidates.filter(\.isIdle).min(by: { $0.lastActivity < $1.lastActivity }) {
             count(\.streamsIdle)

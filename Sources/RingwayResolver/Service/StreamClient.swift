@@ -16,7 +16,7 @@ final class StreamClient: Client {
     var isIdle: Bool { exchanges.isEmpty && outgoing.waiting == 0 }
 
     private let guestHasIPv6: Bool
-    /// Its share of the connections of all guests.
+    /// The connection's share of the limit on all guests' connections.
     var place: GuestShares<StreamClient>.Ticket?
 
     init(adopting descriptor: Int32, guest: UInt32, hasIPv6: Bool, service: Service) {
@@ -31,7 +31,8 @@ final class StreamClient: Client {
     override func hasIPv6(_ tag: ClientTag) -> Bool { guestHasIPv6 }
 
     override func ready(_ events: EventLoop.Events) {
-        // A connection closed in both directions would wake the loop forever unless it is read.
+        // The loop reports a connection that is closed in both directions again and again, until it is read. If it is
+        // not to be read, it is closed here.
         if events.isBroken, hasFinished || !mayRead { return close() }
         flush()
         guard isOpen else { return }
@@ -89,8 +90,8 @@ final class StreamClient: Client {
         process()
     }
 
-    /// Processes complete queries. Answers that are ready at once re-enter this function, which then only makes the
-    /// outer call continue.
+    /// Processes complete queries. An answer that is ready at once re-enters this function through `send`. The nested
+    /// call does nothing, because the outer one continues its loop.
     private func process() {
         guard !isProcessing else { return }
         isProcessing = true
@@ -110,7 +111,7 @@ final class StreamClient: Client {
         }
     }
 
-    /// Sets the interest, or closes a finished connection.
+    /// Tells the loop which events to report, or closes a connection that has finished.
     private func settle() {
         guard isOpen, !isProcessing else { return }
         process()

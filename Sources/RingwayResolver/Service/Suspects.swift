@@ -1,12 +1,13 @@
 /// Nameservers that repeatedly did not answer while another one did. They are asked last until they answer again or
 /// half a minute has passed, so that a dead first server delays a few queries and not every query.
 ///
-/// A single loss does not count: with several nameservers the first may know names that the others deny.
+/// A single loss does not count, because the order matters: the first nameserver may know names that the others deny.
 struct Suspects {
     /// Consecutive failures after which a server is asked last.
     static let threshold = 3
 
-    /// The duration in nanoseconds. The first failure after it renews it.
+    /// How long a server is asked last, in nanoseconds. If it does not answer the first query after that, it is asked
+    /// last again.
     static let span: UInt64 = 30_000_000_000
 
     private struct Record {
@@ -31,7 +32,7 @@ struct Suspects {
 
     mutating func forgetAll() { records = [:] }
 
-    /// The indices of `servers`, beginning with `first`, failing servers at the end.
+    /// The indices of `servers`, beginning with `first`, with the suspects at the end.
     func order(_ servers: [Nameserver], first: Int, now: UInt64) -> [Int] {
         guard !servers.isEmpty else { return [] }
         let rotated = servers.indices.map { ($0 + first) % servers.count }

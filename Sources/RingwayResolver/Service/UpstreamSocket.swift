@@ -8,7 +8,7 @@ internal import RingwaySystem
 /// safe as a new socket for each query (RFC 5452 §9), with about half the system calls.
 final class UpstreamSocket: LoopMember {
     let family: Int32
-    /// Its query; `nil` while the socket is idle.
+    /// The attempt that uses the socket; `nil` while the socket is idle.
     var attempt: DatagramAttempt?
 
     private let descriptor: Descriptor
@@ -34,7 +34,7 @@ final class UpstreamSocket: LoopMember {
 
     var isOpen: Bool { descriptor.isOpen }
 
-    /// Sends a query to a nameserver of the socket's family. Returns whether the kernel knows a way to it.
+    /// Sends a query to a nameserver of the socket's family. Returns false if there is no route, for example.
     func send(_ message: [UInt8], to nameserver: Nameserver) -> Bool {
         guard nameserver.withSocketAddress({ connect(descriptor.rawValue, $0, $1) }) == 0 else { return false }
         let sent = message.withUnsafeBytes {
@@ -57,7 +57,7 @@ final class UpstreamSocket: LoopMember {
 
     override func ready(_ events: EventLoop.Events) {
         if let attempt { return attempt.ready() }
-        // Something arrived just before the port was given back.
+        // An idle socket has received a datagram or an error, just before its port was given back.
         service.sockets.discard(self)
     }
 

@@ -2,12 +2,12 @@ internal import Glibc
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// The idle UDP sockets for queries to nameservers. They are closed when none was used for a while, so an idle network
-/// holds no descriptors for them.
+/// The idle UDP sockets for queries to nameservers. All of them are closed a second after the first became idle, so an
+/// idle network holds no descriptors for them.
 final class UpstreamSockets: LoopMember {
-    /// The most idle sockets; others are closed after their query.
+    /// The largest number of idle sockets; further ones are closed after their query.
     static let capacity = 32
-    /// In nanoseconds.
+    /// The time in nanoseconds after which all idle sockets are closed.
     private static let idleTimeout: UInt64 = 1_000_000_000
 
     private unowned let service: Service
@@ -19,7 +19,7 @@ final class UpstreamSockets: LoopMember {
 
     var idleCount: Int { idle.count }
 
-    /// A socket without a port. Throws if there is none and none can be made.
+    /// An idle or a new socket, without a port. Throws if none is idle and none can be made.
     func take(family: Int32) throws(DatagramAttempt.Failure) -> UpstreamSocket {
         if let index = idle.lastIndex(where: { $0.family == family }) { return idle.remove(at: index) }
         if let socket = UpstreamSocket(family: family, service: service) { return socket }
@@ -40,7 +40,7 @@ final class UpstreamSockets: LoopMember {
         if !isScheduled { service.loop.schedule(self, at: service.loop.now + Self.idleTimeout) }
     }
 
-    /// Closes an idle socket that is not as it should be.
+    /// Closes an idle socket that has received something, so that no query uses it.
     func discard(_ socket: UpstreamSocket) {
         idle.removeAll { $0 === socket }
         socket.close()

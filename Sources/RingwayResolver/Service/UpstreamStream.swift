@@ -13,13 +13,14 @@ final class UpstreamStream: LoopMember {
     }
 
     private let owner: Client
-    /// Its share of the connections of all guests.
+    /// The connection's share of the limit on all guests' connections.
     var place: GuestShares<UpstreamStream>.Ticket?
     private let service: Service
     private let descriptor: Descriptor
     private let timeout: UInt64
     private var isConnecting = true
-    /// Whether it has ever answered: a later close is then ordinary.
+    /// Whether the server has answered on this connection. If it is lost after that, queries are sent again on a new
+    /// one.
     private var hasAnswered = false
     private var incoming = FrameAssembler()
     private var outgoing = FrameQueue()
@@ -45,7 +46,7 @@ final class UpstreamStream: LoopMember {
         service.loop.schedule(self, at: MonotonicClock.now() + timeout)
     }
 
-    /// Sends a query; the result identifies it in `forget`. `nil` if no identifier is free.
+    /// Sends a query; the result identifies it in `forget`. `nil` if the connection is closed or has too many queries.
     func ask(_ query: Query, for exchange: Exchange, server: Int) -> UInt16? {
         guard descriptor.isOpen, requests.count < Int(UInt16.max) / 2 else { return nil }
         var identifier = service.identifiers.next()
@@ -53,12 +54,12 @@ final class UpstreamStream: LoopMember {
         if requests.isEmpty { service.loop.schedule(self, at: MonotonicClock.now() + timeout) }
         requests[identifier] = Request(exchange: exchange, server: server)
         outgoing.append(query.withIdentifier(identifier))
-        // Written from the loop, even if there is room now: a failure must not re-enter the caller.
+        // The loop writes the query later, even if there is room now: a failure must not re-enter the caller.
         service.loop.setInterest([.read, .write], of: self)
         return identifier
     }
 
-    /// Discards the answer when it arrives.
+    /// Forgets a query: its answer is discarded when it arrives.
     func forget(_ identifier: UInt16) {
         requests[identifier] = nil
     }
@@ -76,7 +77,7 @@ final class UpstreamStream: LoopMember {
 
     /// The server has not responded in time, or the connection was idle.
     override func deadlinePassed(now: UInt64) {
-        // A dead connection must not be reused for the same requests.
+        // `fail` must not send the requests again: a new connection to a server that does not respond would not help.
         hasAnswered = false
         fail()
     }
@@ -91,7 +92,7 @@ final class UpstreamStream: LoopMember {
         service.upstreamStreamClosed(self)
     }
 
-    /// Closes in favour of a guest with fewer connections.
+    /// Closes the connection in favour of a guest with fewer connections. Waiting queries count this as a failure.
     func evict() {
         hasAnswered = false
         fail()

@@ -6,13 +6,14 @@ internal import RingwayWire
 /// The state of an exchange of datagrams. Datagrams may be lost, but must not be changed or misdelivered.
 final class DatagramExchange {
     let script: EngineScenario.Exchange
-    /// The content of the initiator's datagrams, by their number.
+    /// The pattern from which payloads are taken, by the number of the datagram.
     let pattern: StreamPattern
     var sent = 0
-    /// The datagrams that were answered, and the first that must be, because it was sent after the last possible loss.
+    /// The numbers of the datagrams that were answered.
     var answered = Set<Int>()
+    /// The first datagram that must be answered, because it was sent after the last possible loss.
     var certainFrom: Int?
-    /// The client of a published port.
+    /// The host's socket of a published port, on which clients' datagrams arrive.
     var published: ModelDatagramSocket?
 
     init(_ script: EngineScenario.Exchange, seed: UInt64) {
@@ -20,7 +21,8 @@ final class DatagramExchange {
         pattern = StreamPattern(seed: SplitMix64.mix(seed &+ UInt64(script.index)))
     }
 
-    /// The datagram's number, then a pattern that depends on it. A reply contains the next part of the pattern.
+    /// A datagram's number, whether it is an answer, and then a part of the pattern. An answer has the part that
+    /// follows the one of its request.
     func payload(_ number: Int, isAnswer: Bool) -> [UInt8] {
         var payload = [UInt8](repeating: 0, count: script.size)
         FrameLayout.put(number, &payload, 0)

@@ -24,7 +24,8 @@ extension EngineNetwork {
         settle(flow)
     }
 
-    /// The guest resolves its gateway, as any host does first, and so proves both of its addresses.
+    /// Queues the guest's first frames, an ARP request for the gateway and a neighbour advertisement. Every host sends
+    /// such frames before others; they prove the guest's IPv4 and IPv6 address to the engine.
     func showGuest() {
         let plan = scenario.base.plan
         taps[0].append(GuestNeighborFrames.announceIPv4(plan))
@@ -138,13 +139,14 @@ extension EngineNetwork {
         if isOfFlow(frame, remotePort: segment.destinationPort, flow) { observers[flow].noteFromGuest(segment) }
     }
 
-    /// Whether a segment belongs to the flow's own connection, not to that of a later client of the same flow.
+    /// Whether a segment belongs to the connection that the flow's script describes. If not, it belongs to a second
+    /// client of the same published port, whose address or port differs.
     private func isOfFlow(_ frame: [UInt8], remotePort: Int, _ flow: Int) -> Bool {
         let script = scenario.base.flows[flow]
         return FrameLayout.isIPv4(frame) != script.isIPv6 && remotePort == Int(script.remote.port)
     }
 
-    /// The segment of a valid frame; `nil` for any other.
+    /// The TCP segment in a valid frame; `nil` for any other frame.
     private func tcpSegment(_ frame: [UInt8]) -> Segment? {
         guard frame.count >= FrameLayout.ip + 40, isIP(frame), protocolNumber(frame) == 6 else { return nil }
         guard isSound(frame) else { return nil }
@@ -274,7 +276,8 @@ extension EngineNetwork {
         return IPAddress(IPv6Address(high: word(start), low: word(start + 8)))
     }
 
-    /// Checks lengths and checksums as a kernel does. The inspector checked the frame before the link damaged it.
+    /// Checks lengths and checksums as a kernel does, because the link may have damaged the frame since
+    /// `FrameInspector` checked it.
     private func isSound(_ frame: [UInt8]) -> Bool {
         let at = FrameLayout.ip
         if FrameLayout.isIPv4(frame) {

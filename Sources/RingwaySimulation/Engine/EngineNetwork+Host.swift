@@ -80,7 +80,7 @@ extension EngineNetwork {
         log("flow \(flow): a client connects")
         guard random.chance(0.5) else { return }
         // A second client follows, possibly after the first has ended. The guest accepts only one connection per flow,
-        // and refuses it.
+        // and refuses the second.
         schedule(after: random.time(0...10_000_000_000)) { [unowned self] in connectAgain(script, listener) }
     }
 
@@ -110,7 +110,8 @@ extension EngineNetwork {
         }
     }
 
-    /// A client whose server the guest's agent has connected.
+    /// Opens a flow through the guest's agent, which has connected the server: a client on the host, and the agent's
+    /// channel to the server.
     private func openThroughAgent(_ script: FlowScript) {
         guard phase == .running, let engine else { return }
         let client = ModelStream(host, ipv4: true)
@@ -148,7 +149,8 @@ extension EngineNetwork {
         }
         let script = scenario.base.flows[flow]
         let isThere = script.guestListens && address.address == script.guest.address && !fates[flow].hasVanished
-        // If a server does not answer on the direct path, its client uses the link.
+        // Sometimes the server inside the guest does not answer a direct connect. The engine must then use the link for
+        // this client.
         if random.chance(0.1) || fates[flow].hasVanished { return }
         let isPrompt = random.chance(0.7)
         let body: () -> Void = { [unowned self] in

@@ -22,7 +22,7 @@ extension EngineNetwork {
         return ends.joined(separator: "; ")
     }
 
-    /// Whether a flow must complete undisturbed.
+    /// Whether a flow must transfer everything and end in order.
     func isOrderly(_ script: FlowScript) -> Bool {
         script.mustSucceed && !isStopping && !isStarvedOfDescriptors
     }
@@ -119,7 +119,8 @@ extension EngineNetwork {
         expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
     }
 
-    /// Both streams must be complete, both ends must have seen both ends of file, and neither RST.
+    /// Both streams must have arrived completely, and both ends must have seen end of file and no RST. Only after FIN
+    /// in both directions may the guest see RST.
     private func faultOfWhole(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer], wholes: ClosedRange<Int>
     ) -> String? {
@@ -159,15 +160,16 @@ extension EngineNetwork {
         }
     }
 
-    /// A spliced connection: both ends must be complete, or both must have failed.
+    /// Checks a spliced connection: both ends must have sent and received everything, or both must have failed.
     private func faultOfRelayed(_ script: FlowScript, _ own: [EnginePeer]) -> String? {
         let inside = peers.filter { $0.script.index == script.index && $0.isInsideGuest }
         if inside.contains(where: { !$0.isOver }) { return "the end inside the guest is still open" }
         if fates[script.index].wasDisturbed { return nil }
-        // With two clients, one may have used the link, where the guest followed the script of the other.
+        // If a flow has two clients, one may have been spliced and the other may have used the link. Each of them must
+        // be complete, or must have been reset.
         if own.count > 1, own.allSatisfy({ $0.isWhole || $0.end == .reset }) { return nil }
         if own.allSatisfy(\.isWhole), inside.contains(where: \.isWhole) { return nil }
-        // The connect inside the guest succeeded after its client had been given up.
+        // The connect inside the guest may have succeeded only after its client had been given up.
         let isLate = inside.allSatisfy { $0.end == .reset && $0.received == 0 }
         return isLate ? nil : "around the link, \(own.filter(\.isWhole).count) of \(own.count) ends are whole"
     }

@@ -13,7 +13,7 @@ internal import RingwayWire
 /// provides descriptors and clock. `EngineRun` steps the shards, which other guests share.
 ///
 /// Guest (`GuestConnection`), flows and link faults are those of the stack's simulation. On the host, `EnginePeer` is
-/// the peer of connections, and `EngineNetwork+Datagrams` contains the rest.
+/// the peer of connections, and `EngineNetwork+Datagrams` has the peers of datagrams.
 ///
 ///     waiting ─► coming ─► running ─► stopping ─► over
 ///        ▲         │
@@ -30,24 +30,26 @@ final class EngineNetwork: ModelWorld {
     private let shards: EngineShards
     private(set) var phase = Phase.waiting
     private(set) var engine: SteppedEngine?
-    /// The guest's number in the order of admission: of two guests with the same slot, the lower one has left it.
+    /// The position of this guest in the order of admissions. If two networks name the same slot of a shard, the one
+    /// with the lower number has already left it.
     private(set) var order = 0
-    /// How often the guest is withdrawn before it stays.
+    /// How many admissions of the guest are withdrawn before one succeeds.
     private var withdrawals: Int
     var random: SplitMix64
     var toStack: FaultyLink
     var toGuest: FaultyLink
     let inspector: FrameInspector
     var taps: [ModelTap] = []
-    /// Descriptors of the link's queues and of the channels for sockets inside the guest. The engine adopts them once
-    /// the guest stays.
+    /// Descriptors of the link's queues and of the channels for sockets inside the guest. The engine adopts them when
+    /// an admission succeeds; the descriptors of a withdrawn one are closed here.
     private var lent: [Int32] = []
-    /// The sockets of published ports, lent to the engine, and whether it has returned them.
+    /// The sockets of published ports, which are lent to the engine: their descriptors, and the listeners by flow.
+    /// Before the end the engine is asked to return them; `portsAreBack` says whether it has.
     var ports: [Int32] = []
     var listeners: [Int: ModelListener] = [:]
     private(set) var hasAskedForPorts = false
     private var portsAreBack: (() -> Bool)?
-    /// Scheduled events of this network.
+    /// The number of scheduled events of this network.
     private var scheduled = 0
 
     var connections: [GuestConnection?]
@@ -141,7 +143,7 @@ final class EngineNetwork: ModelWorld {
         }
     }
 
-    /// The shards have admitted the guest.
+    /// Starts the flows, once the shards have admitted the guest.
     private func begin() {
         phase = .running
         host.world = self
@@ -162,7 +164,7 @@ final class EngineNetwork: ModelWorld {
 
     // MARK: Stepping
 
-    /// The guest's slots.
+    /// The guest's slot on each shard that serves it.
     private func slots(_ engine: SteppedEngine) -> [(shard: Int, slot: UInt16)] {
         (0..<Self.shardCount).compactMap { shard in engine.slot(on: shard).map { (shard, $0) } }
     }

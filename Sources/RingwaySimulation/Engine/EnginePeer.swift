@@ -14,7 +14,7 @@ final class EnginePeer: StreamPeer {
     private unowned let network: EngineNetwork
     private(set) var received = 0
     private(set) var sent = 0
-    /// Whether the engine has ended its side, and this peer its own.
+    /// Whether the engine has ended its direction of the stream, and whether this peer has ended the other.
     private(set) var sawEnd = false
     private(set) var hasEnded = false
     private(set) var end: End?
@@ -35,7 +35,7 @@ final class EnginePeer: StreamPeer {
     private var closing: FlowScript.Closing { isInsideGuest ? script.guestCloses : script.hostCloses }
 
     var isOver: Bool { end != nil }
-    /// Whether all bytes of both directions and both ends of file have passed.
+    /// Whether everything was transferred in both directions, including end of file.
     var isWhole: Bool { end == .clean && received == wanted && sent == offered }
 
     func streamChanged() {
@@ -49,7 +49,7 @@ final class EnginePeer: StreamPeer {
         }
     }
 
-    /// The connection fails, as seen by the engine.
+    /// Makes the connection fail with ECONNRESET.
     func fail() {
         guard !isOver else { return }
         end = .reset
@@ -128,7 +128,7 @@ struct RecordReader {
 
     static func header(_ count: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) } }
 
-    /// The stream's bytes in a part of the channel's bytes.
+    /// Removes the headers of records from the channel's next bytes; returns the bytes of the stream.
     mutating func unwrap(_ bytes: [UInt8]) -> [UInt8] {
         var payload: [UInt8] = []
         var position = 0

@@ -36,7 +36,7 @@ final class EngineRun {
         self.random = random.split()
     }
 
-    /// The limits of a run, which no scenario needs: simulated time, and steps.
+    /// The limits of simulated time and of steps. No scenario needs that much, so a run that reaches a limit hangs.
     private static var timeLimit: UInt64 { 8 * 3_600 * 1_000_000_000 }
     private static var stepLimit: Int { 5_000_000 }
 
@@ -96,7 +96,7 @@ final class EngineRun {
         }
         shards.stepped.step(shard)
         host.servedWorld = nil
-        // Every turn takes processor time.
+        // A turn takes time. The clock advances only for the turn of a shard that was asleep.
         if wasAsleep { host.advance(to: host.now + random.time(500...5_000)) }
         for network in networks { network.stepped() }
     }

@@ -6,7 +6,7 @@ internal import RingwayWire
 struct EngineScenario {
     /// How a run ends.
     enum Ending: Equatable {
-        /// Once everything has ended by itself.
+        /// The run ends once all flows and exchanges have ended by themselves.
         case quiet
         /// The engine is stopped while connections exist.
         case stop(at: UInt64)
@@ -37,7 +37,7 @@ struct EngineScenario {
     let exchanges: [Exchange]
     /// Chance that a frame of the guest uses another queue than the previous one of its flow.
     let queueChanges: Double
-    /// Clients on the host's loopback bypass the link.
+    /// Whether clients on the host's loopback bypass the link.
     let hasGuestSockets: Bool
     /// Flows opened by the host that use the guest's agent rather than a published port.
     let agentFlows: Set<Int>

@@ -14,7 +14,7 @@ final class EngineShards {
     /// The number of guests admitted so far.
     private var comers = 0
 
-    /// - Parameter buffers: the numbers of large and small buffers of each shard.
+    /// - Parameter limits: the limits of each guest. A shard gets as many buffers as all of them together ask for.
     init(on host: ModelHost, limits: [Limits]) throws(SystemError) {
         var configuration = ShardSet.Configuration(shards: Self.count, limits: limits[0], features: .scripted)
         configuration.largeBuffers = limits.reduce(0) { $0 + $1.largeBuffers }
@@ -24,7 +24,7 @@ final class EngineShards {
         self.host = host
     }
 
-    /// Counts another guest; returns the number of earlier ones.
+    /// Counts another admission; returns its number, from 1.
     func nextOrder() -> Int {
         comers += 1
         return comers
@@ -53,12 +53,12 @@ final class EngineShards {
             && slots.allSatisfy { rings[$0.shard].scheduledEvents[$0.slot, default: 0] == 0 }
     }
 
-    /// Whether no event is scheduled for any shard.
+    /// Whether nothing will happen any more: no event is scheduled, and all shards sleep without a timeout.
     var areAtRest: Bool {
         host.nextTime == nil && ready.isEmpty && sleeping.allSatisfy { $0.until == .max }
     }
 
-    /// The ring's number of a slot's operations that have not ended.
+    /// How many operations of a slot have not ended, according to the ring.
     func operations(of slot: UInt16, on shard: Int) -> Int { rings[shard].operationCount(of: slot) }
 
     /// A fault of the shards after all guests have been removed; `nil` for none.

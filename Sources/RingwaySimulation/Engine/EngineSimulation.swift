@@ -8,12 +8,13 @@ public struct EngineReport: Sendable {
     public var framesToGuest = 0
     /// Steps of all shards.
     public var steps = 0
-    /// Connections that transferred everything in both directions, over the link and spliced, and datagrams that were
-    /// answered.
+    /// Clients and servers on the host whose connection transferred everything in both directions.
     public var wholeConnections = 0
+    /// Servers inside the guest whose spliced connection transferred everything in both directions.
     public var relayedConnections = 0
     /// Frames received from a neighbour.
     public var neighborFrames = 0
+    /// Datagrams that were answered.
     public var answeredDatagrams = 0
     /// A hash of all events, to compare two runs of a seed.
     public var digest: UInt64 = 0
@@ -32,7 +33,7 @@ public struct EngineReport: Sendable {
     }
 }
 
-/// Runs the whole engine with two shards for each guest, from one seed.
+/// Runs the whole engine from one seed: one or more guests on two shards.
 public enum EngineSimulation {
     /// - Parameter recorder: receives frames and events, for a replay; `nil` for speed.
     public static func run(seed: UInt64, recorder: Recorder? = nil) -> EngineReport {

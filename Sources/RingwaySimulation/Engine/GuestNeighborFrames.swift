@@ -2,7 +2,7 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// The frames with which a guest announces its addresses before other traffic.
+/// Frames of a guest: those with which it announces its addresses before other traffic, and datagrams.
 enum GuestNeighborFrames {
     private static func ethernet(_ type: Int, to destination: UInt64, count: Int) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: FrameLayout.ip + count)

@@ -4,7 +4,7 @@ internal import RingwayStack
 internal import RingwaySystem
 internal import RingwayWire
 
-/// A guest that only sends frames to its neighbour.
+/// A model guest whose only traffic is datagrams to the other guest of a pair, `neighbor`, which checks them.
 final class NeighborGuest: ModelWorld {
     let number: Int
     let address: TransportAddress
@@ -13,9 +13,11 @@ final class NeighborGuest: ModelWorld {
     private let pattern: StreamPattern
     var engine: SteppedEngine?
     var taps: [ModelTap] = []
-    /// How often it is admitted again, and frames to send before it is removed.
+    /// The admissions that remain, including the current one.
     var visits: Int
+    /// Whether the guest has begun to send since its admission.
     var isJoined = false
+    /// The frames that remain to be sent before the guest is removed.
     var budget = 0
     private var sent = 0
     private(set) var received = Set<Int>()
@@ -34,7 +36,7 @@ final class NeighborGuest: ModelWorld {
 
     private func fail(_ text: String) { host.blame("neighbour \(number): \(text)") }
 
-    /// The payload of the frame with a number.
+    /// The payload of the frame with this number.
     private func payload(_ frame: Int) -> [UInt8] {
         var payload = [UInt8](repeating: 0, count: 8 + Int(SplitMix64.mix(UInt64(frame)) % 1_200))
         FrameLayout.putLong(UInt32(frame), &payload, 0)
@@ -82,8 +84,8 @@ final class NeighborGuest: ModelWorld {
     func socketsWanted(family: UInt8, count: Int, _ line: ModelSocketLine) { fail("sockets are wanted") }
 }
 
-/// Two guests of one network that are admitted and removed while they exchange frames, on shards that also serve
-/// others.
+/// Two guests of one network that are admitted and removed while they exchange frames. Their shards also serve other
+/// guests.
 final class NeighborGuests {
     /// A registry that grants every address.
     private struct AllClaims: AddressClaims {
@@ -171,7 +173,7 @@ final class NeighborGuests {
         send(guest)
     }
 
-    /// Sends some frames; leaves when all have been sent.
+    /// Sends some of the guest's frames, and schedules the next ones. Removes the guest when all have been sent.
     private func send(_ guest: NeighborGuest) {
         guard let engine = guest.engine, engine.phase == .serving else { return }
         for _ in 0..<min(guest.budget, random.skewed(40)) {
@@ -196,7 +198,7 @@ final class NeighborGuests {
         if guest.visits > 0 { comeLater(guest) } else { present -= 1 }
     }
 
-    /// Frames received by both.
+    /// The number of frames that the two guests have received.
     var frameCount: Int { guests.reduce(0) { $0 + $1.received.count } }
 
     /// Drops the engines as they are, because the run has failed.

@@ -1,5 +1,6 @@
-/// How the model host deviates from one that completes everything immediately. Swarm testing: each kind of fault is on
-/// or off, with a random rate, so that rare combinations occur.
+/// How the model host deviates from one that completes everything immediately. A fraction is the probability of what
+/// its comment says. Swarm testing: each kind of fault is on or off, with a random rate, so that rare combinations
+/// occur.
 struct HostScript: Sendable {
     /// An operation is attempted up to `attemptDelay` later than it was submitted or its file changed.
     var lateAttempts = 0.0

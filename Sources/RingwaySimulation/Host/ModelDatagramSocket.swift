@@ -67,7 +67,7 @@ final class ModelDatagramSocket: ModelFile {
         return payload.count
     }
 
-    /// UDP_SEGMENT in the control data; zero if absent.
+    /// The segment size in the control data of a message (UDP_SEGMENT); zero if absent.
     private static func segmentSize(of message: UnsafePointer<msghdr>) -> Int {
         guard let control = message.pointee.msg_control else { return 0 }
         var position = 0

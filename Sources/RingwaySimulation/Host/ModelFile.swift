@@ -5,7 +5,7 @@ internal import RingwayRing
 /// A file of the model host.
 class ModelFile: ScriptedFile {
     unowned let host: ModelHost
-    /// The environment of the program that opened the file.
+    /// The environment (peers and link) of the guest for which the file was opened.
     weak var world: (any ModelWorld)?
 
     init(_ host: ModelHost) {

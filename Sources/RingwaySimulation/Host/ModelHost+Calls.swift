@@ -33,7 +33,7 @@ extension ModelHost {
         return -1
     }
 
-    /// The file of a system call's descriptor; a missing one is a bug of the program.
+    /// The file of a system call's descriptor. If there is none, the program under test has a bug, which is reported.
     func expected(_ descriptor: Int32, _ call: StaticString = #function) -> ModelFile? {
         if let file = known(descriptor) { return file }
         blame("\(call) on descriptor \(descriptor), which is closed")

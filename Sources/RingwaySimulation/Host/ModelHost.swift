@@ -29,21 +29,22 @@ final class ModelHost: ScriptedHost {
     }
 
     let script: HostScript
-    /// The end of the faults, so that everything in doubt can still succeed.
+    /// The end of the faults. From then on every connection that has not failed can complete.
     let healsAt: UInt64
     let startsAt: UInt64
     var random: SplitMix64
     private(set) var time: UInt64
-    /// The environment of files that are created now; during a shard's step, that of the guest being served.
+    /// The environment that new files get. During a shard's step `servedWorld` takes its place: it returns the
+    /// environment of the guest that is being served.
     weak var world: (any ModelWorld)?
     var servedWorld: (() -> (any ModelWorld)?)?
     private(set) var failure: String?
     private(set) var digest: UInt64 = 0
     private var queue = EventQueue<Event>()
     private var files: [ModelFile?] = []
-    /// In the order of their creation; `nil` once closed.
+    /// The rings in the order of their creation; `nil` for a closed one.
     private(set) var rings: [ScriptedRing?] = []
-    /// During set-up nothing fails.
+    /// Whether no faults are injected, as during set-up.
     var isCalm = true
     private var ports: UInt16 = 1_024
 
@@ -248,7 +249,7 @@ final class ModelHost: ScriptedHost {
 
     override func connect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {
         guard let file = expected(descriptor) else { return -1 }
-        // The only option queried on a datagram socket is its path MTU.
+        // The program connects a datagram socket only to query the path MTU, which does not depend on the address here.
         if file is ModelDatagramSocket { return 0 }
         return Int32(Self.result(file.connect(address, length)))
     }

@@ -17,7 +17,7 @@ final class ModelPipeEnd: ModelFile {
     }
 }
 
-/// The channel through which sockets inside the guest are received.
+/// The channel on which the program requests and receives sockets that were created inside the guest.
 final class ModelSocketLine: ModelFile {
     private var answers: [(family: UInt8, sockets: [ModelStream])] = []
 

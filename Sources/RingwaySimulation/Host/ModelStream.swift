@@ -4,21 +4,21 @@ internal import RingwayModel
 internal import RingwayRing
 internal import RingwayWire
 
-/// The far end of a stream, which is notified of everything this end does.
+/// The far end of a stream, which is notified of everything that the program under test does to the stream.
 protocol StreamPeer: AnyObject {
     func streamChanged()
 }
 
 /// A stream socket of the program under test: TCP to a peer, or one end of a socket pair.
 ///
-/// `incoming` holds the far end's data, `outgoing` this end's. As in Linux, an error is reported after the data that
-/// precedes it. A close with unread data, or with SO_LINGER at zero, is a reset.
+/// `incoming` holds data from the far end, `outgoing` data from the program. As in Linux, an error is reported after
+/// the data that precedes it. A close with unread data, or with SO_LINGER at zero, is a reset.
 final class ModelStream: ModelFile {
     enum State { case fresh, connecting, connected, failed }
 
     private(set) var state = State.fresh
     let isIPv4: Bool
-    /// It was created inside the guest's namespace.
+    /// Whether the socket was created inside the guest's namespace.
     let isInsideGuest: Bool
     var local: TransportAddress?
     var remote: TransportAddress?
@@ -26,16 +26,16 @@ final class ModelStream: ModelFile {
     var lingers = true
 
     private(set) var incoming = ByteQueue()
-    /// The far end has sent its last byte.
+    /// Whether the far end has sent its last byte.
     private(set) var hasIncomingEnded = false
     /// The socket's pending error.
     private(set) var error: Int32 = 0
     private(set) var outgoing = ByteQueue()
-    /// This end has sent its last byte.
+    /// Whether the program has sent its last byte.
     private(set) var isShut = false
-    /// The last descriptor and operation are gone.
+    /// Whether no descriptor and no operation refers to the socket any more.
     private(set) var isReleased = false
-    /// The far end will see RST.
+    /// Whether the far end will see RST.
     private(set) var isReset = false
 
     init(_ host: ModelHost, ipv4: Bool, isInsideGuest: Bool = false) {
@@ -94,7 +94,7 @@ final class ModelStream: ModelFile {
         return error
     }
 
-    /// SHUT_WR.
+    /// shutdown(2) with SHUT_WR.
     func shutDown() -> Int32 {
         guard state == .connected else { return ENOTCONN }
         isShut = true
@@ -178,7 +178,7 @@ final class ModelStream: ModelFile {
         changed()
     }
 
-    /// Removes data that this end has sent.
+    /// Removes data that the program has sent.
     func takeOutgoing(_ most: Int) -> [UInt8] {
         let taken = outgoing.take(min(most, outgoing.count))
         if !taken.isEmpty { changed() }

@@ -11,7 +11,8 @@ public enum Transport: UInt8, Sendable {
 /// The key of a flow: its tuple as the guest sees it.
 ///
 /// IPv4 addresses are stored IPv4-mapped (`::ffff:a.b.c.d`), so that one table, one hash and one comparison serve both
-/// families. A UDP mapping and a ping leave the remote half zero: they are endpoint-independent.
+/// families. The remote half is zero for a ping and for a UDP mapping, which are endpoint-independent, but not for the
+/// mapping of a published port's peer.
 @frozen
 public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
     public var guest: IPAddress

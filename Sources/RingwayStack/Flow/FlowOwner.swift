@@ -18,8 +18,8 @@ extension FlowKey {
 
     /// The shard that owns the flow with this key.
     public func owner(shards: Int, secret: UInt64) -> Int {
-        // The high half of the hash: the flow table uses the low half, and the choice of shard must not cost it
-        // entropy.
+        // Uses the high half of the hash, because the flow table uses the low half: if the choice of the shard depended
+        // on those bits, the keys of one shard would differ in fewer of them.
         Int((hash(secret: secret) >> 32) % UInt64(shards))
     }
 }
@@ -44,7 +44,8 @@ extension FrameSummary {
         case .icmp:
             key = FlowKey(guest: source, guestPort: sourcePort, transport: .icmp)
         case .icmpv6:
-            // Neighbour discovery has no identifier; an echo may have the identifier zero.
+            // Neighbour discovery messages have no identifier and go to the first shard, as does an echo with
+            // identifier zero.
             guard sourcePort != 0 else { return 0 }
             key = FlowKey(guest: source, guestPort: sourcePort, transport: .icmpv6)
         case .arp, .fragment, .otherProtocol:

@@ -6,14 +6,15 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public var kind: Flow.Kind
     /// The state of a TCP connection; `established` for other flows.
     public var state = TCPState.established
-    /// Opened by a client of a published port.
+    /// Whether a client of a published port opened the flow.
     public var isOpenedByHost = false
     /// The flow bypasses the link, through a socket inside the guest's namespace.
     public var isSpliced = false
     /// The number of the agent forward that the flow came through; 0 for all other flows.
     public var route: UInt32 = 0
-    /// The remote address of the host's socket, or the client's address. Without such a socket the remote address of
-    /// the key.
+    /// The far end on the host's side: the server or client of a connection, or the peer of a UDP mapping (of several,
+    /// the one that the guest sent to last). A ping has no single far end: its record has the key's remote address,
+    /// which is unspecified.
     public var hostAddress: TransportAddress
     /// Payload bytes so far; zero if not counted.
     public var bytesFromGuest: UInt64 = 0

@@ -1,13 +1,13 @@
 public import RingwayStorage
 
-/// Flow keys to flows: open addressing with linear probing over memory allocated once, at most seven eighths full.
+/// Maps flow keys to flows: open addressing with linear probing over memory allocated once, at most seven eighths full.
 ///
-/// As places are random, a few thousand flows touch every page of the table: its size, not the number of flows, is what
-/// it costs. It is full only when all kinds of flows are at their bounds, and even then a search for a new flow looks at
-/// some thirty tags, which are two cache lines.
+/// The hash spreads flows over the whole table, so a few thousand flows touch all of its pages: the memory in use
+/// depends on the table's size, not on the number of flows. The table is full only when all kinds of flows are at their
+/// bounds, and even then a search for a new flow's key looks at some thirty tags, which are two cache lines.
 ///
 /// A lookup reads one line of tags and one key. Removal shifts the following run back instead of leaving tombstones, so
-/// the probe length of an old table is that of a new one.
+/// that probes do not grow longer with the number of removals.
 public struct FlowTable: ~Copyable {
     /// Zero for an empty slot; otherwise the low half of the hash with its lowest bit set.
     private let tags: UnsafeMutablePointer<UInt32>

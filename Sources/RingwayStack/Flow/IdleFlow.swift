@@ -4,7 +4,7 @@ public struct IdleFlow: Sendable {
     /// Monotonic nanoseconds of the last use; zero for a flow without any reply so far, which is evicted first.
     public internal(set) var usedAt: UInt64
 
-    /// The less recently used of the two; `first` if that is unknown.
+    /// The less recently used of the two flows, `first` if they are equal; if one is `nil`, the other.
     static func older(_ first: IdleFlow?, _ second: IdleFlow?) -> IdleFlow? {
         guard let first else { return second }
         guard let second, second.usedAt < first.usedAt else { return first }

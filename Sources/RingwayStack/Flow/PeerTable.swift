@@ -8,12 +8,13 @@ internal import RingwayStorage
 ///
 /// Most mappings only ever have one peer, which the mapping itself stores; such a peer is not in this table. When a
 /// mapping sends to a second peer, both are entered, and all later ones. The key of a peer is in the stack's flow
-/// table, whose hash is keyed so that a guest cannot cause collisions; the rest is here, in a list per mapping (its
-/// owner), the most recently used peer last.
+/// table, whose hash is keyed so that a guest cannot cause collisions. The rest of a peer's entry is here, in the list
+/// of its *owner*, the mapping or ping that sent to it. The most recently used peer is last in the list.
 ///
-/// **Bounds.** All owners share the entries. If none is free, the least recently used peer of an owner with the most
-/// peers is evicted. To find that owner at once, owners are listed by the power of two of their number of peers. A port
-/// scan or a torrent therefore evicts its own peers, and a call with three peers keeps all three.
+/// **Bounds.** All owners share the entries. If none is free, an owner is chosen that has the most peers, to within a
+/// factor of two, and its least recently used peer is evicted. To find such an owner at once, owners are listed by the
+/// binary logarithm of their number of peers. A port scan or a BitTorrent client therefore evicts its own peers, and a
+/// voice call with three peers keeps all three.
 struct PeerTable: ~Copyable {
     private struct Peer: BitwiseCopyable {
         var key: FlowKey
@@ -26,7 +27,7 @@ struct PeerTable: ~Copyable {
         var peers: SlotList
         var count: UInt32 = 0
 
-        /// The power of two of the number of peers.
+        /// The binary logarithm of the number of peers, rounded down.
         var rank: Int { UInt32.bitWidth - 1 - count.leadingZeroBitCount }
     }
 
@@ -75,11 +76,11 @@ struct PeerTable: ~Copyable {
         (owners + Int(owner)).initialize(to: Owner(peers: list))
     }
 
-    /// Whether the guest has sent to the peer.
+    /// Whether the table has a peer with this key. The only peer of a mapping is not in the table.
     @inline(__always)
     func contains(_ key: FlowKey, in table: borrowing FlowTable) -> Bool { table.find(key)?.kind == .peer }
 
-    /// Records that the guest has sent to a peer; true if another peer was evicted for it.
+    /// Records that the guest has sent to a peer. True if another peer was evicted, or the flow table has no room.
     mutating func note(_ key: FlowKey, of owner: UInt32, in table: inout FlowTable) -> Bool {
         if let known = table.find(key) {
             owners[Int(owner)].peers.moveToEnd(known.slot)
@@ -123,7 +124,7 @@ struct PeerTable: ~Copyable {
         setCount(of: greediest, owners[Int(greediest)].count &- 1)
     }
 
-    /// Moves an owner to the list of its rank.
+    /// Sets the number of an owner's peers, and moves the owner to the list of its new rank.
     private mutating func setCount(of owner: UInt32, _ count: UInt32) {
         let place = owners + Int(owner)
         let (before, former) = (place.pointee.count, place.pointee.rank)
@@ -142,7 +143,7 @@ struct PeerTable: ~Copyable {
 }
 
 extension FlowKey {
-    /// Distinguishes keys of peers from those of flows, which never have this transport.
+    /// A bit in keys of peers, which is never set in those of flows.
     private static var peerMark: UInt32 { 0x100 }
 
     /// The key of a peer of the mapping or ping with this key.

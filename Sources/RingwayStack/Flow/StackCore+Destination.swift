@@ -2,7 +2,7 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The meaning of a destination address, as the guest sees it, on the host.
+/// What a destination address in the guest's packets stands for on the host.
 enum Destination {
     /// The gateway's own address: only its services answer.
     case gateway
@@ -60,7 +60,8 @@ extension StackCore {
     }
 
     /// Whether a datagram from `sender`, an address on the host's side, passes to the guest: the guest must be allowed
-    /// to send to that address, and must have sent to it. Refusals are counted.
+    /// to send to that address, and must have sent to it unless the filter is endpoint-independent. Refusals are
+    /// counted.
     ///
     /// - Parameters:
     ///   - key: the key of the mapping or ping.
@@ -81,14 +82,15 @@ extension StackCore {
     private mutating func mayReachGuest(_ sender: IPAddress) -> Bool {
         let shown = plan.addressForGuest(of: sender)
         guard case .host(let reached) = destination(of: shown) else { return false }
-        // All loopback addresses appear to the guest as one address, which maps to one of them.
+        // All loopback addresses appear to the guest as the host address, which `destination(of:)` maps to one of them.
+        // The policy decides about other loopback senders.
         return reached == sender || policy.permits(sender, as: shown)
     }
 }
 
 extension NetworkPlan {
-    /// The address under which the guest sees a peer of the host: its own, except that a loopback address becomes the
-    /// network's host address.
+    /// The address under which the guest sees a peer of the host: the peer's own, except that a loopback address
+    /// becomes the network's host address.
     func addressForGuest(of peer: IPAddress) -> IPAddress { shownToGuest(peer, by: peer) }
 
     /// Like `addressForGuest(of:)`, for a guest's address that may be of the other family; the peer then appears as the

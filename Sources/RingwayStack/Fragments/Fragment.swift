@@ -8,7 +8,7 @@ struct Fragment {
     let offset: Int
     let isLast: Bool
     let bytes: UnsafeRawBufferPointer
-    /// Valid only in the first fragment, as are the next four fields.
+    /// This field and the next four are used from the first fragment only.
     let protocolNumber: UInt8
     let hopLimit: UInt8
     let trafficClass: UInt8

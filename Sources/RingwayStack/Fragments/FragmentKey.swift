@@ -1,7 +1,7 @@
 internal import RingwayModel
 
-/// The key by which fragments belong to one datagram. For IPv4 the protocol is part of it (RFC 791 §2.3); for IPv6 it
-/// is not, because only the first fragment's next header counts (RFC 8200 §4.5).
+/// Identifies the datagram that a fragment belongs to. For IPv4 the protocol is part of the key (RFC 791 §2.3); for
+/// IPv6 it is not, because only the first fragment's next header counts (RFC 8200 §4.5).
 struct FragmentKey: Equatable {
     let source: IPAddress
     let destination: IPAddress

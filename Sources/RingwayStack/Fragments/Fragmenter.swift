@@ -29,8 +29,8 @@ public struct Fragmenter {
     private var offset = 0
     private var isStarted = false
 
-    /// Starts with the first frame. Returns `nil` for addresses of different families, for an MTU below 68 bytes (RFC
-    /// 791 §3.2) or, for IPv6, 1,280, and for a datagram that is longer than IP permits (65,515 bytes after an IPv4
+    /// Prepares to write the first frame. Returns `nil` for addresses of different families, for an MTU below 68 bytes
+    /// (RFC 791 §3.2), or 1,280 for IPv6, and for a datagram that is longer than IP permits (65,515 bytes after an IPv4
     /// header, 65,535 after an IPv6 header).
     ///
     /// - Parameters:

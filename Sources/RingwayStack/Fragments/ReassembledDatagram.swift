@@ -15,9 +15,9 @@ public struct ReassembledDatagram: BitwiseCopyable {
     /// The protocol of `bytes`; for IPv6 the next header after the fragment header, which may be a further extension
     /// header.
     public let protocolNumber: UInt8
-    /// Of the first fragment.
+    /// The hop limit of the first fragment.
     public let hopLimit: UInt8
-    /// Of the first fragment; type of service for IPv4.
+    /// The traffic class of the first fragment, for IPv4 its type of service.
     public let trafficClass: UInt8
     /// The ethernet source of the first fragment.
     public let sourceMAC: MACAddress

@@ -20,7 +20,8 @@ public struct Reassembler: ~Copyable {
     ///
     /// RFC 791 §3.2 suggests 15 seconds, RFC 8200 §4.5 says 60, Linux uses 30 for IPv4. On a link inside one machine
     /// fragments arrive within microseconds or not at all, and the 16 bits of an IPv4 identification can wrap within
-    /// seconds (RFC 4963), so a longer timeout would increase mis-association: 30 for both families.
+    /// seconds (RFC 4963), so a longer timeout would increase mis-association. The timeout is therefore 30 seconds for
+    /// both families.
     public static var timeout: UInt64 { 30 * 1_000_000_000 }
 
     /// Datagrams reassembled.
@@ -40,7 +41,7 @@ public struct Reassembler: ~Copyable {
             source: IPAddress(high: 0, low: 0), destination: IPAddress(high: 0, low: 0), identification: 0,
             protocolNumber: 0)
         var deadline: UInt64 = 0
-        /// Zero until the last fragment arrives.
+        /// The datagram's length; zero until the last fragment arrives.
         var length = 0
         var received = 0
         var highestEnd = 0
@@ -156,7 +157,7 @@ public struct Reassembler: ~Copyable {
         return slots[index].deadline < slots[other].deadline
     }
 
-    /// A condemned datagram was already counted when a fragment contradicted it.
+    /// Frees a slot and counts `reason`. A condemned datagram was already counted when a fragment contradicted it.
     private mutating func release(_ index: Int, _ reason: ServiceDrop) {
         precondition(slots[index].state != .free, "a free slot cannot be released")
         if slots[index].state == .collecting { drops.count(reason) }

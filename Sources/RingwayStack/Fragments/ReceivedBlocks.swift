@@ -3,7 +3,7 @@
 /// All fragments start at a multiple of eight bytes, and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so
 /// a bit per block is exact, and overlap detection is an AND.
 struct ReceivedBlocks {
-    /// Words for a datagram of 64 KiB: 8,192 blocks.
+    /// The 64-bit words of a bitmap for a datagram of 64 KiB, which has 8,192 blocks.
     static var wordCount: Int { 128 }
 
     enum Coverage { case none, some, all }
@@ -31,13 +31,13 @@ struct ReceivedBlocks {
         forEachWord(from: start, to: end) { index, mask in words[index] |= mask }
     }
 
-    /// Calls `body` with each word that holds one of the blocks, and the mask of the blocks in it.
+    /// Calls `body` with the index of each 64-bit word that holds blocks of `start..<end`, and a mask of these blocks.
     private func forEachWord(from start: Int, to end: Int, _ body: (Int, UInt64) -> Void) {
         precondition(start >= 0 && start < end && end <= Self.wordCount * 512, "bytes outside a datagram")
         let first = start / 8
         let last = (end - 1) / 8
         for index in first / 64...last / 64 {
-            // Shifts of 64 or more give zero.
+            // The first and last of the blocks in this word, 0 to 63, so that both shifts are by less than 64 bits.
             let low = max(first - index * 64, 0)
             let high = min(last - index * 64, 63)
             body(index, (UInt64.max << UInt64(low)) & (UInt64.max >> UInt64(63 - high)))

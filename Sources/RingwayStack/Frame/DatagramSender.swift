@@ -96,7 +96,8 @@ struct DatagramSender: ~Copyable {
         core.writeFrame(payload.lease, offset: payload.offset - headers, length: headers + payload.length)
     }
 
-    /// Sends one frame per datagram of a train, because the link does not accept UDP super-frames.
+    /// Sends several datagrams as one frame each if they cannot be one super-frame: the link does not accept UDP
+    /// super-frames, the datagrams exceed the path MTU, or there are too many of them.
     private mutating func sendSeparately(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore

@@ -13,7 +13,7 @@ public struct FailedPacket: BitwiseCopyable {
     public let destination: IPAddress
     /// UDP, ICMP or ICMPv6.
     public let protocolNumber: UInt8
-    /// The value at the router that reported the error: usually one.
+    /// The packet's hop limit at the router that reported the error: usually one.
     public var hopLimit: UInt8 = 1
 
     private let sourcePort: UInt16
@@ -24,7 +24,7 @@ public struct FailedPacket: BitwiseCopyable {
 
     /// A UDP datagram; `nil` if the addresses are of different families or the payload is too long.
     ///
-    /// - Parameter payload: the known part of it; read when the error is written.
+    /// - Parameter payload: the known part of the datagram's payload; must be valid until the error is written.
     public init?(udpFrom source: TransportAddress, to destination: TransportAddress, payload: UnsafeRawBufferPointer) {
         self.init(
             IPProtocol.udp, source.address, destination.address, ports: (source.port, destination.port), echo: (0, 0),
@@ -54,7 +54,7 @@ public struct FailedPacket: BitwiseCopyable {
         (identifier, sequence) = echo
     }
 
-    /// Bytes of the original packet.
+    /// Bytes of the rebuilt packet.
     var packetLength: Int { ipHeaderLength + 8 + payload.count }
 
     private var ipHeaderLength: Int { PacketHeaders.ipLength(isIPv4: source.isIPv4) }

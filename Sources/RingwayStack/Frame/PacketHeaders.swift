@@ -16,7 +16,7 @@ struct PacketHeaders {
 
     /// The segmentation offload of a super-frame.
     struct Segmentation {
-        /// A type of `VirtioNetHeader`.
+        /// One of the GSO types of `VirtioNetHeader`.
         var type: UInt8 = 0
         /// Payload bytes of each packet; zero for a frame with one packet.
         var size = 0

@@ -36,7 +36,7 @@ public struct GuestError: Sendable, BitwiseCopyable {
         self.quoted = quoted
     }
 
-    /// The headers of the two families have the same layout but other type numbers.
+    /// `ICMPv6Header` reads the headers of both families, which have the same layout but different type numbers.
     private static func reason(_ header: ICMPv6Header, isIPv6: Bool) -> Reason? {
         if isIPv6 {
             switch header.type {
@@ -59,7 +59,8 @@ public struct GuestError: Sendable, BitwiseCopyable {
         }
     }
 
-    /// The key that selects the owner shard: that of the connection, or of the guest's end of the datagrams.
+    /// The key from which the owner shard is computed: the connection's for TCP, otherwise that of the guest's address
+    /// and port.
     public var flowKey: FlowKey {
         switch quoted.protocolNumber {
         case IPProtocol.tcp:

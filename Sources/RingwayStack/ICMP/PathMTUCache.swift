@@ -52,7 +52,7 @@ struct PathMTUCache: ~Copyable {
         let entry = Entry(
             address: address, mtu: min(linkMTU, max(mtu, Self.least(for: address))), expiry: now &+ Self.lifetime)
         for index in 0..<count where entries[index].address == address {
-            // A larger MTU replaces a smaller one only after that expires: errors may be reordered.
+            // A larger MTU replaces a smaller one only after the smaller one has expired: errors may be reordered.
             if entries[index].expiry <= now || entry.mtu <= entries[index].mtu { entries[index] = entry }
             return
         }

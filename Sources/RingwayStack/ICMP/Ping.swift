@@ -6,17 +6,16 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// Each echo identifier of the guest is one mapping, for all hosts that the guest pings with it (RFC 5508). The owner
+/// Each echo identifier of the guest is one mapping, for all hosts that the guest pings with it (RFC 5508). The shard
 /// gives the mapping a ping socket, or a share of a raw socket. Replies pass to the guest from hosts that it has
-/// pinged. A mapping ends after a time without requests, or when its place is needed; the one idle for longest is
-/// evicted.
+/// pinged. A mapping ends after a time without requests. If the table is full, the mapping idle for longest is evicted.
 struct Ping: ~Copyable {
     private var pings: Slab<PingMapping>
     private var byAge: SlotList
     private var echo: ICMPEcho
     /// The idle timeout of a mapping, nanoseconds; only requests reset it.
     private let timeout: UInt64
-    /// In the table of peers, owner numbers of pings follow those of UDP mappings.
+    /// The number of the first ping as an owner in the `PeerTable`; the UDP mappings have the numbers below it.
     private let firstPeerOwner: UInt32
 
     init(_ configuration: StackConfiguration, capacities: StackCapacities) throws(MemoryFailure) {
@@ -139,7 +138,7 @@ struct Ping: ~Copyable {
         }
     }
 
-    /// Ends a mapping; the owner closes its socket.
+    /// Ends a mapping; the shard closes the mapping's socket.
     mutating func remove(slot: UInt32, _ core: inout StackCore) {
         guard let ping = pings.pointer(inSlot: slot) else { return }
         core.effects.append(Effect(.closeEcho, pings.handle(ofSlot: slot)))
@@ -175,7 +174,7 @@ struct Ping: ~Copyable {
 
     // MARK: From the host
 
-    /// The owner has no socket for pings: sends "administratively prohibited" to the guest. Takes ownership of the
+    /// The shard has no socket for pings: sends "administratively prohibited" to the guest. Takes ownership of the
     /// lease.
     mutating func refused(
         _ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int, _ core: inout StackCore
@@ -185,8 +184,8 @@ struct Ping: ~Copyable {
         core.release(lease)
     }
 
-    /// An echo reply: the whole ICMP message, `offset` into the buffer behind at least `Stack.headroom` bytes. Takes
-    /// ownership of the lease.
+    /// Passes an echo reply to the guest. The whole ICMP message starts at `offset`, with at least `Stack.headroom`
+    /// bytes before it. Takes ownership of the lease.
     mutating func received(
         _ handle: Handle, from host: IPAddress, _ lease: Lease, offset: Int, length: Int, hopLimit: UInt8,
         _ sender: inout DatagramSender, _ core: inout StackCore

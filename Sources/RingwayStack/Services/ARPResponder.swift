@@ -4,9 +4,9 @@ internal import RingwayWire
 /// Answers ARP requests for the IPv4 network (RFC 826), and sends ARP requests for guests' addresses.
 ///
 /// For a guest that is alone on its network, every address but its own is at the gateway's ethernet address (proxy ARP,
-/// RFC 1027). Neighbours answer for themselves. Two kinds of requests get no reply: announcements, in which a guest
-/// asks for its own address (RFC 5227 §3), and probes from `0.0.0.0` (§2.1.1), which are answered for the gateway's and
-/// the host's addresses only.
+/// RFC 1027). Where a network has several guests, each answers for itself. Requests for the gateway's and the host's
+/// addresses are always answered. Of the requests for other addresses, two kinds get no reply: announcements, in which
+/// a guest asks for its own address (RFC 5227 §3), and probes, which are sent from `0.0.0.0` (§2.1.1).
 public struct ARPResponder: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int { EthernetHeader.length + ARPPacket.length }
@@ -16,7 +16,8 @@ public struct ARPResponder: Sendable {
     /// Requests not answered.
     public private(set) var drops = ServiceDropCounts()
 
-    /// Separate from the counters, because a non-mutating method gets a copy of the value on which it is called.
+    /// The addresses are in a struct of their own: a non-mutating method gets a copy of the value on which it is
+    /// called, here without the counters.
     private let addresses: ARPAddresses
 
     /// A responder for one network.

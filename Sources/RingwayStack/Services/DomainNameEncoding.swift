@@ -1,7 +1,8 @@
 /// Domain names as sequences of length-prefixed labels, uncompressed (RFC 1035 §3.1).
 ///
 /// This is the format of the DHCP search option (RFC 3397; compression is optional for the sender) and of router
-/// advertisements (RFC 8106 §5.2; compression is forbidden). Encoded once, when a service is created.
+/// advertisements (RFC 8106 §5.2; compression is forbidden). Names are encoded when a service is created or its search
+/// domains change, not for each message.
 enum DomainNameEncoding {
     /// The encoding of one name, or `nil` if the name is invalid: labels of 1 to 63 bytes, 255 bytes in all, ASCII
     /// letters, digits, hyphens and underscores. One trailing dot is accepted.

@@ -21,7 +21,7 @@ extension FrameSummary {
     }
 
     /// Whether an ICMP message belongs to a flow rather than to neighbour discovery: ICMPv6 errors have types below 128
-    /// (RFC 4443 §2.1).
+    /// (RFC 4443 §2.1), and echo requests have type 128.
     func isEchoOrError(in frame: UnsafeRawBufferPointer) -> Bool {
         !isIPv6 || frame[Int(transportOffset)] <= ICMPv6Header.echoRequest
     }

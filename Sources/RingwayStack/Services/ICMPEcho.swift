@@ -17,7 +17,7 @@ public struct ICMPEcho: Sendable {
     private let gatewayLinkLocal: IPAddress
     private let mtu: Int
 
-    /// The gateway of one network.
+    /// A responder for the gateway of one network.
     public init(plan: NetworkPlan) {
         gatewayMAC = plan.gatewayMAC
         gatewayIPv4 = IPAddress(plan.gatewayIPv4)
@@ -31,7 +31,7 @@ public struct ICMPEcho: Sendable {
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmp` or `.icmpv6`.
-    ///   - reply: the buffer for the reply; the frame's own length suffices.
+    ///   - target: the buffer for the reply; the frame's own length suffices.
     /// - Returns: bytes of the reply; zero for none, or if it would exceed the MTU. A request above the MTU was
     ///   reassembled; its reply is made with `answer(to:_:into:)` and a `Fragmenter`.
     public mutating func respond(
@@ -50,7 +50,7 @@ public struct ICMPEcho: Sendable {
     ///
     /// - Parameters:
     ///   - request: the ICMP message, of any length up to that of a datagram.
-    ///   - summary: the source of addresses and family.
+    ///   - summary: the addresses and the family of the request.
     ///   - message: the buffer for the reply, as long as the request.
     /// - Returns: bytes of the reply, zero for none.
     public mutating func answer(
@@ -80,7 +80,7 @@ public struct ICMPEcho: Sendable {
             trafficClass: summary.trafficClass & ~3)
     }
 
-    /// Whether the address is one of the gateway's, whose echo requests are answered here.
+    /// Whether the address is one of the gateway's. Echo requests to these are answered here.
     public func isOurs(_ destination: IPAddress) -> Bool {
         destination == gatewayIPv4 || destination == gatewayIPv6 || destination == gatewayLinkLocal
     }

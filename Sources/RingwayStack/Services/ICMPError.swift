@@ -5,8 +5,8 @@ public import RingwayWire
 ///
 /// The source of an error is the node that detected it: the gateway, or the router whose address the host's kernel
 /// learned, so that a traceroute in the guest shows the same path as one on the host. The error quotes the packet up to
-/// a length of 576 bytes (RFC 1812 §4.3.2.3) or 1,280 (RFC 4443 §2.4 (c)). A partial checksum, left to offload, is
-/// quoted as it is.
+/// a length of 576 bytes (RFC 1812 §4.3.2.3) or 1,280 (RFC 4443 §2.4 (c)). If the guest has left the packet's checksum
+/// to an offload, the incomplete checksum is quoted as it is.
 public struct ICMPError: Sendable {
     /// The cause of an error, independent of the family.
     public enum Reason: Equatable, Sendable {
@@ -26,8 +26,8 @@ public struct ICMPError: Sendable {
         case hopLimitExceeded
         /// Fragments were missing at the reassembly timeout.
         case reassemblyTimeExceeded
-        /// As reported to the host in the packet's own family. `parameter` is the second word of the message: an MTU, a
-        /// pointer, or zero.
+        /// An error as it was reported to the host, with the type and code of the packet's own family. `parameter` is
+        /// the second half of the ICMP header, four bytes: an MTU, a pointer, or zero.
         case reported(type: UInt8, code: UInt8, parameter: UInt32)
     }
 
@@ -149,7 +149,7 @@ public struct ICMPError: Sendable {
         address.isMulticast || address.isIPv4 && (address.ipv4.isBroadcast || address.ipv4 == broadcastIPv4)
     }
 
-    /// Unreachable, source quench, redirect, time exceeded, parameter problem.
+    /// Whether the type is that of an error: unreachable, source quench, redirect, time exceeded, parameter problem.
     private static func isErrorIPv4(_ type: UInt8) -> Bool {
         switch type {
         case 3, 4, 5, 11, 12: true

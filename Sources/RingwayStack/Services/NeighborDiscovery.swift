@@ -4,9 +4,9 @@ public import RingwayWire
 /// Answers neighbour solicitations for the gateway's and the host's IPv6 addresses (RFC 4861 §7), and sends
 /// solicitations for guests' addresses.
 ///
-/// Unlike ARP it answers for no other address: IPv6 guests choose addresses themselves and probe them first (duplicate
-/// address detection, RFC 4862 §5.4), and a reply would make an address unusable. A probe of the gateway's or host's
-/// address is answered to all nodes (RFC 4861 §7.2.4).
+/// Unlike ARP requests, solicitations of other addresses are never answered: IPv6 guests choose addresses themselves
+/// and probe them first (duplicate address detection, RFC 4862 §5.4), and a reply would make an address unusable. A
+/// probe of the gateway's or host's address is answered to all nodes (RFC 4861 §7.2.4).
 public struct NeighborDiscovery: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int {
@@ -65,8 +65,8 @@ public struct NeighborDiscovery: Sendable {
         return Self.frameLength
     }
 
-    /// The checks of RFC 4861 §7.1.1 that the header's own ones leave out: a probe must go to the solicited-node group
-    /// and must have no source link-layer address option.
+    /// The checks of RFC 4861 §7.1.1 that `NeighborSolicitation` does not make: a probe must go to the solicited-node
+    /// group and must have no source link-layer address option.
     private func isWellFormed(_ question: NeighborSolicitation, _ summary: FrameSummary) -> Bool {
         guard summary.source.isUnspecified else { return true }
         return summary.destination.ipv6 == question.target.solicitedNodeMulticast
@@ -79,7 +79,8 @@ public struct NeighborDiscovery: Sendable {
     ///
     /// - Parameters:
     ///   - address: a guest's address.
-    ///   - mac: the destination; the solicited-node group, or unicast to confirm a known entry (RFC 4861 §7.3.3).
+    ///   - mac: the destination, to confirm a known entry by unicast (RFC 4861 §7.3.3); `nil` for the solicited-node
+    ///     group.
     ///   - frame: the buffer for the solicitation, `frameLength` bytes.
     /// - Returns: bytes of the solicitation, zero if it does not fit.
     public func solicitation(

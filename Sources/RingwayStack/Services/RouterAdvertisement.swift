@@ -86,8 +86,8 @@ public struct RouterAdvertisement: ~Copyable {
             .write(to: base, capacity: message.count)
         options.appendLinkLayerAddress(NDPOptions.sourceLinkLayerAddress, plan.gatewayMAC)
         options.appendMTU(UInt32(plan.mtu))
-        // A random prefix of one run must not outlive it by RFC 4861's default of 30 days. The lifetimes are the 90 and
-        // 45 minutes that RFC 9096 §3.4 gives renumbered home networks.
+        // A random prefix ends with this run of the process, so hosts must not keep it for RFC 4861's default of 30
+        // days. The lifetimes are the 90 and 45 minutes that RFC 9096 §3.4 gives renumbered home networks.
         options.appendPrefix(
             plan.ipv6Prefix, validLifetime: max(5_400, lifetime), preferredLifetime: max(2_700, lifetime))
         let servers = configuration.nameServers.isEmpty ? [plan.gatewayIPv6] : configuration.nameServers
@@ -98,8 +98,8 @@ public struct RouterAdvertisement: ~Copyable {
         return options.length
     }
 
-    /// Changes the search domains: the next advertisement goes to all nodes at once and carries the former domains with
-    /// a lifetime of zero (RFC 8106 §5.3.1).
+    /// Changes the search domains. The next advertisement goes to all nodes at once. From then on, advertisements carry
+    /// the domains that the change removed with a lifetime of zero (RFC 8106 §5.3.1).
     public mutating func setSearchDomains(_ domains: [String], now: UInt64) {
         guard domains != plan.searchDomains else { return }
         let withdrawn = plan.searchDomains.filter { !domains.contains($0) }
@@ -163,7 +163,8 @@ public struct RouterAdvertisement: ~Copyable {
         return length > 0 ? length : drop(.replyDoesNotFit)
     }
 
-    /// RFC 4861 §6.2.4: uniformly between a third of the longest interval and the whole, at most 16 seconds at first.
+    /// Sets the next deadline: a random time between a third of the longest interval and the whole, but at first at
+    /// most 16 seconds (RFC 4861 §6.2.4).
     private mutating func schedule(after now: UInt64) {
         let shortest = longestInterval / 3
         var interval = shortest + nextRandom() % (longestInterval - shortest + 1)

@@ -20,9 +20,9 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     /// A router solicitation beyond the rate limit.
     case solicitationRateLimited
 
-    /// Not a request of a DHCP client on ethernet, or its lengths contradict each other.
+    /// The message is not a request of a DHCP client on ethernet, or its lengths contradict each other.
     case dhcpMalformed
-    /// Came through a relay agent; guests sit on our own link, so no relay is legitimate.
+    /// The message came through a DHCP relay agent. All guests are on the stack's own link, so none is legitimate.
     case dhcpRelayed
     /// The client chose another server.
     case dhcpOtherServer
@@ -35,7 +35,7 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
 
     /// An echo request to an address that is not the gateway's.
     case echoNotOurs
-    /// Not an echo request, or a truncated one.
+    /// The message is not an echo request, or is truncated.
     case echoMalformed
 
     /// RFC 1122 §3.2.2 and RFC 4443 §2.4 (e) forbid an error about this packet.
@@ -43,7 +43,7 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     /// The error would exceed the rate limit (RFC 4443 §2.4 (f)).
     case errorRateLimited
 
-    /// A fragment without payload, or with a length that is not a multiple of eight.
+    /// A fragment without payload, or one before the last whose length is not a multiple of eight.
     case fragmentMalformed
     /// A fragment that would make its datagram longer than a length field can express.
     case fragmentTooLong
@@ -51,7 +51,7 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     case fragmentOverlap
     /// Fragments were missing at the reassembly timeout.
     case fragmentTimedOut
-    /// Evicted by a newer datagram.
+    /// An incomplete datagram that was evicted for a newer one.
     case fragmentEvicted
     /// A reassembled datagram whose transport checksum is wrong.
     case fragmentBadChecksum

@@ -36,7 +36,7 @@ struct Services: ~Copyable {
         guard let reply = core.prepareReply(limit: 64) else { return }
         let guest = assignedIPv4
         let hasNeighbors = core.configuration.hasNeighbors
-        // The closure captures only these, because capturing the plan would copy it.
+        // The closure captures single addresses, because capturing the plan would copy it.
         let (gateway, host) = (core.plan.gatewayIPv4, core.plan.hostIPv4)
         let written = arp.respond(to: bytes, into: reply.room) { address in
             address == guest || hasNeighbors && address != gateway && address != host
@@ -44,7 +44,7 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .arpAnswers)
     }
 
-    /// Returns whether the deadline of the next router advertisement may have changed.
+    /// Returns true for a router solicitation, after which the caller sets the timer of the services again.
     mutating func receiveNeighborDiscovery(
         _ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ core: inout StackCore
     ) -> Bool {

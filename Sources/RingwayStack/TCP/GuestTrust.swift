@@ -1,10 +1,12 @@
-/// How likely the guest has an address, for clients that could be connected elsewhere.
+/// How likely it is that the guest has a certain address. A client of a published port is connected to that address,
+/// and to another address of the guest if that one does not answer.
 public enum GuestTrust: UInt8, Sendable, BitwiseCopyable {
-    /// The guest has recently proved to have the address, or there is no alternative.
+    /// There is no reason to doubt that the guest has the address, or no alternative: the connection is not abandoned
+    /// early.
     case certain
-    /// The guest has proved it before: the connection is abandoned at the second timeout.
+    /// The guest has proved before that it has the address: the connection is abandoned at the second timeout.
     case likely
-    /// The guest has never proved it: the connection is abandoned at the first timeout.
+    /// The guest has never proved that it has the address: the connection is abandoned at the first timeout.
     case doubtful
 
     /// Whether the connection is abandoned at a timeout after this many retransmissions.

@@ -5,7 +5,7 @@ internal import RingwayStorage
 /// Those opened by the guest and those opened by clients of published ports have separate limits, so that neither can
 /// exclude the other.
 struct HalfOpenConnections {
-    /// One of the two directions.
+    /// The half-open connections that were opened by one side: the guest, or clients of published ports.
     struct Direction {
         private var byAge: SlotList
         private(set) var count = 0
@@ -15,7 +15,7 @@ struct HalfOpenConnections {
                 of: connections.base, offset: MemoryLayout<TCPConnection>.offset(of: \.halfOpenLinks))
         }
 
-        /// The slot of the oldest one, or `SlotList.none`.
+        /// The slot of the oldest connection, or `SlotList.none`.
         var oldest: UInt32 { byAge.first }
 
         fileprivate mutating func append(_ slot: UInt32) {

@@ -18,7 +18,8 @@ extension TCP {
         let isSameWindow = window == flow.pointee.send.window
         if advance >= 0, flow.pointee.send.updateWindow(header, window) { flow.pointee.deadlines.stopProbing() }
         var isNewlyHeld = false
-        // Segments without a SACK option are the common case.
+        // In the common case a segment has no SACK option. This is tested first, by the length of the options, because
+        // parsing them costs more.
         if flow.pointee.marks.contains(.sack), header.options.count > Int(flow.pointee.optionLength), advance >= 0 {
             isNewlyHeld = readBlocks(flow, header)
         }
@@ -110,7 +111,8 @@ extension TCP {
     /// The most frames retransmitted per event.
     private static var resentAtOnce: Int { 16 }
 
-    /// Retransmits lost data as the congestion window allows; at least one segment if nothing is in flight.
+    /// Retransmits lost data as the congestion window allows. If the oldest byte in flight is lost, its segment is
+    /// retransmitted even without room in that window.
     @inline(never)
     private mutating func retransmitLost(_ flow: TCPFlow, _ core: inout StackCore) {
         for _ in 0..<Self.resentAtOnce {
@@ -124,7 +126,8 @@ extension TCP {
         }
     }
 
-    /// Retransmits one frame, bounded by the loss and by the buffer in which it begins. Returns its extent.
+    /// Retransmits one frame, bounded by the loss and by the buffer in which it begins. Returns the bytes of sequence
+    /// space that the frame covers. If there is no buffer for its headers, it counts as sent and lost again.
     private mutating func resend(_ flow: TCPFlow, _ loss: LossRecovery.Loss, _ core: inout StackCore) -> Int {
         var lease = flow.pointee.send.unacknowledged.head
         while !lease.isNone {

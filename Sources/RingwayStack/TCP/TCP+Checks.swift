@@ -20,10 +20,11 @@ extension TCP {
             return receiveAcknowledgement(flow, header, payloadLength: 1, &core)
         }
         // An empty segment may itself be a reply to the stack. Two ends that are out of sync, as after a snapshot
-        // restore, must not answer each other forever.
+        // restore, must not answer each other forever, so the replies to empty segments are limited.
         let isEmpty = header.payload.isEmpty && !header.flags.contains(.fin)
         if !isEmpty || mayChallenge(flow, &core) { oweAcknowledgement(flow) }
-        // A segment left of the window may still carry an acknowledgement: both sides may have probed at once.
+        // A segment left of the window may still carry an acknowledgement, as when both sides have probed at once. The
+        // payload length keeps the segment from counting as a duplicate acknowledgement.
         if header.flags.contains(.ack) && flow.pointee.state != .synReceived {
             receiveAcknowledgement(flow, header, payloadLength: 1, &core)
         }
@@ -52,18 +53,21 @@ extension TCP {
         return mayBeTimely(flow, header, &core)
     }
 
-    /// RFC 7323 §5.3 R1: an old segment, or one of a guest that restarted, is dropped and answered.
+    /// The segment's timestamp is older than the one recorded. The segment is accepted if the recorded timestamp is
+    /// outdated. Otherwise it is dropped and answered (RFC 7323 §5.3 R1): it is an old duplicate, or the guest has
+    /// restarted.
     @inline(never)
     private mutating func mayBeTimely(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         if flow.pointee.timestamps.areOutdated(now: core.now) { return true }
         core.counters.add(.tcpOldTimestamps)
-        // Two ends must not answer each other's replies forever.
+        // Replies to segments without data are limited, because two ends must not answer each other's replies forever.
         let brings = !header.flags.contains(.syn) && (!header.payload.isEmpty || header.flags.contains(.fin))
         if brings || mayChallenge(flow, &core) { oweAcknowledgement(flow) }
         return false
     }
 
-    /// RFC 5961 §3.2: only the exact next sequence number resets; any other inside the window gets a challenge ACK.
+    /// RFC 5961 §3.2: RST ends the connection only if it has exactly the next sequence number. RST with another number
+    /// inside the window gets a challenge ACK.
     @inline(never)
     mutating func receiveReset(_ flow: TCPFlow, _ sequence: SequenceNumber, _ core: inout StackCore) {
         guard sequence == flow.pointee.receive.nxt else { return challenge(flow, &core) }
@@ -76,14 +80,15 @@ extension TCP {
         abort(flow, towardGuest: false, towardHost: true, &core)
     }
 
-    /// RFC 5961 §7.
+    /// Sends a challenge ACK, unless the minimum interval since the last one has not passed (RFC 5961 §7).
     @inline(never)
     mutating func challenge(_ flow: TCPFlow, _ core: inout StackCore) {
         guard mayChallenge(flow, &core) else { return }
         sendBare(flow, sequence: flow.pointee.send.nxt, flags: .ack, &core)
     }
 
-    /// Whether the connection may send one more unrequested reply now; if so, it is counted.
+    /// Whether the connection may now send a challenge ACK (RFC 5961 §7), or another reply to which the same minimum
+    /// interval applies. If so, the reply is counted.
     @inline(never)
     mutating func mayChallenge(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         guard flow.pointee.deadlines.takeChallenge(now: core.now) else { return false }

@@ -87,7 +87,8 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// The guest's side is finished and it may reuse the tuple; the host still gets the guest's data.
+    /// The guest is finished with the connection and may reuse its tuple; the host still gets the data that the guest
+    /// sent.
     @inline(never)
     mutating func forgetGuest(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.pointee.marks.contains(.socket) else {

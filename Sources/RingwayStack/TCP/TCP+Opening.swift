@@ -63,9 +63,9 @@ extension TCP {
     /// - Parameters:
     ///   - client: the peer of the accepted socket.
     ///   - guest: the guest's address and port.
-    ///   - trust: whether the guest is known to have that address. If it does not answer, the effect `guestSilent`
-    ///     returns the client's socket.
-    ///   - trafficClass: that of the client's segments.
+    ///   - trust: how likely it is that the guest has that address. If the address does not answer and `trust` is not
+    ///     `certain`, the effect `guestSilent` returns the client's socket.
+    ///   - trafficClass: the traffic class of the client's segments.
     /// - Returns: the connection, or `nil` if it cannot be opened; the caller then resets the socket.
     mutating func openFromHost(
         client: TransportAddress, guest: TransportAddress, trust: GuestTrust, trafficClass: UInt8,
@@ -103,17 +103,20 @@ extension TCP {
         flow.pointee.marks.insert(.clientGone)
     }
 
-    /// The number of other ports to try if a client's own port is in use under the same address.
+    /// The number of other ports to try if another client with the same address, as the guest sees it, has the same
+    /// port.
     private static var otherPorts: Int { 64 }
 
-    /// The tuple of a client's connection, with any old connection in TIME-WAIT removed; `nil` if all are in use.
+    /// The tuple of a client's connection; an old connection in TIME-WAIT that has this tuple is removed. `nil` if
+    /// every tuple that was tried is in use or belongs to another shard.
     private mutating func keyForClient(
         _ client: TransportAddress, _ guest: TransportAddress, _ core: inout StackCore
     ) -> FlowKey? {
         let shown = core.plan.shownToGuest(client.address, by: guest.address)
         let own = FlowKey(client: shown, client.port, of: guest)
         if takesOver(own, &core) { return own }
-        // Several clients may appear as the host, each with its own choice of port.
+        // Several clients may appear to the guest under the host's address, and their own ports may coincide. Only such
+        // a client gets another port.
         guard shown != client.address else { return nil }
         var port = client.port
         for _ in 0..<Self.otherPorts {
@@ -124,7 +127,7 @@ extension TCP {
         return nil
     }
 
-    /// Whether no connection has the tuple; one in TIME-WAIT is removed.
+    /// Whether the tuple is free. If a connection in TIME-WAIT has it, that connection is removed first.
     private mutating func takesOver(_ key: FlowKey, _ core: inout StackCore) -> Bool {
         guard let old = core.table.find(key) else { return true }
         guard old.kind == .tcp, let stale = connections.pointer(inSlot: old.slot), stale.pointee.state == .timeWait
@@ -183,7 +186,7 @@ extension TCP {
     /// Derives a second key from the one for sequence numbers.
     private static var timestampSalt: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
-    /// Sets the options of the guest's SYN or SYN-ACK, replacing those of an earlier one.
+    /// Applies the options of the guest's SYN or SYN-ACK, in place of those of an earlier SYN.
     mutating func acceptOptions(
         _ flow: TCPFlow, _ options: TCPOptions, of header: TCPHeader, _ core: inout StackCore
     ) {
@@ -192,8 +195,8 @@ extension TCP {
         flow.pointee.marks.remove(.sack)
         flow.pointee.send.scale = 0
         flow.pointee.receive.scale = 0
-        // RFC 9293 §3.7.1: 536 (IPv4) or 1220 (IPv6) if the option is absent. The minimum keeps a hostile guest from
-        // requesting one-byte segments.
+        // RFC 9293 §3.7.1: without the option the MSS is 536 (IPv4) or 1220 (IPv6). The minimum keeps a hostile guest
+        // from requesting one-byte segments.
         let offered = options.maximumSegmentSize.map(Int.init) ?? (ipv4 ? 536 : 1_220)
         var size = UInt16(clamping: max(88, min(offered, own)))
         flow.pointee.optionLength = 0
@@ -212,7 +215,7 @@ extension TCP {
 
     // MARK: The host's answer to connectStream and connectService
 
-    /// The owner has opened a socket for the connection. `socket` identifies it in later effects.
+    /// The stack's owner has opened a socket for the connection. `socket` identifies it in later effects.
     mutating func streamOpened(_ handle: Handle, socket: UInt32) {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.socket = socket
@@ -230,7 +233,7 @@ extension TCP {
     }
 
     /// A router or the host has reported why the connect failed: the guest gets the same error from the same address.
-    /// The owner has closed the socket.
+    /// The stack's owner has closed the socket.
     mutating func streamConnectReported(
         _ handle: Handle, _ reason: ICMPError.Reason, from router: IPAddress?, _ core: inout StackCore
     ) {
@@ -242,7 +245,8 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// The connect failed: the guest gets the same error. The owner has closed the socket.
+    /// The connect failed: the guest gets RST or an ICMP error, or no reply if the connect timed out or no descriptor
+    /// was free. The stack's owner has closed the socket.
     mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
         flow.pointee.marks.remove(.socket)
@@ -262,7 +266,7 @@ extension TCP {
             // No reply, as from a congested network; the guest repeats its SYN.
             core.counters.add(.descriptorsExhausted)
         case .beyondShare:
-            // Repeated SYNs would fail as well while the guest's other flows last.
+            // RST rather than silence: repeated SYNs would fail as well while the guest's other flows last.
             core.counters.add(.descriptorsExhausted)
             sendReset(flow, &core)
         }

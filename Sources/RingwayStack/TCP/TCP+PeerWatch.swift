@@ -3,7 +3,7 @@ internal import RingwayWire
 
 /// The watch over the far end of a connection. See `PeerWatch` for its purpose.
 extension TCP {
-    /// Data was handed to the socket, and must reach the far end.
+    /// Data is passed to the host socket: queries find out whether it reaches the far end.
     @inline(never)
     mutating func startPeerQueries(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.isWatchable else { return }
@@ -11,8 +11,8 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// The guest has pushed data: its last byte is acknowledged when the far end is known to be alive. True if this
-    /// defers the whole acknowledgement, as for a small first segment.
+    /// The guest has pushed data, whose last byte is acknowledged only when the far end is known to be alive. True if
+    /// no acknowledgement should be sent at all for now, as for a small first segment.
     @inline(__always)
     mutating func withhold(_ flow: TCPFlow, length: Int, _ core: inout StackCore) -> Bool {
         if flow.pointee.watch.trusts(now: core.now) && !flow.pointee.marks.contains(.silent) {
@@ -39,12 +39,14 @@ extension TCP {
         return true
     }
 
-    /// Handles a keepalive probe of the guest. False if it must be answered like any old segment.
+    /// Handles a keepalive probe of the guest. False if the segment is no keepalive probe, or must be answered at once,
+    /// like any old segment.
     mutating func receiveProbe(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         let isProbe =
             header.sequence == flow.pointee.receive.nxt.advanced(by: -1) && header.payload.count <= 1
             && header.flags.contains(.ack) && header.flags.isDisjoint(with: [.syn, .fin, .rst])
-        // The segment may be a window probe instead.
+        // With a closed window the segment may be a window probe, which is answered at once. While a byte is withheld,
+        // the segment may be a retransmission of that byte.
         guard isProbe, flow.isWatchable, flow.pointee.receive.offered != 0, flow.pointee.receive.unsent.isEmpty,
             flow.pointee.receive.outOfOrder.isEmpty, !flow.pointee.marks.contains(.withholds)
         else { return false }
@@ -54,7 +56,7 @@ extension TCP {
         flow.pointee.marks.insert(.probed)
         flow.pointee.watch.await(now: core.now)
         armTimer(flow, &core)
-        // The owner is also asked to probe the far end.
+        // The stack's owner is also asked to have the host's kernel probe the far end.
         var effect = streamEffect(.inspectStream, flow)
         effect.options = .solicits
         core.effects.append(effect)
@@ -64,7 +66,8 @@ extension TCP {
     /// A query of the far end is due.
     mutating func inspect(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.watch.stopQueries()
-        // The guest has not answered its client, which may close in the meantime.
+        // In SYN-SENT the far end is a client of a published port, which may close the connection before the guest
+        // answers. The stack's owner is asked to watch the socket for that.
         if flow.pointee.state == .synSent {
             flow.pointee.marks.insert(.watched)
             var effect = streamEffect(.watchStream, flow)

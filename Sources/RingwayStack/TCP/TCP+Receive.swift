@@ -74,7 +74,7 @@ extension TCP {
         flow.pointee.send.takeFirstWindow(header)
     }
 
-    /// RFC 9293 §3.10.7.3.
+    /// A segment arrives in SYN-SENT (RFC 9293 §3.10.7.3).
     @inline(never)
     private mutating func receiveInSynSent(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         let flags = header.flags
@@ -119,7 +119,7 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// RFC 9293 §3.10.7.4. True if the lease was kept.
+    /// A segment arrives in SYN-RECEIVED or a later state (RFC 9293 §3.10.7.4). True if the lease was kept.
     @inline(__always)
     private mutating func receiveSynchronised(
         _ flow: TCPFlow, _ header: TCPHeader, _ summary: FrameSummary, _ lease: Lease, _ core: inout StackCore
@@ -214,7 +214,7 @@ extension TCP {
 
     // MARK: Payload
 
-    /// Queues payload for the host, or holds it out of order. True if the lease was kept.
+    /// Queues payload for the host. Holds payload that is out of order. True if the lease was kept.
     @inline(__always)
     private mutating func receivePayload(
         _ flow: TCPFlow, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int, isPushed: Bool,
@@ -284,7 +284,7 @@ extension TCP {
         core.counters.add(.tcpOutOfOrder)
         let length = Int(core.space.state(of: lease).pointee.length)
         let isSmall = length <= TCPBounds.copybreak
-        // Counted by buffer size, so that small segments cannot pin the pool.
+        // The limit counts whole buffers instead of their payload, so that small segments cannot pin the pool.
         let weight = isSmall ? BufferSpace.smallSize : BufferSpace.largeSize
         let held = Int(flow.pointee.receive.outOfOrder.bytes)
         guard held &+ weight <= core.configuration.limits.outOfOrderBytesPerFlow, isSmall || !core.isPressed else {

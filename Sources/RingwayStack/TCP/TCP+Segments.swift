@@ -15,12 +15,13 @@ extension TCP {
         var window: UInt16
     }
 
-    /// Bytes of all headers before a payload, without options: `optionLength` of the connection, and those of the
-    /// segment.
+    /// Bytes of all headers before a payload, without TCP options. The caller adds the `optionLength` of the
+    /// connection, and the length of options that only this segment has.
     private static func headersLength(isIPv4: Bool) -> Int { PacketHeaders.frameLength(isIPv4: isIPv4) + headerLength }
 
-    /// Writes all headers so that they end exactly where the payload starts, including the options of every segment.
-    /// The last `optionLength` bytes are left for other options.
+    /// Writes all headers, so that they end exactly where the payload starts. The timestamp option is included if it is
+    /// agreed. The last `optionLength` bytes are left free for options that only this segment has, which the caller
+    /// writes.
     ///
     /// - Returns: bytes written before `payload`.
     @inline(__always)
@@ -94,7 +95,8 @@ extension TCP {
         if flags.contains(.ack) { acknowledged(flow) }
     }
 
-    /// Sends SYN or SYN-ACK, with the options of RFC 9293 §3.7.1, RFC 7323 §2.2 and RFC 2018 §2 after the timestamps.
+    /// Sends SYN or SYN-ACK. After the timestamps follow the MSS (RFC 9293 §3.7.1), SACK-permitted (RFC 2018 §2) and
+    /// the window scale (RFC 7323 §2.2).
     mutating func sendSYN(_ flow: TCPFlow, _ core: inout StackCore) {
         let answering = flow.pointee.state == .synReceived
         let segmentSize = Self.ownSegmentSize(isIPv4: flow.pointee.key.remote.isIPv4, core.plan.mtu)
@@ -155,7 +157,8 @@ extension TCP {
     @inline(never)
     mutating func refuseSegment(_ summary: FrameSummary, _ header: TCPHeader, _ core: inout StackCore) {
         if header.flags.contains(.rst) { return }
-        // A segment to a multicast address gets no reply, whose source would be that address (RFC 1122 §4.2.3.10).
+        // A segment to a multicast address gets no reply, because the reply's source would be that address (RFC 1122
+        // §4.2.3.10).
         if case .unroutable = core.destination(of: summary.destination) {
             return core.counters.add(.droppedForeignDestination)
         }
@@ -211,8 +214,8 @@ extension TCP {
         if !flow.pointee.deadlines.isRetransmitting { startRetransmissionTimer(flow, &core) }
     }
 
-    /// Sends part of `lease`: new headers in a small buffer, the payload from its place. False if there is no buffer
-    /// for the headers.
+    /// Sends part of `lease`: new headers go in a small buffer, while the payload is sent from `lease` without a copy.
+    /// False if there is no buffer for the headers.
     mutating func sendPiece(
         _ flow: TCPFlow, _ lease: Lease, from sequence: SequenceNumber, length: Int, _ core: inout StackCore
     ) -> Bool {

@@ -55,7 +55,7 @@ extension TCP {
         flow.pointee.watch.segmentReceived(now: core.now)
         if !flow.pointee.marks.isDisjoint(with: .awaitsPeer) {
             peerResponded(flow)
-            // Data sent before has been answered; the next query is for the new data.
+            // The far end has answered what the guest sent before, so the interval until the next query starts anew.
             flow.pointee.watch.beginQueries(now: core.now)
         }
         var lease = lease
@@ -115,7 +115,8 @@ extension TCP {
         return effect
     }
 
-    /// The DSCP of the guest's segments has changed. ECN is not passed on, because it is per link.
+    /// The DSCP of the guest's segments has changed. The ECN bits are not passed on: they concern only the TCP
+    /// connection between guest and stack.
     @inline(never)
     mutating func classify(_ flow: TCPFlow, _ trafficClass: UInt8, _ core: inout StackCore) {
         flow.pointee.classFromGuest = trafficClass & 0xFC
@@ -155,7 +156,8 @@ extension TCP {
         guard allowed > flight else { return }
         let usable = allowed &- flight
         let segment = UInt32(flow.pointee.send.segmentSize)
-        // RFC 9293 §3.8.6.2.1: no silly segments while others are in flight.
+        // While data is in flight, a receive waits for room for a segment, or for half of the largest window that the
+        // guest has advertised (silly window avoidance, RFC 9293 §3.8.6.2.1).
         if usable < segment && flight > 0 && usable < flow.pointee.send.windowMaximum / 2 { return }
         // When large buffers are short, at most as much as fits a small one.
         let most = core.isPressed ? UInt32(TCPBounds.copybreak) : flow.pointee.send.superFramePayload
@@ -170,7 +172,8 @@ extension TCP {
     private mutating func sendHeldBack(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         while flow.pointee.send.heldBack > 0 {
             guard let bytes = flow.pointee.send.sendableHeldBack(), sendNext(flow, bytes: bytes, &core) else {
-                // With nothing in flight, no acknowledgement will open the window.
+                // With nothing in flight, no acknowledgement will come that could open the window, so the window is
+                // probed.
                 if flow.pointee.send.flight == 0 { startProbing(flow, &core) }
                 watch(flow, &core)
                 return false

@@ -2,8 +2,8 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One wheel entry per connection serves all its timers. A deadline that moves later leaves the entry in place and is
-/// checked when the entry expires, so an acknowledgement costs no wheel operation.
+/// One entry in the timer wheel per connection serves all its timers. A deadline that moves later leaves the entry in
+/// place and is checked when the entry expires, so an acknowledgement costs no operation of the timer wheel.
 extension TCP {
     mutating func startRetransmissionTimer(_ flow: TCPFlow, _ core: inout StackCore) {
         let timeout = flow.pointee.roundTrip.timeout(after: flow.pointee.deadlines.retransmissions)
@@ -11,7 +11,7 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// Makes sure that the wheel's entry is no later than the connection's earliest deadline.
+    /// Makes sure that the connection's entry in the timer wheel is no later than the connection's earliest deadline.
     @inline(__always)
     mutating func armTimer(_ flow: TCPFlow, _ core: inout StackCore) {
         let deadline = flow.pointee.deadlines.earliest(
@@ -20,7 +20,7 @@ extension TCP {
         core.timers.schedule(.connection(connections.slot(of: flow)), at: deadline)
     }
 
-    /// The wheel's entry of the connection in a slot has expired.
+    /// The timer wheel's entry of the connection in a slot has expired.
     mutating func runTimer(slot: UInt32, _ core: inout StackCore) {
         guard let flow = connections.pointer(inSlot: slot) else { return }
         flow.pointee.deadlines.woke()
@@ -49,7 +49,7 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// RFC 6298 §5.4 to 5.7. False if the connection was aborted.
+    /// The retransmission timer expired (RFC 6298 §5.4 to 5.7). False if the connection has ended.
     private mutating func retransmissionTimedOut(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         let isOfClient = flow.pointee.state == .synSent
         let isHandshake = isOfClient || flow.pointee.state == .synReceived
@@ -59,8 +59,8 @@ extension TCP {
             return false
         }
         let limit = retransmissionLimit(flow)
-        // A guest that answers with a closed window is slow, not dead (RFC 9293 §3.8.6.1). A guest that has never
-        // answered has no window.
+        // A guest that answers with a closed window is slow, not dead (RFC 9293 §3.8.6.1). In SYN-SENT the guest has
+        // never answered, and a window of zero means nothing.
         let isAlive =
             !isOfClient && flow.pointee.send.window == 0
             && core.now &- flow.pointee.deadlines.lastSegmentAt < TCPBounds.keepaliveIdle
@@ -89,8 +89,8 @@ extension TCP {
         }
     }
 
-    /// Ends a client's connection to an address that does not answer, without a segment to either side: the owner
-    /// connects the client elsewhere.
+    /// Ends a client's connection to an address that does not answer, without a segment to either side: the stack's
+    /// owner connects the client to another address.
     private mutating func returnClient(_ flow: TCPFlow, _ core: inout StackCore) {
         let socket = flow.pointee.socket
         let key = flow.pointee.key

@@ -10,10 +10,10 @@ internal import RingwayStorage
 /// `streamSent`, `streamReceived`, …) and its timer. Each is handled at once and results in frames and effects. Only
 /// acknowledgements wait until the end of the turn, so that one covers all segments of the turn.
 ///
-/// *Opening.* A SYN from the guest creates a connection in `connecting`, and the owner connects a socket; SYN-ACK
-/// follows when the socket is connected, RST or an ICMP error if it failed. A client of a published port comes with its
-/// socket, and SYN is sent to the guest. At most `halfOpen.limit` of either kind wait at a time; beyond it the oldest
-/// ends.
+/// *Opening.* A SYN from the guest creates a connection in `connecting`, and the stack's owner connects a socket.
+/// SYN-ACK follows when the socket is connected, RST or an ICMP error if the connect failed. A client of a published
+/// port comes with its socket, and SYN is sent to the guest. At most `halfOpen.limit` connections of either kind wait
+/// at a time; beyond that the oldest of its kind ends.
 ///
 /// *Data.* See `TCPConnection`. `reservation` is the sum of the advertised windows.
 ///
@@ -53,8 +53,8 @@ struct TCP: ~Copyable {
         reservation.limit = Self.reservable(limits) / max(1, guests)
     }
 
-    /// Removes up to `count` connections and releases their buffers; the owner closes their sockets. False if none is
-    /// left.
+    /// Removes the connections in the next `count` slots from `cursor` on and releases their buffers; the stack's owner
+    /// closes their sockets. False if no slot is left.
     mutating func forget(_ count: Int, from cursor: inout UInt32, _ core: inout StackCore) -> Bool {
         let end = min(connections.highWater, cursor &+ UInt32(count))
         while cursor < end {
@@ -69,12 +69,14 @@ struct TCP: ~Copyable {
 
     // MARK: The end of a turn
 
-    /// Connections processed before the effects are drained: a quarter of the queue's capacity.
+    /// The most connections that one call of `finishTurn` processes: a quarter of the effect queue's capacity, because
+    /// the effects are drained after each call.
     private static var finishedAtOnce: Int { StackCore.effectCapacity / 4 }
 
-    /// Sends the acknowledgements due after this turn's frames, one per connection; false if none is left. Drain the
-    /// effects after each call: there may be more connections than the effect queue has room for. An acknowledgement
-    /// without a buffer stays due until the next turn, because buffers are only released in turns.
+    /// Sends the acknowledgements due after this turn's frames, one per connection. True if the call must be repeated:
+    /// drain the effects after each call, because there may be more connections than the effect queue has room for. If
+    /// no buffer is free, the acknowledgements that remain stay due until the next turn, because no buffer is released
+    /// before then.
     @inline(__always)
     mutating func finishTurn(_ core: inout StackCore) -> Bool {
         var left = Self.finishedAtOnce
@@ -132,7 +134,7 @@ struct TCP: ~Copyable {
 
     // MARK: Idle connections
 
-    /// The longest-silent connection with a host socket, of a sample.
+    /// Of a sample of the connections with a host socket, the one whose guest has sent no segment for the longest time.
     mutating func idlest() -> IdleFlow? {
         idleHand.idlest(of: connections) {
             $0.pointee.marks.contains(.socket) ? $0.pointee.deadlines.lastSegmentAt : nil
@@ -155,7 +157,7 @@ struct TCP: ~Copyable {
     /// Ends a connection to free its descriptor for another flow.
     mutating func end(slot: UInt32, _ core: inout StackCore) {
         guard let flow = connections.pointer(inSlot: slot) else { return }
-        // A guest without a reply to its SYN repeats it, or times out.
+        // No RST in `connecting`: a guest whose SYN has no reply repeats the SYN, or times out.
         abort(flow, towardGuest: flow.pointee.state != .connecting, towardHost: true, &core)
     }
 
@@ -167,7 +169,7 @@ struct TCP: ~Copyable {
     var halfOpenCount: Int { halfOpen.count }
     /// Bytes reserved for advertised receive windows, and for received data that the host has not accepted yet.
     var reservedBytes: Int { reservation.reserved }
-    /// Slots below this may be occupied.
+    /// Slots below this number may be occupied.
     var slotLimit: UInt32 { connections.highWater }
     /// The state of a connection, or `nil` if the handle is stale.
     func state(of handle: Handle) -> TCPState? { connections.pointer(to: handle)?.pointee.state }

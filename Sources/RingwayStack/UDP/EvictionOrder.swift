@@ -17,8 +17,9 @@ struct EvictionOrder {
     /// The slot to evict first, or `.max` if there is none.
     var first: UInt32 { unanswered.isEmpty ? answered.first : unanswered.first }
 
-    /// The longest idle of those without an answer, or `.max`, and of the others.
+    /// The slot of the mapping without an answer that has been idle for longest, or `.max`.
     var oldestUnanswered: UInt32 { unanswered.first }
+    /// The slot of the mapping with an answer that has been idle for longest, or `.max`.
     var oldestAnswered: UInt32 { answered.first }
 
     func next(after slot: UInt32, isAnswered: Bool) -> UInt32 {

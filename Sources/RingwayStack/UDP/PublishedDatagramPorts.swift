@@ -1,13 +1,14 @@
 internal import RingwayModel
 
-/// The guest's published UDP ports and their listeners. A datagram that the guest sends first from such a port leaves
-/// from the published port, so that its peers see the port that they can reach (SIP, WireGuard).
+/// The guest's published UDP ports and their listeners. If the guest sends from such a port to a peer that has sent
+/// nothing yet, the datagram leaves through the listener, so that the peer sees the port at which it can reach the
+/// guest (SIP, WireGuard).
 ///
 /// A dictionary suffices: it is read once per peer, and changes when ports are published.
 struct PublishedDatagramPorts {
     private struct Listener {
         let name: UInt32
-        /// The host address that the listener is bound to; unspecified for all.
+        /// The host address that the listener is bound to; unspecified if it is bound to all addresses.
         let bound: IPAddress
     }
 

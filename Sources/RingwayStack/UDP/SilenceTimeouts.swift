@@ -3,14 +3,14 @@ internal import RingwayModel
 /// Idle timeouts of UDP mappings and pings, nanoseconds.
 struct SilenceTimeouts: Sendable {
     let udp: UInt64
-    /// A DNS query without an answer.
+    /// For a DNS mapping with an unanswered query.
     let dns: UInt64
-    /// A DNS mapping whose queries are all answered: time for duplicates, and for a second query from the same socket.
+    /// For a DNS mapping without unanswered queries: time for duplicates, and for a second query from the same socket.
     let answeredDNS: UInt64
     let ping: UInt64
 
     private static var second: UInt64 { 1_000_000_000 }
-    /// The largest timeout, which keeps sums with a clock reading far from overflow.
+    /// The largest timeout, seconds. The sum of a timeout and a clock reading is then far from overflow.
     private static var longest: Int { 1 << 30 }
 
     init(_ limits: Limits) {

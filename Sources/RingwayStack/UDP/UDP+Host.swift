@@ -2,16 +2,16 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Datagrams from the host's side, and errors about the guest's.
+/// Datagrams from the host's side, and errors about datagrams of the guest.
 extension UDP {
-    /// The owner could not open a socket for the mapping: the mapping ends.
+    /// The shard could not open a socket for the mapping: the mapping ends.
     mutating func socketFailed(_ handle: Handle, _ core: inout StackCore) {
         guard mappings.pointer(to: handle) != nil else { return }
         core.counters.add(.descriptorsExhausted)
         remove(slot: handle.slot, &core)
     }
 
-    /// A datagram for a mapping, or several. Takes ownership of the lease.
+    /// Passes a datagram, or several in one buffer, from a mapping's socket to the guest. Takes ownership of the lease.
     mutating func received(
         _ handle: Handle, from peer: TransportAddress, _ payload: DatagramPayload, _ marks: DatagramMarks,
         _ sender: inout DatagramSender, _ core: inout StackCore
@@ -29,7 +29,7 @@ extension UDP {
     /// A datagram that a client sent to a published port. Takes ownership of the lease.
     ///
     /// - Parameters:
-    ///   - listener: the owner's identifier for the listening socket.
+    ///   - listener: the shard's identifier for the listening socket.
     ///   - local: the host address that the client sent to.
     ///   - guest: the guest's address and port to which the port is published.
     mutating func receivedForwarded(
@@ -58,8 +58,8 @@ extension UDP {
         sender.send(payload, from: shown, to: guest, marks, &core)
     }
 
-    /// The destination of a forwarded mapping's datagrams; `nil` if the handle is stale. `local` is unspecified while
-    /// the host may choose the source address.
+    /// Where the datagrams of a forwarded mapping go; `nil` if the handle is stale. `local` is their source address.
+    /// Until the peer has sent, it is unspecified and the host's kernel chooses the source.
     func forwarded(_ handle: Handle) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? {
         guard let mapping = mappings.pointer(to: handle), mapping.pointee.isForwarded else { return nil }
         return (mapping.pointee.listener, mapping.pointee.peer, mapping.pointee.local)
@@ -82,11 +82,11 @@ extension UDP {
 
     // MARK: Published ports
 
-    /// A UDP port is published: datagrams that the guest sends from it leave through the listener, even if the peer has
-    /// sent none.
+    /// A UDP port is published: datagrams that the guest sends from the port leave through the listener from now on,
+    /// even to peers that have sent none. The mapping that the port has had so far ends.
     ///
     /// - Parameters:
-    ///   - listener: the owner's identifier for the socket.
+    ///   - listener: the shard's identifier for the socket.
     ///   - bound: the host address that the socket is bound to.
     ///   - guest: the guest's address and port to which the port is published.
     mutating func portPublished(
@@ -115,7 +115,7 @@ extension UDP {
     /// A datagram of a mapping failed: the guest gets an ICMP error.
     ///
     /// - Parameters:
-    ///   - target: its destination, as the host knows it.
+    ///   - target: the datagram's destination, as the host sees it.
     ///   - router: the address that reported the error, or `nil` for the gateway.
     ///   - payload: the known part of the datagram's payload.
     mutating func failed(
@@ -148,16 +148,17 @@ extension UDP {
             } else if error.reason == .portUnreachable, mapping.pointee.peer.port == quoted.sourcePort,
                 core.plan.addressForGuest(of: mapping.pointee.peer.address) == quoted.source
             {
-                // The guest's socket that sent to this peer last is closed. The mapping and the host's socket are
-                // closed, too, and the host's kernel will report the same to the peer. An error about another peer may
-                // come from a connected socket and is ignored.
+                // The guest has closed the socket that sent to this peer last. The mapping and its socket on the host
+                // are closed, too, so that the host's kernel reports a closed port to the peer. An error about another
+                // peer may come from a connected socket of the guest and is ignored.
                 remove(slot: reference.slot, &core)
             }
         case .other: break
         }
     }
 
-    /// To peers outside the host is the server, so it reports any error of the guest as a closed port.
+    /// Clients of a published port send to the host and do not know of the guest, so any error that the guest reports
+    /// is reported to them as a closed port.
     private mutating func refuse(_ slot: UInt32, _ core: inout StackCore) {
         guard refusalBucket.take(now: core.now) else { return core.counters.add(.udpRefusalsNotPassedOn) }
         core.effects.append(Effect(.refuseDatagram, mappings.handle(ofSlot: slot)))

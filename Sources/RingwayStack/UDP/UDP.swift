@@ -6,7 +6,7 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// A datagram from the guest uses the mapping of its address and port in the flow table, or creates one. The owner
+/// A datagram from the guest uses the mapping of its address and port in the flow table, or creates one. The shard
 /// gives each mapping a socket, from which all its datagrams are sent (endpoint-independent mapping, RFC 4787).
 /// Datagrams received on the socket pass to the guest if the guest has sent to their source (`UDPFiltering`). A peer of
 /// a published port has its own mapping, found by the whole tuple, whose datagrams are sent through the listener.
@@ -15,7 +15,7 @@ internal import RingwayWire
 struct UDP: ~Copyable {
     var mappings: Slab<UDPMapping>
     private var evictions: EvictionOrder
-    /// Mappings of peers of published ports.
+    /// The number of mappings of peers of published ports.
     var forwardedCount = 0
     var publishedPorts = PublishedDatagramPorts()
     private let timeouts: SilenceTimeouts
@@ -44,8 +44,8 @@ struct UDP: ~Copyable {
     ) {
         let client = forwardedSlot(for: summary, &core)
         let target: TransportAddress
-        // A peer that may send to a published port may also be answered: the address on which the port is published
-        // permits this.
+        // A peer that has sent to a published port may be answered, whatever the destination policy says: the address
+        // on which the port is published decides which peers can reach it.
         if let client, let mapping = mappings.pointer(inSlot: client), mapping.pointee.hasPeerSpoken {
             target = mapping.pointee.peer
         } else {
@@ -110,8 +110,8 @@ struct UDP: ~Copyable {
         return reference.slot
     }
 
-    /// The mapping for a datagram that is no reply to a peer of a published port, created if needed: for a new peer of
-    /// one, or of the guest's port.
+    /// The mapping for a datagram to a peer that has none of its own, created if needed. It is the mapping of the
+    /// guest's port, or, if the port is published, a new one for the peer.
     private mutating func mappingSlot(
         for summary: FrameSummary, to target: TransportAddress, _ core: inout StackCore
     ) -> UInt32? {
@@ -161,8 +161,8 @@ struct UDP: ~Copyable {
         return handle.slot
     }
 
-    /// Records a use of the mapping, and moves it to the end of the eviction order. Its timer stays and is checked when
-    /// it expires, except that of a DNS query, whose lifetime ends earlier with its answer.
+    /// Moves the mapping to the end of the eviction order. Its timer is not moved, but checked when it expires
+    /// (`runTimer`), except for DNS mappings, whose timeout becomes shorter when their queries are answered.
     mutating func touch(
         _ mapping: UnsafeMutablePointer<UDPMapping>, isFirstAnswer: Bool, _ core: inout StackCore
     ) {
@@ -188,7 +188,7 @@ struct UDP: ~Copyable {
         }
     }
 
-    /// Ends a mapping; the owner closes its socket.
+    /// Ends a mapping; the shard closes the mapping's socket.
     mutating func remove(slot: UInt32, _ core: inout StackCore) {
         guard let mapping = mappings.pointer(inSlot: slot) else { return }
         if mapping.pointee.isForwarded {
@@ -206,10 +206,11 @@ struct UDP: ~Copyable {
 
     // MARK: Idle mappings
 
-    /// The most mappings of published ports, which have no socket of their own, to skip in the search for one that has.
+    /// The most mappings to examine in the search for one with its own socket; a published port's peers have none.
     private static var searched: Int { 64 }
 
-    /// The longest-idle mapping with its own socket.
+    /// The mapping with its own socket that has been idle for longest, either of those with an answer or of those
+    /// without.
     ///
     /// - Parameter spared: a slot to skip, or `SlotList.none`.
     mutating func idlest(isAnswered: Bool, sparing spared: UInt32 = SlotList.none) -> IdleFlow? {
@@ -224,7 +225,8 @@ struct UDP: ~Copyable {
         return nil
     }
 
-    /// Ends the mapping idle for longest, except `spared`, to free its descriptor; false if there is none.
+    /// Ends the mapping with its own socket that is first in the `EvictionOrder`, except `spared`, to free its
+    /// descriptor; false if there is none.
     mutating func evictOldest(sparing spared: Handle, _ core: inout StackCore) -> Bool {
         let idle = idlest(isAnswered: false, sparing: spared.slot) ?? idlest(isAnswered: true, sparing: spared.slot)
         guard let idle else { return false }

@@ -1,16 +1,18 @@
 public import RingwayModel
 public import RingwayStorage
 
-/// One UDP port of the guest: an unconnected socket on the host for all its peers (endpoint-independent mapping, RFC
-/// 4787; filtered by `UDPFiltering`), or one peer of a published port, whose datagrams use the listener.
+/// A UDP flow. It is one port of the guest, with an unconnected socket on the host for all peers (endpoint-independent
+/// mapping, RFC 4787; filtered by `UDPFiltering`), or one peer of a published port, without a socket: its datagrams use
+/// the listener.
 @frozen
 public struct UDPMapping: BitwiseCopyable {
     public var key: FlowKey
     public var links = SlotLinks()
     /// Monotonic nanoseconds of the last datagram in either direction.
     public private(set) var usedAt: UInt64
-    /// The start of the mapping's idle timeout, monotonic nanoseconds. Datagrams from the guest and from peers that it
-    /// has sent to reset it, so that a receive-only stream stays open; other senders do not (RFC 4787 REQ-6).
+    /// The start of the mapping's idle timeout, monotonic nanoseconds. Datagrams from the guest, and from peers that
+    /// the guest has sent to, restart the timeout, so that a receive-only stream stays open; those of other senders do
+    /// not (RFC 4787 REQ-6).
     public private(set) var renewedAt: UInt64
     /// The side that did not open the mapping has sent.
     public private(set) var isAnswered = false
@@ -18,11 +20,11 @@ public struct UDPMapping: BitwiseCopyable {
     public var isNameQuery: Bool
     /// Unanswered datagrams of the guest, 255 at most, for DNS mappings.
     public private(set) var answersDue: UInt8 = 0
-    /// The mapping is a peer of a published port, without its own socket.
+    /// The mapping is that of a peer of a published port, without its own socket.
     public var isForwarded = false
     /// The guest sent first.
     public var isOpenedByGuest = true
-    /// The owner's identifier for the listener of a forwarded mapping.
+    /// The shard's identifier for the listener of a forwarded mapping.
     public var listener: UInt32 = .max
     /// The peer of a forwarded mapping as the host knows it; otherwise the destination that the guest sent to last.
     public var peer: TransportAddress
@@ -64,10 +66,11 @@ public struct UDPMapping: BitwiseCopyable {
 
     /// Records a datagram from the host; true if it is the first answer.
     ///
-    /// - Parameter isSolicited: the guest has sent to its source, or the source is a client of a published port.
+    /// - Parameter isSolicited: whether the guest has sent to the datagram's source, or the source is a client of a
+    ///   published port.
     mutating func noteFromHost(now: UInt64, isSolicited: Bool) -> Bool {
         usedAt = now
-        // An answered DNS query restarts the timeout, which is short then.
+        // The answer to a DNS query restarts the timeout, which is shorter while no query is unanswered.
         if isSolicited && (!isNameQuery || answersDue > 0) { renewedAt = now }
         if answersDue > 0 { answersDue -= 1 }
         return noteAnswer(isOpenedByGuest)

@@ -1,14 +1,14 @@
 public import CRingway
 internal import Glibc
 
-/// The data path's direct system calls on sockets, pipes and events, in addition to the operations of its ring.
+/// The system calls on sockets, pipes and eventfds that the data path makes directly, rather than through its ring.
 ///
 /// ## Theory of operation
 ///
-/// Each is the C library's function of that name, or CRingway's, with the same result and `errno`. In a simulation a
-/// model takes the place of the kernel (`HostModel`): calls that open a descriptor go to the thread's model, and calls
-/// on one of its descriptors, recognised by number, do as well. In other programs this costs one comparison per system
-/// call.
+/// Each function calls the one of the C library, or of CRingway, that it is named after, and returns the same result
+/// and `errno`. In a simulation a `HostModel` takes the place of the kernel. Calls that open a descriptor then go to
+/// the thread's model. So do calls on the model's descriptors, which are recognised by their numbers. In other programs
+/// this costs one comparison per system call.
 public enum HostCalls {
     /// The model that a descriptor belongs to; `nil` for the kernel.
     @inline(__always)
@@ -68,7 +68,7 @@ public enum HostCalls {
         }
     }
 
-    /// A descriptor that only reserves its number.
+    /// A descriptor that is held in reserve, to be closed when another one is needed and none is free.
     public static func spare() -> Int32 {
         if let model = HostModel.current { return model.spare() }
         return open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -231,17 +231,17 @@ extension HostCalls {
         _ = ringway_filter_echo_identifiers(descriptor, ipv4, identifier, mask)
     }
 
-    /// Makes a raw ICMP socket that only sends receive nothing.
+    /// Makes a raw ICMP socket receive nothing, because it is only used for sending.
     public static func passNothing(_ descriptor: Int32, ipv4: Bool) {
         if descriptor < HostModel.firstDescriptor { _ = ringway_filter_icmp_nothing(descriptor, ipv4) }
     }
 
-    /// Makes a descriptor non-blocking; a model's always are.
+    /// Makes a descriptor non-blocking. The descriptors of a model always are.
     public static func setNonblocking(_ descriptor: Int32) {
         if descriptor < HostModel.firstDescriptor { _ = ringway_set_nonblocking(descriptor) }
     }
 
-    /// Requests a pipe size; negative if the kernel refuses.
+    /// Requests a pipe size, and returns the actual size; negative if the kernel refuses.
     public static func setPipeSize(_ pipe: Int32, _ bytes: Int32) -> Int32 {
         pipe < HostModel.firstDescriptor ? ringway_set_pipe_size(pipe, bytes) : bytes
     }
@@ -249,7 +249,8 @@ extension HostCalls {
     /// Reads the peer's state from TCP_INFO; zero, or -1 if the socket is not TCP.
     public static func readPeer(_ descriptor: Int32, _ peer: inout ringway_peer) -> Int32 {
         guard let model = model(of: descriptor) else { return ringway_read_peer(descriptor, &peer) }
-        // Simulates a far end that is alive and sometimes acknowledges late.
+        // The simulated far end is alive. Data that it has not received yet counts as one segment that has been
+        // unacknowledged for 300 ms.
         guard !model.isDelivered(descriptor) else { return 0 }
         peer.silence_milliseconds = 300
         peer.unacknowledged = 1

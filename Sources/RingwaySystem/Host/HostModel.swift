@@ -7,12 +7,12 @@ internal import Glibc
 /// the model's descriptors, whose numbers no kernel assigns, and calls on them go to the model. Calls follow the
 /// convention of the C library: -1 and `errno`.
 open class HostModel {
-    /// The model's descriptors are numbered from here. The kernel's end at `fs.nr_open`, by default about a million.
+    /// The lowest descriptor of a model. Those of the kernel end at `fs.nr_open`, by default about a million.
     public static var firstDescriptor: Int32 { 1 << 30 }
 
     public init() {}
 
-    /// The calling thread's model; `nil` for the kernel.
+    /// The calling thread's model; `nil` if the kernel executes its system calls.
     public static var current: HostModel? {
         guard let slot = ringway_thread_model() else { return nil }
         return Unmanaged<HostModel>.fromOpaque(slot).takeUnretainedValue()
@@ -54,7 +54,7 @@ open class HostModel {
 
     // MARK: Options
 
-    /// The options of `ringway_set_option`; socket filters have name zero.
+    /// The options that `ringway_set_option` sets. Socket filters do not reach a model.
     open func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Int32 { missing() }
     /// A value, or a negated `errno`.
     open func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 { missing() }
@@ -77,7 +77,7 @@ open class HostModel {
         missing()
     }
     open func sendMessage(_ descriptor: Int32, _ message: UnsafePointer<msghdr>, _ flags: Int32) -> Int { missing() }
-    /// A message of one byte with descriptors.
+    /// Receives a message of one byte with descriptors.
     open func receiveDescriptors(
         _ descriptor: Int32, _ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>,
         _ count: inout Int

@@ -5,20 +5,20 @@ internal import Glibc
 ///
 /// ## Theory of operation
 ///
-/// A `LoopMember` registers at most one descriptor, with its interest, and has at most one deadline. A turn waits until
-/// a descriptor is ready or a deadline passes, calls `ready` once for each member with an event, then `deadlinePassed`
-/// for each passed deadline, then `resumed` for members that requested it. No other code calls members, and all
-/// callbacks of a loop run one after the other.
+/// A `LoopMember` registers at most one descriptor, with the events that it is interested in, and has at most one
+/// deadline. A turn waits until a descriptor is ready or a deadline passes, calls `ready` once for each member with an
+/// event, then `deadlinePassed` for each passed deadline, then `resumed` for each member that called `resume`. No other
+/// code calls members, and all callbacks of a loop run one after the other.
 ///
-/// **Stale events.** epoll's user data is the member's index in a table and the generation of that entry. A member that
-/// is removed while a turn's events are dispatched gets no event of another member, even if its descriptor or index was
-/// reused.
+/// **Stale events.** epoll's user data is the member's index in a table and the generation of that entry. If a member
+/// is removed while a turn's events are dispatched, an event of its descriptor that is still to come has an old
+/// generation, and is dropped. So it does not reach another member that reuses the descriptor or the index.
 ///
 /// **Level- and edge-triggered.** A level-triggered descriptor is reported in every turn while it is ready, so a member
 /// that handles only part of its work needs no bookkeeping. A member sets its interest to `.write` while it has
 /// something to write, and to nothing while it must not read (backpressure). With `.edges` each change is reported
-/// once. Relays use this, because they remember readiness themselves and would otherwise change their interest with
-/// every block.
+/// once. Relays use this, because they remember readiness themselves, and would otherwise change their interest
+/// whenever a call would block.
 ///
 /// **Bounds.** A turn handles at most `eventsPerTurn` events, the deadlines that had passed, and one `resumed` per
 /// member. A member with more work than it should do at once does part of it and calls `resume`.
@@ -82,7 +82,7 @@ public final class EventLoop {
 
     // MARK: Descriptors
 
-    /// Members with a descriptor.
+    /// The number of members that have registered a descriptor.
     public var registeredCount: Int { slots.count - freeSlots.count }
 
     /// Registers a member's descriptor. The member owns it, and deregisters it before closing it.
@@ -103,7 +103,7 @@ public final class EventLoop {
         return true
     }
 
-    /// Changes a member's interest. With edges, current readiness is reported again.
+    /// Changes a member's interest. With `.edges`, current readiness is reported again.
     public func setInterest(_ interest: Interest, of member: LoopMember) {
         guard let registration = member.registration, registration.interest != interest else { return }
         member.registration?.interest = interest
@@ -132,8 +132,8 @@ public final class EventLoop {
         member.isResuming = false
     }
 
-    /// Removes the member, which closes its descriptor next. The kernel deregisters a descriptor that is closed, so this
-    /// saves a system call; it must be the only descriptor of its file, or the file would stay registered.
+    /// Removes a member that closes its descriptor next. The kernel deregisters a descriptor that is closed, so this
+    /// saves a system call. The file must have no other descriptor, because otherwise it would stay registered.
     public func removeForClosing(_ member: LoopMember) {
         if let registration = member.registration { forget(member, registration) }
         remove(member)
@@ -185,7 +185,7 @@ public final class EventLoop {
             guard let member = deadlines.popPassed(now: now) else { break }
             member.deadlinePassed(now: now)
         }
-        // Members that request it during this loop are resumed in the next turn.
+        // Members that call `resume` during this loop are resumed in the next turn.
         let continued = resuming
         resuming.removeAll(keepingCapacity: true)
         for member in continued where member.isResuming {
@@ -194,7 +194,7 @@ public final class EventLoop {
         }
     }
 
-    /// Negative without a deadline.
+    /// The timeout for epoll_wait; negative if there is no deadline.
     private func millisecondsToWait() -> Int32 {
         guard resuming.isEmpty else { return 0 }
         guard let soonest = deadlines.soonest else { return -1 }

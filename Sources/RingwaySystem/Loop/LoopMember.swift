@@ -24,10 +24,10 @@ open class LoopMember {
 
     public init() {}
 
-    /// Whether its descriptor is registered.
+    /// Whether the member's descriptor is registered.
     public final var isRegistered: Bool { registration != nil }
 
-    /// Whether it has a deadline.
+    /// Whether the member has a deadline.
     public final var isScheduled: Bool { deadlinePosition != nil }
 
     /// The descriptor is ready for an event of the interest, or has failed.

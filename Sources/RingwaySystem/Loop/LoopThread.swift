@@ -2,8 +2,8 @@ internal import Synchronization
 
 /// An event loop on its own thread, and the means to run code on it from other threads.
 ///
-/// Posted closures run on the loop's thread, in order, after the events of the turn that they wake; so state that
-/// belongs to the loop (`LoopConfined`) needs no lock. The thread starts on first use.
+/// A posted closure wakes the loop, and runs on its thread at the end of that turn; closures run in the order of
+/// posting. So state that belongs to the loop (`LoopConfined`) needs no lock. The thread starts on first use.
 public final class LoopThread: Sendable {
     public typealias Work = @Sendable (EventLoop) -> Void
 
@@ -17,7 +17,7 @@ public final class LoopThread: Sendable {
     private let stackBytes: Int?
     private let inbox = Mutex(Inbox())
     private let wakeup: Wakeup
-    // Confined to the thread once it has started; before that only `LoopConfined` uses it, to create a value.
+    // The loop is confined to the thread once that has started; before, only `LoopConfined` uses it, to create a value.
     fileprivate nonisolated(unsafe) let loop: EventLoop
 
     /// - Parameters:
@@ -33,7 +33,7 @@ public final class LoopThread: Sendable {
         }
     }
 
-    /// Its descriptor only ends the loop's wait.
+    /// The member that owns the descriptor of `wakeup`. Its only effect is to end the loop's wait.
     private final class WakeupMember: LoopMember {
         private let wakeup: Wakeup
 
@@ -59,7 +59,8 @@ public final class LoopThread: Sendable {
 
     /// Runs a closure on the loop's thread.
     ///
-    /// - Returns: false after `stop`; the closure then does not run. An accepted closure always runs.
+    /// - Returns: false after `stop`; the closure then does not run. An accepted closure always runs, unless the thread
+    ///   can never be started.
     @discardableResult
     public func post(_ work: @escaping Work) -> Bool { accept(work) != .refused }
 
@@ -79,9 +80,10 @@ public final class LoopThread: Sendable {
 
     /// Posts a closure and waits until it has run; on the loop's own thread it runs at once.
     ///
-    /// - Parameter milliseconds: the timeout, for a caller that the loop's thread may itself wait for; negative for
-    ///   none.
-    /// - Returns: false on timeout, if the loop has stopped, or if the thread could not be started.
+    /// - Parameter milliseconds: the timeout; negative for none. A caller for which the loop's thread may itself wait
+    ///   needs one, because otherwise both could wait forever.
+    /// - Returns: false on timeout, if the loop has stopped, or if no thread or no descriptor was available. Only if
+    ///   the loop has stopped is it certain that the closure does not run.
     @discardableResult
     public func perform(timeout milliseconds: Int32 = -1, _ work: @escaping Work) -> Bool {
         if isCurrent {
@@ -92,7 +94,8 @@ public final class LoopThread: Sendable {
         do throws(SystemError) {
             done = try Wakeup()
         } catch {
-            // Without a descriptor it is not possible to wait.
+            // The caller cannot wait without a descriptor, so the closure runs later, and the caller does not learn
+            // when.
             post(work)
             return false
         }
@@ -100,7 +103,7 @@ public final class LoopThread: Sendable {
             work(loop)
             done.signal()
         }
-        // Without a thread there is no point in waiting.
+        // If the thread could not be started, nothing would end the wait.
         return acceptance == .running && done.wait(milliseconds: milliseconds)
     }
 
@@ -132,13 +135,13 @@ public final class LoopThread: Sendable {
     }
 }
 
-/// A value that only a loop's thread may access, for code that runs closures on that thread.
+/// A value that only a loop's thread may access. Other threads reach it by closures that they post to that thread.
 public final class LoopConfined<Value>: @unchecked Sendable {
-    // Sendable: every access is checked to be on the thread.
+    // The class may be Sendable, because every access is checked to be on the thread.
     private var stored: Value
     private let thread: LoopThread
 
-    /// Wraps a value without other references.
+    /// Wraps a value to which there are no other references.
     public init(_ value: sending Value, to thread: LoopThread) {
         stored = value
         self.thread = thread

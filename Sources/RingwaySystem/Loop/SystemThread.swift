@@ -46,7 +46,7 @@ public final class SystemThread: Sendable {
         if release() { pthread_detach(thread) }
     }
 
-    /// Whether the caller runs on it.
+    /// Whether the caller runs on this thread.
     public var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
 
     /// Waits for the thread's end. Returns at once on the thread itself, or after an earlier call.
@@ -67,7 +67,7 @@ public final class SystemThread: Sendable {
         }
     }
 
-    /// A declaration rather than a closure at the point of use, so that it inherits no actor isolation.
+    /// The thread's entry point. Not a closure where the thread is started, so that it inherits no actor isolation.
     private static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
         guard let argument else { return nil }
         let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()

@@ -1,7 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// A connection's peer, as identified by the kernel. Connections without further identification are limited per peer.
+/// A connection's peer, as identified by the kernel. The number of connections that have not identified themselves
+/// otherwise is limited per peer.
 public struct ConnectionPeer: Hashable, Sendable {
     /// The unit of trust: a user of this machine, or another machine.
     public enum Party: Hashable, Sendable {
@@ -48,7 +49,7 @@ public struct ConnectionPeer: Hashable, Sendable {
         return peers.firstIndex { $0.party == party && $0.process == process }
     }
 
-    /// The most frequent element; of several the first.
+    /// The most frequent element; the first of several that are equally frequent.
     private static func mostFrequent<Elements: Sequence>(
         _ elements: Elements
     ) -> Elements.Element? where Elements.Element: Hashable {

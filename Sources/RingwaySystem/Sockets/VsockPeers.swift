@@ -3,7 +3,8 @@
 /// The kernel guarantees a peer's CID (vsock(7)), but a port is open to every machine and every program that has a
 /// vsock: neither the permissions of /dev/vsock nor a port number restrict access.
 public struct VsockPeers: Hashable, Sendable {
-    /// The CID of programs on this machine, which need no permission for vsock.
+    /// The CID by which programs on this machine reach each other (VMADDR_CID_LOCAL). They need no permission to use
+    /// vsock.
     public static var local: UInt32 { 1 }
     /// The CID of a virtual machine's host.
     public static var host: UInt32 { 2 }

@@ -7,7 +7,8 @@ public struct CaptureReader: Sequence, Sendable {
     public enum Failure: Error, Equatable {
         /// The file does not start with a known magic number.
         case notACapture
-        /// A block or packet that starts at this offset exceeds the file, or its own length.
+        /// The block or packet that starts at this offset extends past the end of the file, or its fields contradict
+        /// each other.
         case malformed(offset: Int)
     }
 
@@ -51,7 +52,8 @@ public struct CaptureReader: Sequence, Sendable {
 
     private struct Interface {
         var linkType: UInt16
-        /// Option `if_tsresol`: a negative power of ten, or of two with the high bit.
+        /// Option `if_tsresol`, the unit of time stamps: 10 to the power of minus this value in seconds. With the high
+        /// bit set, it is 2 to the power of minus the lower seven bits.
         var resolution: UInt8 = 6
 
         func nanoseconds(_ ticks: UInt64) -> UInt64 {

@@ -1,5 +1,5 @@
-/// The blocks of a pcapng capture file (draft-ietf-opsawg-pcapng), written into memory that the caller provides, so
-/// that a packet reaches the file by one vectored write of header, frame and trailer, and is never copied.
+/// The blocks of a pcapng capture file (draft-ietf-opsawg-pcapng), written into memory that the caller provides. Only
+/// what surrounds a frame is written here: the caller puts the frame between the packet's header and its trailer.
 ///
 /// Blocks are in the machine's byte order, as the format allows. Time stamps are nanoseconds.
 ///
@@ -15,7 +15,7 @@ public enum CaptureWriter {
 
     /// LINKTYPE_ETHERNET.
     @inlinable public static var linkType: UInt16 { 1 }
-    /// The most bytes of a frame that are captured: more than any super-frame has.
+    /// The most bytes of a frame that are captured: more than the longest super-frame (64 KiB) has.
     @inlinable public static var snapshotLength: Int { 262_144 }
 
     /// Bytes of a section header block and an interface description block.
@@ -98,7 +98,7 @@ public enum CaptureWriter {
     /// Writes an interface statistics block, at the end of a file.
     ///
     /// - Parameters:
-    ///   - received: captured frames, including lost ones.
+    ///   - received: frames that were to be captured, including the dropped ones.
     ///   - dropped: frames that are not in the file, for lack of memory or disk space.
     public static func writeStatistics(
         to target: UnsafeMutableRawPointer, nanosecondsSince1970: UInt64, received: UInt64, dropped: UInt64

@@ -36,8 +36,8 @@ public struct DHCPMessage: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let optionsLength: Int
 
-    /// Returns `nil` if the message is short, is not for ethernet, lacks the cookie, or has an option that exceeds it.
-    /// Options in `sname` and `file` (option 52) are ignored.
+    /// Returns `nil` if the message is short, is not for ethernet, lacks the cookie, or has an option that extends past
+    /// the end of the message. Options in `sname` and `file` (option 52) are ignored.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.headerLength,
             base.byte(0) == Self.bootRequest || base.byte(0) == Self.bootReply, base.word16(1) == 0x0106,
@@ -100,7 +100,7 @@ public struct DHCPMessage: BitwiseCopyable {
         return IPv4Address(loadingFrom: base)
     }
 
-    /// The type of the message; `nil` in plain BOOTP and for types that servers do not receive or send.
+    /// The type of the message; `nil` in plain BOOTP and for a type that `DHCPMessageType` lacks.
     public var messageType: DHCPMessageType? {
         guard let value = option(DHCPOption.messageType), value.count == 1 else { return nil }
         return DHCPMessageType(rawValue: value[0])
@@ -124,7 +124,7 @@ public struct DHCPMessage: BitwiseCopyable {
     }
 }
 
-/// The meaning of a DHCP message before its options. Fields are named as in RFC 2131 §2.
+/// The fields of a DHCP message that precede its options. They are named as in RFC 2131 §2.
 @frozen
 public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     /// `DHCPMessage.bootRequest` or `DHCPMessage.bootReply`.

@@ -18,7 +18,7 @@ public enum DHCPOption {
     @inlinable public static var interfaceMTU: UInt8 { 26 }
     /// The subnet's broadcast address.
     @inlinable public static var broadcastAddress: UInt8 { 28 }
-    /// Time servers.
+    /// NTP servers.
     @inlinable public static var networkTimeServer: UInt8 { 42 }
     /// The address that the client requests.
     @inlinable public static var requestedAddress: UInt8 { 50 }

@@ -7,7 +7,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case truncatedVirtioHeader
     /// The frame is too short for an ethernet header.
     case truncatedEthernet
-    /// Neither IPv4, IPv6 nor ARP.
+    /// The ethernet type is none of IPv4, IPv6 and ARP.
     case unknownEtherType
     /// The packet is too short for an IPv4 header.
     case truncatedIPv4
@@ -17,7 +17,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badIPv4HeaderLength
     /// The header's checksum is wrong.
     case badIPv4Checksum
-    /// The total length is less than the header's or beyond the frame. This includes zero, as in BIG TCP.
+    /// The total length is less than the header length, or extends past the frame. This includes zero, as in BIG TCP.
     case badIPv4Length
     /// The packet is too short for an IPv6 header, or has another version.
     case truncatedIPv6
@@ -53,7 +53,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case martianSource
     /// A destination that must not appear on a wire: loopback, unspecified or IPv4-mapped.
     case martianDestination
-    /// An unsupported transport protocol; for users of `FrameSummary.Kind.otherProtocol`.
+    /// An unsupported transport protocol. `FrameSummary.parse` does not return this reason: it accepts such a packet as
+    /// `FrameSummary.Kind.otherProtocol`, and its caller decides.
     case unknownProtocol
 
     /// The name of the counter, such as `badTCPChecksum`.

@@ -8,7 +8,8 @@ extension FrameSummary {
     /// it as partial (at the right offset) or as already verified; IPv4 headers are always verified. After a result
     /// other than `.none` the summary holds the fields found so far.
     #if !DEBUG
-        // A compile-time check, which needs whole-module optimisation and therefore an optimized build.
+        // With `@_noLocks` the compiler checks that the function neither locks nor allocates. The check needs
+        // whole-module optimisation and therefore an optimized build.
         @_noLocks
     #endif
     public static func parse(_ frame: UnsafeRawBufferPointer, into summary: inout FrameSummary) -> DropReason {
@@ -101,7 +102,8 @@ extension FrameSummary {
         return parseTransport(ethernet, at: Self.offset(transport), length: length, offload)
     }
 
-    /// A fragment cannot be a super-frame, and its checksum was completed before fragmentation.
+    /// Accepts a fragment only without offloads: it cannot be a super-frame, and its transport checksum was completed
+    /// before fragmentation.
     @inline(__always)
     private mutating func parseFragment(at offset: UInt16, length: Int, _ offload: Offload) -> DropReason {
         kind = .fragment
@@ -131,8 +133,8 @@ extension FrameSummary {
         return .none
     }
 
-    /// The headers are far shorter than 64 KiB, because the number of extension headers is limited and the length of
-    /// each has 8 bits.
+    /// An offset from the ethernet header in 16 bits. No offset is truncated: the headers are far shorter than 64 KiB,
+    /// because the number of extension headers is limited and the length of each has 8 bits.
     @inline(__always)
     private static func offset(_ bytes: Int) -> UInt16 {
         UInt16(truncatingIfNeeded: bytes)

@@ -1,7 +1,7 @@
 internal import RingwayModel
 
 extension FrameSummary {
-    /// Parses the transport header: `length` bytes at `offset`, all of them inside the frame.
+    /// Parses the transport header and the payload: `length` bytes at `offset`, all of them inside the frame.
     @inline(__always)
     mutating func parseTransport(
         _ ethernet: UnsafeRawPointer, at offset: UInt16, length: Int, _ offload: Offload

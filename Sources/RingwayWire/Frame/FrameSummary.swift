@@ -2,8 +2,8 @@ public import RingwayModel
 
 /// The fields of a guest's frame that the stack and the switch need, collected in one pass over its headers.
 ///
-/// Offsets count from the first byte of the *ethernet* header, that is, from the thirteenth of the buffer, which starts
-/// with a virtio-net header. The summary fits one cache line.
+/// Offsets count from the first byte of the *ethernet* header, that is, from the thirteenth byte of the buffer, which
+/// starts with a virtio-net header. The summary fits one cache line.
 @frozen
 public struct FrameSummary: BitwiseCopyable, Sendable {
     /// The protocol of the frame.
@@ -19,10 +19,10 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
         case icmp
         /// ICMPv6, including neighbour discovery.
         case icmpv6
-        /// A fragment of an IP packet. The transport header is not parsed, and both its offsets are those of the
-        /// fragment's data.
+        /// A fragment of an IP packet. The transport header is not parsed: `transportOffset` and `payloadOffset` are
+        /// both the offset of the fragment's data.
         case fragment
-        /// An IP packet of another protocol; both offsets are the IP payload's.
+        /// An IP packet of another protocol; `transportOffset` and `payloadOffset` are that of the IP payload.
         case otherProtocol
     }
 
@@ -38,14 +38,14 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     public var networkOffset: UInt16
     /// The offset of the transport header.
     public var transportOffset: UInt16
-    /// The offset of the transport's payload. ICMP's starts after eight bytes.
+    /// The offset of the transport's payload. The payload of ICMP starts after the first eight bytes of the message.
     public var payloadOffset: UInt16
     /// The source port of TCP or UDP, the identifier of an echo, or zero.
     public var sourcePort: UInt16
     /// The destination port of TCP or UDP, or zero.
     public var destinationPort: UInt16
-    /// Bytes of payload in each segment of a super-frame; zero for an ordinary frame, and for one UDP datagram that is
-    /// merely larger than the link (`VirtioNetHeader.gsoUDP`).
+    /// Bytes of payload in each segment of a super-frame. Zero for an ordinary frame, and for one UDP datagram that
+    /// exceeds the link's MTU and is to be fragmented (`VirtioNetHeader.gsoUDP`).
     public var segmentSize: UInt16
     /// The protocol of the frame.
     public var kind: Kind
@@ -60,7 +60,7 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
     /// The virtio-net segmentation type without its ECN bit.
     public var gsoType: UInt8
 
-    /// DF: the bit in IPv4, always set in IPv6.
+    /// DF: routers must not fragment the packet. Always true of IPv6, whose routers never fragment.
     public var dontFragment: Bool
 
     /// An empty summary.

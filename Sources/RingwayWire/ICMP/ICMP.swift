@@ -30,7 +30,7 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
     @inlinable public var type: UInt8 { base.byte(0) }
     /// Refines the type.
     @inlinable public var code: UInt8 { base.byte(1) }
-    /// The checksum in network byte order.
+    /// The checksum field.
     @inlinable public var checksum: UInt16 { base.word16(2) }
     /// In an echo: the sender's identifier.
     @inlinable public var identifier: UInt16 { base.word16(4) }
@@ -111,7 +111,7 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var neighborSolicitation: UInt8 { 135 }
     /// Type: neighbour advertisement (RFC 4861 §4.4).
     @inlinable public static var neighborAdvertisement: UInt8 { 136 }
-    /// RFC 4861 §4.5.
+    /// Type: redirect (RFC 4861 §4.5).
     @inlinable public static var redirect: UInt8 { 137 }
     /// Type: MLD query, sent by routers (RFC 2710 §3, RFC 3810 §5.1).
     @inlinable public static var listenerQuery: UInt8 { 130 }
@@ -186,7 +186,7 @@ public struct ICMPFields: Equatable, Sendable, BitwiseCopyable {
     }
 }
 
-/// ICMP for IPv4 has no pseudo-header, ICMPv6 has one; the eight bytes have the same layout.
+/// The fields of ICMP for IPv4, whose checksum covers only the message. The layout is that of ICMPv6.
 public typealias ICMPv4Fields = ICMPFields
-/// ICMP for IPv4 has no pseudo-header, ICMPv6 has one; the eight bytes have the same layout.
+/// The fields of ICMPv6, whose checksum also covers a pseudo-header. The layout is that of ICMP for IPv4.
 public typealias ICMPv6Fields = ICMPFields

@@ -24,7 +24,7 @@ public struct IPv4Header: BitwiseCopyable {
     /// The length of the header, including options.
     public let headerLength: Int
 
-    /// `nil` if `bytes` is shorter than the packet's length field. Bytes after the packet are ignored.
+    /// `nil` if `bytes` is shorter than the packet's length field states. Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)
@@ -62,7 +62,7 @@ public struct IPv4Header: BitwiseCopyable {
     @inlinable public var timeToLive: UInt8 { base.byte(8) }
     /// One of `IPProtocol`, or another protocol.
     @inlinable public var protocolNumber: UInt8 { base.byte(9) }
-    /// The header's checksum in network byte order.
+    /// The header's checksum field.
     @inlinable public var checksum: UInt16 { base.word16(10) }
     /// The source address.
     @inlinable public var source: IPv4Address { IPv4Address(loadingFrom: base + 12) }

@@ -1,6 +1,7 @@
 public import RingwayModel
 
-/// A checked view of an IPv6 packet (RFC 8200 §3). Jumbograms are refused: their length field is zero.
+/// A checked view of an IPv6 packet (RFC 8200 §3). Jumbograms (RFC 2675) are not supported: their length field is zero,
+/// so their payload appears empty.
 ///
 ///      0       4               12                                   31
 ///     +-------+---------------+--------------------------------------+
@@ -19,7 +20,7 @@ public struct IPv6Header: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let available: Int
 
-    /// `nil` if `bytes` is shorter than the packet's length field. Bytes after the packet are ignored.
+    /// `nil` if `bytes` is shorter than the packet's length field states. Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)

@@ -37,8 +37,8 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
     /// The most headers to parse. Real packets have at most three; more only cost time.
     @inlinable public static var countLimit: Int { 8 }
 
-    /// The protocol of the header after them. For a fragment, that of the first header of the original packet's
-    /// payload.
+    /// The protocol of the header after the extension headers. In a fragment it is the protocol of the first header of
+    /// the original packet's payload.
     public var finalProtocol: UInt8
     /// The total length of the extension headers, in bytes.
     public var offset: Int
@@ -54,8 +54,9 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
 
     /// Parses the chain at the start of an IPv6 payload.
     ///
-    /// Returns `nil` if the chain exceeds the payload, is longer than `countLimit`, has hop-by-hop options anywhere but
-    /// first, or has a routing header with segments left, which only routers may forward.
+    /// Returns `nil` if the chain exceeds the payload, is longer than `countLimit`, or has hop-by-hop options anywhere
+    /// but first. The result is also `nil` if a routing header has segments left, because only a router forwards such a
+    /// packet.
     @inlinable
     public static func walk(firstHeader: UInt8, payload: UnsafeRawBufferPointer) -> Self? {
         var next = firstHeader

@@ -80,8 +80,8 @@ public struct NDPOptionWriter {
         option.store32(mtu, 4)
     }
 
-    /// Appends a prefix. With `isOnLink` hosts reach its addresses without a router, with `isAutonomous` they use SLAAC
-    /// in it. Lifetimes are seconds; `UInt32.max` is infinite.
+    /// Appends a prefix. If `isOnLink`, hosts reach the prefix's addresses without a router; if `isAutonomous`, they
+    /// generate addresses from the prefix (SLAAC). Lifetimes are in seconds; `UInt32.max` is infinite.
     public mutating func appendPrefix(
         _ prefix: IPv6Address, length prefixLength: UInt8 = 64, isOnLink: Bool = true, isAutonomous: Bool = true,
         validLifetime: UInt32, preferredLifetime: UInt32

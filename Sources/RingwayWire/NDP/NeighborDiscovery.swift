@@ -172,7 +172,7 @@ public struct RouterAdvertisementFields: Equatable, Sendable {
     public var isManaged: Bool
     /// Other configuration is available by DHCPv6.
     public var hasOtherConfiguration: Bool
-    /// The router lifetime, seconds; zero for no default router.
+    /// The router lifetime, seconds; zero if the sender is not a default router.
     public var routerLifetime: UInt16
     /// Reachable time of neighbours, milliseconds; zero for unspecified.
     public var reachableTime: UInt32

@@ -1,10 +1,10 @@
 /// Performs the offloads of a virtio-net header in software: completes checksums and splits super-frames into segments,
 /// each written directly to its send buffer.
 ///
-/// The frame is in two pieces, as built by the stack. The first starts with the virtio-net header and all other
-/// headers; the payload is the rest of the first and the second. Both must stay valid until `isDone`. A frame may come
-/// from a hostile guest: inconsistent headers are refused before a byte is written, and a checksum never overwrites
-/// addresses, which were checked before.
+/// The stack builds a frame in two pieces. The first piece starts with the virtio-net header and contains all other
+/// headers. The payload is the rest of the first piece, followed by the second piece. Both pieces must stay valid until
+/// `isDone`. A frame may come from a hostile guest: inconsistent headers are refused before a byte is written, and a
+/// checksum is never written over the addresses, which were checked before.
 ///
 /// The result is the same as Linux's: sequence numbers advance, the IPv4 identification increments, FIN and PSH are in
 /// the last segment and CWR in the first (RFC 9293, RFC 6864, RFC 3168).
@@ -42,7 +42,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     /// The ethernet header and all other headers, which are copied to the start of every segment.
     var headers: UnsafeRawPointer
     var headersLength = 0
-    /// The part of the payload in the first piece, and that in the second.
+    /// `first` is the part of the payload in the first piece, `second` the part in the second piece.
     var first: UnsafeRawPointer
     var firstLength = 0
     var second: UnsafeRawPointer
@@ -52,7 +52,8 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     var segmentSize = 0
     /// Segments that have been written.
     var number = 0
-    /// The offset of the transport header, or of the summed part; and the offset of the checksum.
+    /// Offsets from the ethernet header: `transport` is where summing starts, in TCP and UDP the transport header;
+    /// `checksum` is the checksum field.
     var transport = 0
     var checksum = 0
     /// The partial sum of addresses and protocol.

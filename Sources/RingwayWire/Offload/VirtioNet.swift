@@ -38,7 +38,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
         self.base = base
     }
 
-    /// `needsChecksum`, `dataValid`.
+    /// A combination of `needsChecksum` and `dataValid`.
     @inlinable public var flags: UInt8 { base.byte(0) }
     /// One of the `gso` constants, possibly combined with `gsoECN`.
     @inlinable public var gsoType: UInt8 { base.byte(1) }
@@ -62,7 +62,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
 /// The fields of a virtio-net header. The default is an ordinary frame without offloads.
 @frozen
 public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
-    /// `VirtioNetHeader.needsChecksum`, `VirtioNetHeader.dataValid`.
+    /// A combination of `VirtioNetHeader.needsChecksum` and `VirtioNetHeader.dataValid`.
     public var flags: UInt8
     /// One of the `VirtioNetHeader.gso` constants.
     public var gsoType: UInt8
@@ -74,7 +74,7 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     public var checksumStart: UInt16
     /// The offset of the checksum, counted from `checksumStart`.
     public var checksumOffset: UInt16
-    /// The number of receive buffers of the frame; virtqueues expect one, others ignore it.
+    /// The number of receive buffers of the frame. A virtqueue expects one; other links ignore the field.
     public var bufferCount: UInt16
 
     /// Header fields; omitted ones are zero.

@@ -19,7 +19,7 @@ public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
         other.distance(from: self) > 0
     }
 
-    /// Signed distance in bytes; wraps.
+    /// The number of bytes from `other` to this number, modulo 2³²; negative if `other` is later.
     @inlinable
     public func distance(from other: Self) -> Int32 {
         Int32(bitPattern: rawValue &- other.rawValue)

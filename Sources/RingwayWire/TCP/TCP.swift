@@ -47,7 +47,7 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.byte(13)) }
     /// The receive window beyond `acknowledgement`, unscaled.
     @inlinable public var window: UInt16 { base.word16(14) }
-    /// The checksum in network byte order.
+    /// The checksum field.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
     /// Valid with `urg`.
     @inlinable public var urgentPointer: UInt16 { base.word16(18) }

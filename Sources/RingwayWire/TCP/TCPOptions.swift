@@ -8,14 +8,14 @@ public struct TCPOptions: Sendable {
     public var windowScale: UInt8?
     /// Whether the sender supports selective acknowledgements.
     public var sackPermitted: Bool
-    /// The sender's timestamp and its echo.
+    /// The sender's timestamp, and the timestamp of its peer that the sender echoes.
     public var timestamps: TimestampOption?
     /// The number of valid `sackBlocks`.
     public var sackBlockCount: Int
     /// Blocks received beyond a gap, the most recent first.
     public var sackBlocks: InlineArray<4, SACKBlock>
 
-    /// RFC 7323 §2.3.
+    /// The largest valid window shift (RFC 7323 §2.3).
     @inlinable public static var windowScaleLimit: UInt8 { 14 }
     /// The number of blocks that fit a header of 60 bytes.
     @inlinable public static var sackBlockLimit: Int { 4 }
@@ -113,8 +113,8 @@ extension TCPOptions {
             &+ (sackBlockCount == 0 ? 0 : 4 &+ 8 &* sackBlockCount)
     }
 
-    /// Writes every option that is set, each padded to four bytes, and returns the number of bytes. For the options of
-    /// a SYN, or for the blocks of an acknowledgement.
+    /// Writes every option that is set, each padded to a multiple of four bytes, and returns the number of bytes. Used
+    /// for the options of a SYN, and for the SACK blocks of an acknowledgement.
     ///
     /// - Precondition: `encodedLength` is at most 40.
     @inlinable
@@ -192,7 +192,7 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
 
     /// The length of the option with the padding before it.
     @inlinable public static var paddedLength: Int { 12 }
-    /// The first word of the padded option: two NOPs, kind and length (RFC 7323, appendix A).
+    /// The first 32 bits of the padded option: two NOPs, kind and length (RFC 7323, appendix A).
     @inlinable static var beginning: UInt32 { 0x0101_080A }
 
     /// Writes the option with its padding: twelve bytes.

@@ -4,7 +4,7 @@ internal import RingwayModel
 struct DHCPClient {
     let mac: MACAddress
     /// Option 61, empty when absent. RFC 2132 allows 255 bytes; an identifier beyond 64 bytes is treated as absent, so
-    /// that the ethernet address is used. Real ones have 7 (type and MAC) to 20 bytes (RFC 4361).
+    /// that the ethernet address is used. Usual identifiers have 7 (type and MAC) to 20 bytes (RFC 4361).
     let identifier: DHCPText
 
     init(mac: MACAddress, identifier: UnsafeRawBufferPointer? = nil) {

@@ -76,8 +76,8 @@ struct DHCPLeaseTable: ~Copyable {
 
     // MARK: Looking up
 
-    /// The client's address, held or remembered, but not in quarantine. A held one wins over a remembered one, and an
-    /// equal identifier over an equal ethernet address.
+    /// The address that the client holds, or the one that it held before (a remembered one), unless it is in
+    /// quarantine. A held address wins over a remembered one, and an equal identifier over an equal ethernet address.
     func find(_ client: DHCPClient, now: UInt64) -> Int? {
         var best: Int?
         var bestRank = 0

@@ -9,17 +9,17 @@ struct DHCPRequest {
     let flags: UInt16
     /// `ciaddr`: the address that the client has and can be reached at.
     let clientAddress: IPv4Address
-    /// `giaddr`.
+    /// `giaddr`: the address of a relay agent, unspecified without one.
     let relay: IPv4Address
-    /// Option 50, unspecified when absent.
+    /// The address that the client asks for (option 50), unspecified when absent.
     let requestedAddress: IPv4Address
-    /// Option 54.
+    /// The server that the client has selected (option 54).
     let server: IPv4Address?
-    /// Option 51.
+    /// The lease time that the client asks for (option 51).
     let leaseSeconds: UInt32?
-    /// Option 12, when it is a host name.
+    /// The client's host name (option 12), `nil` if absent or invalid.
     let hostName: DHCPText?
-    /// Option 61 as it came, to be echoed (RFC 6842).
+    /// The client identifier (option 61) as it came, to be echoed (RFC 6842).
     let identifier: UnsafeRawBufferPointer?
     /// The longest DHCP message that the client accepts, UDP header excluded, in bytes.
     let messageLimit: Int

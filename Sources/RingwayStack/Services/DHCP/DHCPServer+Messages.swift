@@ -4,7 +4,7 @@ internal import RingwayWire
 // The effect of each message type on the lease table, and the reply to it.
 
 extension DHCPServer {
-    /// RFC 2131 §4.3.1.
+    /// Answers DISCOVER (RFC 2131 §4.3.1).
     mutating func offer(
         _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -18,8 +18,8 @@ extension DHCPServer {
             hostName: request.hostName ?? leases.hostName(index), into: reply)
     }
 
-    /// RFC 2131 §4.3.2: the four kinds of REQUEST differ in the field that holds the address, and in whether other
-    /// servers may reply.
+    /// Answers REQUEST (RFC 2131 §4.3.2). Its four kinds differ in the field that holds the address, and in whether
+    /// other servers may reply.
     mutating func decide(
         _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -59,7 +59,8 @@ extension DHCPServer {
         return leases.state(own, now: now) == .free
     }
 
-    /// RFC 2131 §4.3.3. Only the holder may decline, otherwise one client could empty the range.
+    /// Handles DECLINE (RFC 2131 §4.3.3). Only the holder of an address may decline it; otherwise one client could
+    /// empty the range.
     mutating func decline(_ request: DHCPRequest, now: UInt64) -> Int {
         guard let index = leases.index(of: request.requestedAddress), leases.state(index, now: now) != .quarantined,
             leases.isHolder(request.client, of: index)
@@ -69,7 +70,7 @@ extension DHCPServer {
         return 0
     }
 
-    /// RFC 2131 §4.3.4.
+    /// Handles RELEASE (RFC 2131 §4.3.4).
     mutating func release(_ request: DHCPRequest, now: UInt64) -> Int {
         guard let index = leases.index(of: request.clientAddress), leases.isHolder(request.client, of: index),
             leases.state(index, now: now) == .bound || leases.state(index, now: now) == .offered
@@ -79,7 +80,8 @@ extension DHCPServer {
         return 0
     }
 
-    /// RFC 2131 §4.3.5: returns parameters to a client that has an address already; no lease is made or checked.
+    /// Answers INFORM (RFC 2131 §4.3.5): returns parameters to a client that has an address already. No lease is made
+    /// or checked.
     mutating func inform(_ request: DHCPRequest, into reply: UnsafeMutableRawBufferPointer) -> Int {
         guard !request.clientAddress.isUnspecified else { return drop(.dhcpMalformed) }
         counts.informs &+= 1
@@ -87,8 +89,8 @@ extension DHCPServer {
             .ack, to: request, address: .unspecified, seconds: nil, hostName: DHCPText(), into: reply)
     }
 
-    /// A client may ask for a shorter lease than the default, not for a longer one, and the minimum prevents constant
-    /// renewal.
+    /// The lease time, seconds. A client may ask for a shorter lease than the default, but not for a longer one. The
+    /// minimum of two minutes prevents constant renewal.
     private func duration(for request: DHCPRequest) -> UInt32 {
         guard let wanted = request.leaseSeconds else { return leaseSeconds }
         return min(max(wanted, 120), leaseSeconds)

@@ -9,7 +9,7 @@ public import RingwayWire
 /// counts as free at the next request (`DHCPLeaseTable`).
 ///
 ///     DISCOVER            -> OFFER    the reservation, the current or former address, the requested one, or a free one
-///     REQUEST selecting   -> ACK      if it selects this server and the address is still available, else NAK
+///     REQUEST selecting   -> ACK/NAK  ACK if the address is available; no reply if it selects another server
 ///     REQUEST init-reboot -> ACK/NAK  as above
 ///     REQUEST renewing,   -> ACK/NAK  as above; `ciaddr` is the address
 ///             rebinding
@@ -60,9 +60,9 @@ public struct DHCPServer: ~Copyable {
     /// The quarantine time of a declined address.
     static var quarantineNanoseconds: UInt64 { 600 * 1_000_000_000 }
 
-    /// Messages answered.
+    /// Messages that were not dropped, by type.
     public internal(set) var counts = Counts()
-    /// Messages not answered.
+    /// Messages dropped, by reason.
     public internal(set) var drops = ServiceDropCounts()
 
     let gatewayMAC: MACAddress

@@ -1,7 +1,7 @@
 /// A congestion avoidance algorithm: window growth beyond slow start, and the reduction after a loss. The common part
 /// (RFC 5681) is `CongestionControl`. All windows are in bytes.
 protocol CongestionAvoidance: BitwiseCopyable, Sendable {
-    /// The window after an acknowledgement of `bytes` at or above the slow start threshold.
+    /// The window after an acknowledgement of `bytes`, where `window` is at or above the slow start threshold.
     mutating func grown(_ window: UInt32, by bytes: UInt32, _ path: CongestionControl.Path) -> UInt32
 
     /// The slow start threshold after a loss.
@@ -30,7 +30,8 @@ struct CongestionControl: BitwiseCopyable {
         var roundTrip: UInt64
     }
 
-    /// A closed set, dispatched by a switch instead of an existential; the window is common to all.
+    /// The algorithm with its state. An enum, because the set of algorithms is closed, and a `switch` costs less than
+    /// an existential.
     private enum Avoidance: BitwiseCopyable {
         case newReno(NewReno)
         case cubic(Cubic)
@@ -49,7 +50,8 @@ struct CongestionControl: BitwiseCopyable {
         }
     }
 
-    /// `bytes` were acknowledged outside loss recovery, or after a timeout (RFC 5681 §3.1).
+    /// `bytes` were acknowledged outside fast recovery: no loss is known, or the retransmission timer expired (RFC 5681
+    /// §3.1).
     @inline(__always)
     mutating func acknowledged(_ bytes: UInt32, segment: UInt16, now: UInt64, roundTrip: UInt64) {
         guard window < TCPBounds.largestCongestionWindow else { return }
@@ -79,7 +81,7 @@ struct CongestionControl: BitwiseCopyable {
 
     /// The retransmission timer expired (RFC 5681 §3.1).
     ///
-    /// - Parameter isRepeated: the same data was lost by a timeout before.
+    /// - Parameter isRepeated: the timer has expired for the same data before.
     mutating func timedOut(flight: UInt32, segment: UInt16, isRepeated: Bool) {
         if !isRepeated { reduceThreshold(flight: flight, segment: UInt32(segment)) }
         window = UInt32(segment)

@@ -2,7 +2,7 @@
 /// at which that loss occurred. It fills long paths in seconds rather than minutes, and is never slower than Reno.
 ///
 /// Arithmetic is in segments and seconds, as in the RFC. Simplifications: the window is always taken to be fully used
-/// (no §5.8), and slow start ends only at a loss (no HyStart++, §4.10).
+/// (§5.8, on application-limited flows, is left out), and slow start ends only at a loss (no HyStart++, §4.10).
 struct Cubic: CongestionAvoidance {
     /// C, segments per second³ (§5.1).
     private static var scale: Double { 0.4 }
@@ -11,9 +11,9 @@ struct Cubic: CongestionAvoidance {
     /// α_cubic of the Reno-friendly region (§4.3).
     private static var friendlyIncrease: Double { 3 * (1 - decrease) / (1 + decrease) }
 
-    /// W_max: the window before the last loss, segments.
+    /// W_max: the window before the last loss, or less by fast convergence, segments.
     private(set) var plateau = 0.0
-    /// cwnd_prior, segments.
+    /// cwnd_prior: the window before the last loss, segments.
     private var prior = 0.0
     /// K: seconds from the epoch's start until the window is back at the plateau.
     private(set) var timeToPlateau = 0.0
@@ -29,7 +29,7 @@ struct Cubic: CongestionAvoidance {
         let acknowledged = Double(bytes) / segment
         if !isInEpoch { beginEpoch(at: path.now, window: current) }
         let elapsed = Double(path.now &- epochStart) / 1e9
-        // §4.3: once the former window is reached, Reno grows by a whole segment per round trip again.
+        // §4.3: once `friendly` has reached the window before the loss, it grows by a whole segment per round trip.
         friendly += (friendly >= prior ? 1 : Self.friendlyIncrease) * acknowledged / current
         if curve(at: elapsed) < friendly { return size(of: max(current, friendly), segment, atLeast: window) }
         // §4.4 and 4.5: the curve one round trip from now, limited to 1.5 times the window.
@@ -38,7 +38,8 @@ struct Cubic: CongestionAvoidance {
         return size(of: current + (target - current) / current * acknowledged, segment, atLeast: window)
     }
 
-    /// §4.6, with fast convergence (§4.7): a window that did not reach the last plateau indicates a new competing flow.
+    /// RFC 9438 §4.6, with fast convergence (§4.7): a window that did not reach the last plateau indicates a new
+    /// competing flow, so the new plateau is lower than the window.
     mutating func threshold(afterLossAt window: UInt32, flight: UInt32, segment: UInt32) -> UInt32 {
         let current = Double(window) / Double(max(1, segment))
         plateau = current < plateau ? current * (1 + Self.decrease) / 2 : current

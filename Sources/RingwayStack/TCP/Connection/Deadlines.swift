@@ -1,8 +1,8 @@
 /// The timers of one connection, in monotonic nanoseconds.
 ///
-/// Retransmission, window probe and close share one state with its deadline, so that invalid combinations cannot be
-/// expressed: data is in flight, or the guest's window is closed and no data is in flight, or both ends have finished.
-/// The keepalive deadline follows from the time of the guest's last segment.
+/// Retransmission, window probe and close are the cases of one enum, each with its deadline, because at most one of
+/// them can be pending: data is in flight, or the guest's window is closed and no data is in flight, or both ends have
+/// finished. The keepalive deadline follows from the time of the guest's last segment.
 struct Deadlines: BitwiseCopyable {
     enum Timer: BitwiseCopyable {
         case idle
@@ -91,7 +91,7 @@ struct Deadlines: BitwiseCopyable {
         return true
     }
 
-    // MARK: The wheel
+    // MARK: The timer wheel
 
     /// The earliest deadline, or `never`.
     ///
@@ -108,7 +108,8 @@ struct Deadlines: BitwiseCopyable {
         return keepsAlive ? min(earliest, keepaliveAt) : earliest
     }
 
-    /// Whether the wheel needs a new entry because it has none as early as `deadline`; if so, records it.
+    /// Whether the connection needs a new entry in the timer wheel, because it has none as early as `deadline`. If so,
+    /// records `deadline` as the time of the entry.
     @inline(__always)
     mutating func mustWake(at deadline: UInt64) -> Bool {
         guard deadline < wakeAt else { return false }
@@ -116,6 +117,6 @@ struct Deadlines: BitwiseCopyable {
         return true
     }
 
-    /// The wheel's entry has expired.
+    /// The connection's entry in the timer wheel has expired.
     mutating func woke() { wakeAt = Deadlines.never }
 }

@@ -28,7 +28,7 @@ struct LossRecovery: BitwiseCopyable {
     private(set) var duplicates: UInt8 = 0
     /// The acknowledgement that ends recovery (RecoveryPoint).
     private(set) var recover = SequenceNumber(0)
-    /// Data before this that is not selectively acknowledged counts as lost.
+    /// Data before this sequence number that is not selectively acknowledged counts as lost.
     private(set) var lossEdge = SequenceNumber(0)
     /// The next lost byte to retransmit (HighRxt).
     private(set) var next = SequenceNumber(0)
@@ -71,7 +71,8 @@ struct LossRecovery: BitwiseCopyable {
         return true
     }
 
-    /// The retransmission timer expired. The guest may have discarded data that it reported by SACK (RFC 2018 §8).
+    /// The retransmission timer expired. The scoreboard is cleared, because the guest may have discarded data that it
+    /// reported by SACK (RFC 2018 §8).
     mutating func timedOut(una: SequenceNumber, nxt: SequenceNumber) {
         scoreboard.removeAll()
         sendAllAgain(una: una, nxt: nxt)
@@ -121,7 +122,7 @@ struct LossRecovery: BitwiseCopyable {
     /// - Parameter window: the congestion window, bytes.
     mutating func nextLoss(una: SequenceNumber, nxt: SequenceNumber, window: UInt32, segment: UInt16) -> Loss? {
         if phase == .fast { extendLossEdge() }
-        // The loss edge, one segment further, may lie beyond the data in flight.
+        // `lossEdge` was set one segment further at a time, so it may lie beyond the data in flight.
         if nxt.precedes(lossEdge) { lossEdge = nxt }
         guard next.precedes(lossEdge) else { return nil }
         let hole = scoreboard.hole(from: next.precedes(una) ? una : next, limit: lossEdge)

@@ -7,8 +7,8 @@ struct HeldBlock: BitwiseCopyable, Equatable {
     var end = SequenceNumber(0)
 }
 
-/// Up to three blocks. With the two bytes of the option and padding, they leave no room for another option of the
-/// stack.
+/// The blocks of a SACK option, at most three. With the option's kind and length and two bytes of padding they take 28
+/// bytes, which together with the timestamp option fills the 40 bytes that TCP has for options.
 struct HeldBlocks {
     var count = 0
     private var blocks = InlineArray<3, HeldBlock>(repeating: HeldBlock())

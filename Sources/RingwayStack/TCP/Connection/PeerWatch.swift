@@ -1,6 +1,6 @@
 internal import RingwayWire
 
-/// The host kernel's state of a connection's far end; times are in nanoseconds.
+/// What the host's kernel knows about a connection's far end, the peer of the host socket. Times are in nanoseconds.
 public struct PeerReport: BitwiseCopyable, Sendable {
     /// Nanoseconds since the last segment from the far end.
     public var silence: UInt64
@@ -33,7 +33,8 @@ public struct PeerReport: BitwiseCopyable, Sendable {
     }
 }
 
-/// Detects that the far end of a connection no longer answers, and then stops acknowledging the guest.
+/// Detects that the far end of a connection, the peer of the host socket, no longer answers. The stack then stops
+/// acknowledging the guest.
 ///
 /// ## Theory of operation
 ///
@@ -42,32 +43,39 @@ public struct PeerReport: BitwiseCopyable, Sendable {
 /// Three measures keep the guest's own timers (TCP_USER_TIMEOUT, keepalive, retransmission) meaningful, without a
 /// system call per segment:
 ///
-/// - If the far end answered within `trust`, the guest's data is acknowledged at once. Of other pushed data the last
-///   byte is left unacknowledged until the far end has acknowledged it or sent anything: the kernel is queried
-///   (TCP_INFO) when a reply can be expected, then at growing intervals.
+/// - If the far end answered within `trust`, the guest's data is acknowledged at once. Otherwise the last byte of
+///   pushed data is left unacknowledged (*withheld*) until the far end has acknowledged it or sent anything: the kernel
+///   is queried (TCP_INFO) when a reply can be expected, then at growing intervals.
 /// - While a socket holds bytes that the guest regards as acknowledged, the kernel is queried twice a second. A far end
 ///   that does not answer retransmissions is *silent*: the stack acknowledges and answers nothing until the far end
 ///   sends again.
-/// - A keepalive probe of the guest is answered after a sign of life from the far end, to which a keepalive probe is
-///   sent for this purpose.
+/// - A keepalive probe of the guest is answered only after a sign of life from the far end. To obtain one, the host's
+///   kernel sends a keepalive probe to the far end.
 public struct PeerWatch: BitwiseCopyable {
-    /// A far end that answered within this time counts as alive: without it, small writes that await replies would be
-    /// delayed (RFC 1122 §4.2.3.4, Nagle).
+    /// A far end that answered within this time, nanoseconds, counts as alive, and the guest's data is acknowledged at
+    /// once. If every small write had to wait for the far end's acknowledgement, the guest's Nagle algorithm (RFC 1122
+    /// §4.2.3.4) would delay the next write.
     static var trust: UInt64 { 5_000_000 }
-    /// The same for keepalive probes; the shortest interval of the guest's kernel is a second.
+    /// A far end that answered within this time, nanoseconds, counts as alive when a keepalive probe of the guest is to
+    /// be answered. The shortest interval of such probes that the guest's kernel permits is a second.
     public static var keepaliveTrust: UInt64 { 1_000_000_000 }
-    /// The delay of the first query after the guest sent data that is withheld, unless the round trip is long.
+    /// The delay, nanoseconds, of the first query after an acknowledgement to the guest has begun to wait for the far
+    /// end. The delay is longer if the round trip to the far end is.
     static var firstQuery: UInt64 { 1_000_000 }
     /// The interval between queries of a connection that carries data.
     static var usualInterval: UInt64 { 500_000_000 }
-    /// The longest interval between queries while a reply is awaited, or while the far end is silent.
+    /// The longest intervals between queries: while a reply is awaited, and while the far end is silent.
     static var longestInterval: UInt64 { 250_000_000 }
     static var longestSilentInterval: UInt64 { 1_000_000_000 }
-    /// A shorter silence does not count as silent; on long paths the limit is up to `latest`. A kernel whose first
-    /// segment waited a second for neighbour resolution retransmits after three.
+    /// The far end counts as silent only after this time, nanoseconds, or after the kernel's retransmission timeout if
+    /// that is longer.
     static var earliest: UInt64 { 200_000_000 }
+    /// After this time, nanoseconds, a reply is no longer awaited, even if the far end does not count as silent. The
+    /// time exceeds three seconds, because a kernel whose first segment waited a second for neighbour resolution
+    /// retransmits it only after three.
     static var latest: UInt64 { 4_000_000_000 }
-    /// The longest time of queries for one keepalive probe; the guest will have sent another by then.
+    /// How long, in nanoseconds, the kernel is queried because of one keepalive probe of the guest. The guest will have
+    /// sent another probe by then.
     static var keepaliveLimit: UInt64 { 5_000_000_000 }
 
     enum Verdict: Equatable {
@@ -75,9 +83,10 @@ public struct PeerWatch: BitwiseCopyable {
         case delivered
         /// The far end is alive.
         case alive
-        /// The far end may be alive.
+        /// Whether the far end is alive is not known yet: a further query follows.
         case unknown
-        /// The round trip is too long to decide: do not wait.
+        /// Whether the far end is alive cannot be found out, because the round trip is too long or its window is
+        /// closed: the guest need not wait any longer.
         case undecided
         /// The far end does not answer.
         case silent
@@ -96,7 +105,7 @@ public struct PeerWatch: BitwiseCopyable {
 
     init(now: UInt64) { lastSegmentAt = now }
 
-    /// Whether data may be acknowledged that the far end has not acknowledged.
+    /// Whether the guest's data may be acknowledged before the far end has acknowledged it.
     @inline(__always)
     func trusts(now: UInt64) -> Bool { now &- lastSegmentAt < Self.trust }
 
@@ -104,29 +113,30 @@ public struct PeerWatch: BitwiseCopyable {
 
     mutating func stopQueries() { queryAt = Deadlines.never }
 
-    /// Sets the time of the next query, independent of data sent meanwhile.
+    /// Sets the time of the next query only; `since` and the interval stay as they are.
     mutating func scheduleQuery(at time: UInt64) { queryAt = time }
 
-    /// Data was handed to the socket: schedules a query.
+    /// Data was passed to the host socket: schedules a query.
     mutating func beginQueries(now: UInt64) {
         since = now
         interval = Self.usualInterval
         queryAt = now &+ interval
     }
 
-    /// Data or a probe of the guest now waits for a sign of life from the far end.
+    /// The acknowledgement of the guest's data, or the answer to its keepalive probe, now waits for a sign of life from
+    /// the far end.
     mutating func await(now: UInt64) {
         since = now
         interval = max(Self.firstQuery, min(roundTrip &+ roundTrip / 4, Self.longestInterval))
         queryAt = now &+ interval
     }
 
-    /// The far end sent data without being probed.
+    /// The host socket has connected, or returned data or end of file: the far end is alive.
     mutating func segmentReceived(now: UInt64) { lastSegmentAt = now }
 
     /// Evaluates a query; the next one is due at `queryAt`.
     ///
-    /// - Parameter isDrained: no data waits for the socket.
+    /// - Parameter isDrained: the socket has accepted all data from the guest.
     mutating func judge(_ report: PeerReport, now: UInt64, isDrained: Bool) -> Verdict {
         take(report, now: now)
         if report.isDelivered, isDrained {
@@ -144,7 +154,8 @@ public struct PeerWatch: BitwiseCopyable {
             queryAt = now &+ interval
             return .silent
         }
-        // Data held back by a closed window is never acknowledged, and some paths are too long to wait for.
+        // Data that the far end's closed window holds back is not acknowledged until the window opens, and some paths
+        // are too long to wait for. In both cases a missing acknowledgement does not mean that the far end is dead.
         if elapsed >= (report.isUnderWay ? Self.latest : Self.earliest) {
             beginQueries(now: now)
             return .undecided

@@ -5,12 +5,12 @@ internal import RingwayWire
 /// and the advertised window.
 ///
 /// The window is a reservation: advertised bytes are reserved from the pool until the host has accepted them, so the
-/// right edge never moves back, and no byte left of it is dropped.
+/// right edge never moves back, and in-order payload inside the window is never dropped.
 struct ReceiveSide: BitwiseCopyable {
     /// The state of the stream's end.
     enum End: BitwiseCopyable {
         case open
-        /// Bytes of the advertised window.
+        /// FIN has arrived with this sequence number, but data before it is missing.
         case pending(at: SequenceNumber)
         /// FIN and all data before it have arrived.
         case finished
@@ -30,7 +30,7 @@ struct ReceiveSide: BitwiseCopyable {
     /// In-order payload that the host has not accepted.
     var unsent = LeaseQueue()
     var outOfOrder = OutOfOrderQueue()
-    /// The bound of unsent payload and window together; doubles while the host keeps up.
+    /// The most bytes of unsent payload and advertised window together. The bound doubles while the host keeps up.
     private(set) var limit = TCPBounds.initialReceiveLimit
     /// Bytes that the host accepted since `limit` last grew.
     private var takenSinceGrowth: UInt32 = 0
@@ -42,7 +42,8 @@ struct ReceiveSide: BitwiseCopyable {
         if case .finished = end { true } else { false }
     }
 
-    /// Sets the guest's SYN to `sequence`. A window advertised earlier, with the stack's own SYN, counts from there.
+    /// The guest's SYN has this sequence number. If the stack's own SYN has already advertised a window, that window
+    /// counts from the byte after the guest's SYN, which was unknown until now.
     mutating func begin(at sequence: SequenceNumber) {
         let window = offered
         initial = sequence
@@ -50,15 +51,16 @@ struct ReceiveSide: BitwiseCopyable {
         edge = nxt.advanced(by: window)
     }
 
-    /// The acceptability test of RFC 9293 §3.10.7.4. An empty segment exactly at the right edge, as from a guest that
-    /// has filled the window, is processed for its acknowledgement.
+    /// The acceptability test of RFC 9293 §3.10.7.4. In addition, an empty segment exactly at the right edge is
+    /// acceptable, so that its acknowledgement is processed: a guest that has filled the window sends such segments.
     ///
     /// - Parameter extent: bytes of sequence space that the segment takes.
     @inline(__always)
     func isAcceptable(_ sequence: SequenceNumber, extent: Int) -> Bool {
         let window = UInt32(bitPattern: max(0, edge.distance(from: nxt)))
         if extent == 0 { return sequence.isInside(windowStartingAt: nxt, size: window &+ 1) }
-        // With a closed window, a segment at its edge may still carry an acknowledgement.
+        // A segment with data that meets a closed window may still carry an acknowledgement, so it is acceptable here.
+        // Its data is cut off later.
         if window == 0 { return sequence == nxt }
         return sequence.isInside(windowStartingAt: nxt, size: window)
             || sequence.advanced(by: extent - 1).isInside(windowStartingAt: nxt, size: window)
@@ -77,7 +79,7 @@ struct ReceiveSide: BitwiseCopyable {
         return UInt16(clamping: UInt32(bitPattern: edge.distance(from: nxt)))
     }
 
-    /// The window field of any other segment; moves the right edge as far as the reservation allows.
+    /// The window field of a segment without SYN. Moves the right edge of the window as far as the reservation allows.
     ///
     /// - Parameters:
     ///   - acknowledgement: the segment's acknowledgement number, from which the field counts.
@@ -91,10 +93,11 @@ struct ReceiveSide: BitwiseCopyable {
         let shift = UInt32(scale)
         var field = min(UInt32(bitPattern: allowed.distance(from: acknowledgement)) &>> shift, 65_535)
         var told = acknowledgement.advanced(by: Int(field &<< shift))
-        // The field is in units of the scale, and rounding down must not move the edge back. The edge of an unscaled
-        // SYN may lie a fraction of a unit beyond a field value. Segments smaller than a unit would then keep the
-        // window open forever; beyond some slack the field is rounded down, as RFC 7323 §2.4 permits, while data within
-        // the earlier edge is still accepted.
+        // The field counts units of `1 << scale` bytes, and rounding down must not move the edge back. After an
+        // unscaled SYN, for example, the edge need not lie on a unit. The field is therefore rounded up. But then every
+        // segment smaller than a unit would move the edge forward, even if the host accepted nothing. So the field is
+        // rounded down once the window exceeds the limit by `edgeSlack`, as RFC 7323 §2.4 permits. Data up to the
+        // earlier edge is still accepted.
         let rest = UInt32(bitPattern: edge.distance(from: acknowledgement))
         if told.precedes(edge) && field < 65_535, Int(rest) &+ unsent.bytes <= Int(limit) &+ TCPBounds.edgeSlack {
             field = min((rest &+ (1 &<< shift) &- 1) &>> shift, 65_535)
@@ -135,7 +138,7 @@ struct ReceiveSide: BitwiseCopyable {
         takenSinceGrowth &+= UInt32(truncatingIfNeeded: bytes)
         guard takenSinceGrowth >= limit else { return }
         takenSinceGrowth = 0
-        // A host that empties the queue could accept more at a time.
+        // A host that has left at most half of the limit in the queue keeps up, and could accept more at a time.
         if unsent.bytes <= Int(limit / 2) { limit = max(limit, min(limit * 2, UInt32(clamping: largest))) }
     }
 
@@ -150,7 +153,8 @@ struct ReceiveSide: BitwiseCopyable {
         return gain >= min(target / 4, 2 * Int(segment)) || (told == 0 && gain > 0)
     }
 
-    /// The guest's FIN is in order. Its byte of sequence space needs no reservation.
+    /// The guest's FIN is in order. It takes one byte of sequence space, but nothing that must be stored, so no
+    /// reservation is kept for that byte.
     mutating func finish(_ reservation: inout WindowReservation) {
         end = .finished
         nxt = nxt.advanced(by: 1)
@@ -171,8 +175,8 @@ struct ReceiveSide: BitwiseCopyable {
 
     // MARK: Unsent payload
 
-    /// Appends in-order payload; copies it if its buffer would be pinned for few bytes. True if the lease itself is on
-    /// the queue.
+    /// Appends in-order payload. Copies the payload if it is small, because it would pin a large buffer, or if large
+    /// buffers are scarce. True if the lease itself is on the queue; otherwise the lease remains the caller's.
     @inline(__always)
     mutating func append(
         _ lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
@@ -181,7 +185,7 @@ struct ReceiveSide: BitwiseCopyable {
         nxt = nxt.advanced(by: length)
         let tail = unsent.tail
         if length < TCPBounds.coalesceBelow, !tail.isNone, space.state(of: tail).pointee.holds == 1 {
-            // The last buffer is not in use by the kernel, so bytes may be appended to it.
+            // No send in flight uses the last buffer, so bytes may be appended to it.
             let last = space.state(of: tail)
             let end = Int(last.pointee.offset) &+ Int(last.pointee.length)
             if end &+ length <= space.size(of: tail) {
@@ -205,8 +209,8 @@ struct ReceiveSide: BitwiseCopyable {
         return true
     }
 
-    /// Copies payload into small buffers, first into free space of the queue's last one. False, without effect, if
-    /// there are not enough buffers.
+    /// Copies payload into small buffers, first into the free space of the queue's last buffer if that is a small one.
+    /// If there are not enough small buffers, returns false and changes nothing.
     @inline(never)
     private mutating func appendCopy(
         of lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
@@ -235,7 +239,7 @@ struct ReceiveSide: BitwiseCopyable {
         return true
     }
 
-    /// Removes `bytes` from the front of the queue. Returns the number that exceeded its content.
+    /// Removes up to `bytes` from the front of the queue. Returns how many of them the queue did not contain.
     @inline(__always)
     mutating func removeUnsent(_ bytes: Int, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace) -> Int {
         var rest = bytes

@@ -56,8 +56,8 @@ struct SendSide: BitwiseCopyable {
         superFramePayload = max(1, room / UInt32(size)) * UInt32(size)
     }
 
-    /// The guest's first window, with its SYN or with the acknowledgement of the stack's SYN; the window of a SYN is
-    /// never scaled.
+    /// Records the guest's first window, which comes with the guest's SYN or with its acknowledgement of the stack's
+    /// SYN. The window of a SYN is never scaled.
     mutating func takeFirstWindow(_ header: TCPHeader) {
         let shift = header.flags.contains(.syn) ? 0 : UInt32(scale)
         window = UInt32(header.window) &<< shift
@@ -69,7 +69,7 @@ struct SendSide: BitwiseCopyable {
     /// Updates the window from a segment, unless it is older than the last update (RFC 9293 §3.10.7.4). A segment that
     /// acknowledges more than any before it is newer regardless of its sequence number.
     ///
-    /// - Returns: whether this opened the window.
+    /// - Returns: whether the window was updated and is not zero.
     @inline(__always)
     mutating func updateWindow(_ header: TCPHeader, _ offered: UInt32) -> Bool {
         let isNewer =
@@ -83,7 +83,7 @@ struct SendSide: BitwiseCopyable {
         return offered > 0
     }
 
-    /// All data before `edge` is acknowledged: releases whole buffers.
+    /// The guest has acknowledged all data before `edge`: releases the buffers that are acknowledged completely.
     @inline(__always)
     mutating func acknowledged(
         upTo edge: SequenceNumber, to pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace
@@ -115,8 +115,9 @@ struct SendSide: BitwiseCopyable {
         unacknowledged.append(lease, in: space)
     }
 
-    /// Bytes of held-back payload that may be sent now; `nil` without room, or if only a silly segment would fit (RFC
-    /// 9293 §3.8.6.2.1) while others are in flight.
+    /// Bytes of held-back payload that may be sent now; `nil` if the guest's window has no room. Also `nil` if, while
+    /// data is in flight, the room is less than a full segment and less than all that is held back (silly window
+    /// avoidance, RFC 9293 §3.8.6.2.1).
     func sendableHeldBack() -> Int? {
         let flight = flight
         let most = min(usable, heldBack)

@@ -2,19 +2,21 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One TCP connection: a complete TCP toward the guest, and a socket toward the host, which the owner drives.
+/// One TCP connection: a complete TCP toward the guest, and a socket toward the host. The stack's owner (the engine)
+/// holds the descriptor of the socket, and reads and writes it at the stack's request.
 ///
 /// ## Theory of operation
 ///
-/// *Guest to host.* In-order payload is queued on `receive.unsent` (the lease is the queue's node, nothing is copied)
-/// and the owner is asked to send it. Bytes that the socket accepts are released, and the right edge of the window
-/// advances. Out-of-order payload is queued on `receive.outOfOrder` and reported by SACK (RFC 2018).
+/// *Guest to host.* In-order payload is queued on `receive.unsent`: its lease is linked into the queue, and the payload
+/// is copied only if it is small or buffers are scarce. The stack's owner is asked to send the queue. Bytes that the
+/// socket accepts are released, and the right edge of the window advances. Out-of-order payload is queued on
+/// `receive.outOfOrder` and reported by SACK (RFC 2018).
 ///
-/// *Host to guest.* The owner receives directly into a lease, behind headroom, at most as much as the guest's window
-/// allows. The headers are written into the headroom, the frame is sent as one super-frame, and the lease stays on
-/// `send.unacknowledged` until the guest has acknowledged it. A guest may shrink its window while a receive is in
-/// flight (RFC 9293 §3.8.6): the received data is then held back at the end of the queue, and no further receive is
-/// issued. `recovery` detects losses, and retransmits from the lease.
+/// *Host to guest.* The stack's owner receives from the socket directly into a lease, after headroom for the headers,
+/// and at most as much as the guest's window allows. The headers are written into the headroom, the frame is sent as
+/// one super-frame, and the lease stays on `send.unacknowledged` until the guest has acknowledged it. A guest may
+/// shrink its window while a receive is in flight (RFC 9293 §3.8.6): the received data is then held back at the end of
+/// that queue, and no further receive is issued. `recovery` detects losses, and retransmits from the lease.
 ///
 /// *Ends.* FIN from the guest shuts down the socket's send side after the last unsent byte; end of file on the socket
 /// becomes FIN after the last byte sent; RST is passed on at once in either direction.
@@ -27,7 +29,7 @@ struct TCPConnection: BitwiseCopyable {
     struct Marks: OptionSet, BitwiseCopyable {
         let rawValue: UInt32
         init(rawValue: UInt32) { self.rawValue = rawValue }
-        /// On the list of connections that need work at the end of the turn.
+        /// The connection is on the list of those that need work at the end of the turn (`TCP.dirtyHead`).
         static var dirty: Marks { Marks(rawValue: 1 << 0) }
         /// An acknowledgement is due.
         static var acknowledge: Marks { Marks(rawValue: 1 << 1) }
@@ -43,35 +45,37 @@ struct TCPConnection: BitwiseCopyable {
         static var socket: Marks { Marks(rawValue: 1 << 6) }
         /// The host side is a built-in service.
         static var service: Marks { Marks(rawValue: 1 << 7) }
-        /// The owner watches the socket for errors.
+        /// The stack's owner watches the socket for errors.
         static var watched: Marks { Marks(rawValue: 1 << 8) }
-        /// The owner was asked to shut down the socket's send side.
+        /// The stack's owner was asked to shut down the socket's send side.
         static var shutDown: Marks { Marks(rawValue: 1 << 9) }
-        /// The client has closed its side before the guest answered.
+        /// The client of the published port sent FIN before the guest answered.
         static var clientGone: Marks { Marks(rawValue: 1 << 10) }
-        /// No longer in the flow table: only the host's side is left.
+        /// The connection has left the flow table: the guest is finished with it, but the host has yet to accept data.
         static var detached: Marks { Marks(rawValue: 1 << 11) }
         /// The byte before `receive.urgentEnd` is urgent, and the host has not accepted it yet.
         static var urgentToHost: Marks { Marks(rawValue: 1 << 12) }
         /// The next byte from the host is urgent.
         static var urgentToGuest: Marks { Marks(rawValue: 1 << 13) }
-        /// The guest's last byte is left unacknowledged until the far end has it.
+        /// The last byte of the guest's data is left unacknowledged until the far end (the host socket's peer) shows
+        /// that it is alive.
         static var withholds: Marks { Marks(rawValue: 1 << 14) }
-        /// A segment's acknowledgement was omitted, because its last byte is withheld.
+        /// A segment was not acknowledged at all, because its last byte is left unacknowledged (`withholds`). The next
+        /// segment is acknowledged at once, up to that byte.
         static var deferred: Marks { Marks(rawValue: 1 << 15) }
         /// The far end does not answer, so the stack does not answer the guest.
         static var silent: Marks { Marks(rawValue: 1 << 16) }
         /// A keepalive probe of the guest waits for a sign of life from the far end.
         static var probed: Marks { Marks(rawValue: 1 << 17) }
-        /// The marks that wait for a sign of life from the far end.
+        /// The marks that a sign of life from the far end removes.
         static var awaitsPeer: Marks { [.withholds, .silent, .probed] }
     }
 
     let key: FlowKey
     var state: TCPState
-    /// How likely the guest has the address to which a client is connected.
+    /// How likely it is that the guest has the address to which the stack connects a client of a published port.
     var trust = GuestTrust.certain
-    /// DSCP of the segments from and to the guest (RFC 2474), in place, without ECN.
+    /// DSCP of the segments from and to the guest (RFC 2474), in the upper six bits; the two ECN bits are zero.
     var classFromGuest: UInt8 = 0
     var classToGuest: UInt8 = 0
     /// Bytes of options in every segment to the guest: those of timestamps if agreed, or none.
@@ -84,22 +88,22 @@ struct TCPConnection: BitwiseCopyable {
     var congestion: CongestionControl
     var recovery = LossRecovery()
     var deadlines: Deadlines
-    /// Valid if every segment has timestamps; see `optionLength`.
+    /// The state of the timestamp option. Valid only if the option is agreed, in which case `optionLength` is not zero.
     var timestamps = Timestamps()
-    /// The state of the far end.
+    /// What is known about the far end, the peer of the host socket.
     var watch: PeerWatch
 
-    /// In-order payload from the guest, and payload acknowledged by it, bytes.
+    /// Bytes of in-order payload from the guest, and of payload that the guest has acknowledged.
     var bytesFromGuest: UInt64 = 0
     var bytesToGuest: UInt64 = 0
 
     /// The next connection on the dirty list.
     var dirtyNext: UInt32 = SlotList.none
-    /// The place among the half-open connections.
+    /// The neighbours in the list of half-open connections, while the connection is on that list.
     var halfOpenLinks = SlotLinks()
-    /// The owner's identifier for the host socket.
+    /// The identifier by which the stack's owner knows the host socket.
     var socket = Effect.noSocket
-    /// The address that the host socket connects to, or the client's address.
+    /// The address that the host socket connects to, or the address of the client of a published port.
     let hostAddress: TransportAddress
 
     init(
@@ -124,7 +128,8 @@ typealias TCPFlow = UnsafeMutablePointer<TCPConnection>
 /// Properties computed from several parts of a connection. They are members of the pointer, because a computed property
 /// of the value would copy several hundred bytes.
 extension UnsafeMutablePointer<TCPConnection> {
-    /// The acknowledgement number: all in-order data, less the withheld byte.
+    /// The acknowledgement number to send. It covers all in-order data, or all but the last byte if that is withheld.
+    /// While the far end is silent, the number stays where it was when the silence was found.
     @inline(__always) var acknowledgement: SequenceNumber {
         if pointee.marks.isDisjoint(with: [.withholds, .silent]) { return pointee.receive.nxt }
         return pointee.marks.contains(.silent)
@@ -137,7 +142,7 @@ extension UnsafeMutablePointer<TCPConnection> {
         return state == .established || state == .finWait1 || state == .finWait2
     }
 
-    /// Whether the window may grow.
+    /// Whether the receive window that the guest is advertised may grow.
     @inline(__always) var isWindowOpen: Bool { guestMaySend || pointee.state == .synReceived }
 
     /// Whether data may still be sent to the guest.
@@ -154,7 +159,8 @@ extension UnsafeMutablePointer<TCPConnection> {
         }
     }
 
-    /// Whether the host's kernel has state of the far end, and the guest may still send.
+    /// Whether the host's kernel can be queried about the far end, and a query makes sense: the connection has a host
+    /// socket, not a built-in service, and is open in at least one direction.
     @inline(__always) var isWatchable: Bool {
         let marks = pointee.marks
         guard marks.contains(.socket), !marks.contains(.service) else { return false }

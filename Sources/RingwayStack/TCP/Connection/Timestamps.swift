@@ -44,8 +44,8 @@ public struct Timestamps: BitwiseCopyable {
     @inline(__always)
     mutating func noteSent(_ acknowledgement: SequenceNumber) { acknowledged = acknowledgement }
 
-    /// RFC 7323 §5.3 R1: whether a segment's timestamp, which is recorded, is not older than `recent`. An older one is
-    /// accepted if `recent` is outdated.
+    /// RFC 7323 §5.3 R1: whether a segment's timestamp is not older than `recent`. Records the timestamp in `arrived`
+    /// in either case: the caller accepts an older one if `recent` is outdated.
     @inline(__always)
     mutating func isRecent(_ value: UInt32) -> Bool {
         arrived = value
@@ -56,7 +56,7 @@ public struct Timestamps: BitwiseCopyable {
     func areOutdated(now: UInt64) -> Bool { now &- recentAt >= Self.outdated }
 
     /// RFC 7323 §4.3 (2): the value to echo is that of the earliest segment that the next acknowledgement covers. Call
-    /// it for segments that are neither old nor outside the window.
+    /// this for each segment that is neither old nor outside the window, after `isRecent`.
     @inline(__always)
     mutating func noteAcceptable(at sequence: SequenceNumber, now: UInt64) {
         guard !acknowledged.precedes(sequence) else { return }

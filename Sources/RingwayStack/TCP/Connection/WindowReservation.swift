@@ -1,10 +1,11 @@
 /// The sum of all advertised receive windows of a guest on a shard, as bytes reserved from the pool. A window grows
-/// only if the pool has room, and never shrinks (RFC 9293 §3.8.6.2.1). Reserved are bytes that the guest may still
-/// send, and those that it has sent and the host has not accepted.
+/// only while the sum is below `limit` or the window is below a minimum, and never shrinks (RFC 9293 §3.8.6.2.1). The
+/// reserved bytes are those that the guest may still send, and those that it has sent but the host has not accepted.
 struct WindowReservation {
     private(set) var reserved = 0
-    /// The most bytes to reserve: the guest's share of half of the small buffers. Unsent payload always fits in those;
-    /// the other half is for data from the host. If the limit shrinks, earlier reservations remain.
+    /// The most bytes to reserve: the guest's share of half of the shard's small buffers. All payload that the host has
+    /// not accepted fits in these if it must be copied; the other half is for data from the host. If the limit becomes
+    /// smaller, earlier reservations remain.
     var limit: Int
 
     @inline(__always) mutating func reserve(_ bytes: Int) { reserved &+= bytes }
