@@ -84,13 +84,11 @@ public final class DescriptorBudget: Sendable {
 
     /// Adds a member; `nil` if members would then have less than `leastShare`. The first members are always admitted.
     ///
-    /// - Parameters:
-    ///   - standing: descriptors that are open as long as the member exists.
-    ///   - others: further descriptors for this member, which the caller will count by `addStanding`.
-    public func join(standing: Int, besides others: Int = 0) -> DescriptorShare? {
+    /// - Parameter standing: descriptors that are open as long as the member exists.
+    public func join(standing: Int) -> DescriptorShare? {
         let share = DescriptorShare(self, standing: standing)
         let excess: Int? = table.withLock { table in
-            let pool = pool(table) - standing - others
+            let pool = pool(table) - standing
             let count = table.members.count
             guard count < Self.firstMembers || pool / (count + 1) >= Self.leastShare else { return nil }
             table.members.append(share)

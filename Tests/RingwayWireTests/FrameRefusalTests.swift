@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test func `cover every reason that parsing can give`() {
-        let others: Set<DropReason> = [.none, .badTCPOptions, .unknownProtocol]
+        let others: Set<DropReason> = [.none, .badTCPOptions]
         #expect(Set(Self.all.map(\.reason)).union(others) == Set(DropReason.allCases))
     }
 }

@@ -53,8 +53,6 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     case fragmentTimedOut
     /// An incomplete datagram that was evicted for a newer one.
     case fragmentEvicted
-    /// A reassembled datagram whose transport checksum is wrong.
-    case fragmentBadChecksum
 
     /// The name under which the counter is reported.
     public var name: String { String(describing: self) }

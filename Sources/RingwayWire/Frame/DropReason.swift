@@ -53,9 +53,6 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case martianSource
     /// A destination that must not appear on a wire: loopback, unspecified or IPv4-mapped.
     case martianDestination
-    /// An unsupported transport protocol. `FrameSummary.parse` does not return this reason: it accepts such a packet as
-    /// `FrameSummary.Kind.otherProtocol`, and its caller decides.
-    case unknownProtocol
 
     /// The name of the counter, such as `badTCPChecksum`.
     public var name: String {
@@ -86,7 +83,6 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .badSegmentation: "badSegmentation"
         case .martianSource: "martianSource"
         case .martianDestination: "martianDestination"
-        case .unknownProtocol: "unknownProtocol"
         }
     }
 }
