@@ -11,7 +11,7 @@ extension Link.Framing {
         }
     }
 
-    /// Bytes in the length before each frame.
+    /// The size in bytes of the length that is sent before each frame.
     @inline(__always)
     var prefixLength: Int {
         switch self {
@@ -20,7 +20,7 @@ extension Link.Framing {
         }
     }
 
-    /// Whether the receiver accepts the length: a longer frame would end its link.
+    /// Whether the receiver accepts a frame of this length. If the length is out of bounds, the receiver ends the link.
     @inline(__always)
     func carries(_ length: Int) -> Bool {
         if case .stream(let framing) = self { return framing.lengths.contains(length) }
@@ -34,7 +34,7 @@ extension Link.Framing {
 }
 
 extension StreamFraming {
-    /// Bytes in the length before each frame.
+    /// The size in bytes of the length that is sent before each frame.
     @inline(__always)
     var prefixLength: Int {
         switch self {
@@ -44,7 +44,8 @@ extension StreamFraming {
         }
     }
 
-    /// Bytes of virtio-net header to insert before a frame without one.
+    /// The size in bytes of the virtio-net header that is inserted before each received frame; zero if frames arrive
+    /// with that header.
     @inline(__always)
     var missingHeader: Int {
         switch self {
@@ -53,8 +54,8 @@ extension StreamFraming {
         }
     }
 
-    /// The valid lengths of a frame: at least an ethernet header, at most one with a VLAN tag and an IP packet of
-    /// 65,535 bytes.
+    /// The valid lengths of a frame: at least an ethernet header; at most an ethernet header with a VLAN tag and an IP
+    /// packet of 65,535 bytes, or as much as the length before the frame can express.
     var lengths: ClosedRange<Int> {
         switch self {
         case .qemu: EthernetHeader.length...18 + 65_535

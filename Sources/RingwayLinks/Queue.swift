@@ -7,17 +7,18 @@ public import RingwayStorage
 public import RingwaySystem
 internal import RingwayWire
 
-/// One queue of a link, driven by one shard's ring. If every read is one frame, frames are read into leased buffers, by
-/// a multishot read if the kernel supports it, otherwise by several single reads. On a device, frames are written from
-/// their own buffers.
+/// One queue of a link, driven by one shard's ring. On a device or a datagram socket each read is one frame and goes
+/// into a leased buffer: by a multishot read if the kernel supports it, otherwise by several single reads in flight.
+/// Frames to a device are written from their own buffers.
 public struct Queue: ~Copyable {
     /// The result of a completed read.
     public enum ReadResult {
         /// A frame of `length` bytes at the start of the buffer; the receiver owns the lease.
         case frame(Lease, length: Int)
-        /// No buffer was available. The read is re-armed when one has been released; an immediate one would fail again.
+        /// No buffer was available. The read is re-armed when a buffer has been released; re-armed at once it would
+        /// fail again.
         case starved
-        /// No frame.
+        /// The completion brings no frame, but the link has not failed.
         case nothing
         /// The link has failed; reported once, although several reads may fail.
         case lost(errno: Int32)
@@ -29,7 +30,7 @@ public struct Queue: ~Copyable {
     public let descriptor: Int32
     private var buffers: LeaseRing
     private let isMultishot: Bool
-    /// Datagrams are received rather than read, behind room for a virtio-net header.
+    /// The queue is a datagram socket: frames are received by recv, after free space for a virtio-net header.
     private let isSocket: Bool
     /// Reads in flight: one if multishot.
     private var armed = 0
@@ -115,9 +116,9 @@ public struct Queue: ~Copyable {
         switch -completion.result {
         case ENOBUFS: return .starved
         case EAGAIN, EINTR, ECANCELED: return .nothing
-        // An empty datagram is neither a frame nor end of file.
+        // A datagram socket has no end of file: the result is an empty datagram, which is no frame.
         case 0 where isSocket: return .nothing
-        // End of file: the other end is closed. A deleted TAP fails with EBADFD.
+        // End of file: the other end of the socket is closed. A deleted TAP device fails with EBADFD instead.
         case 0: return lose(ENODEV)
         case let error: return lose(error)
         }
@@ -140,7 +141,7 @@ public struct Queue: ~Copyable {
         ring.write(descriptor, frame, length: length, tag)
     }
 
-    /// Writes a frame that is in two pieces; `slices` must stay valid, too.
+    /// Writes a frame that is in two pieces. The pieces and the array `slices` must stay valid until the completion.
     public func write(_ ring: inout Ring, _ slices: UnsafeMutablePointer<iovec>, _ tag: OperationTag) {
         ring.write(descriptor, slices, count: 2, tag)
     }

@@ -3,17 +3,18 @@
 /// Sleeping and waking are expensive: a pass through the scheduler for the thread, and for its waker an interrupt to
 /// another processor, which in a virtual machine causes an exit. If the next event is only microseconds away, as
 /// between request and response, polling is cheaper. If it is not, polling wastes processor time that guests could use.
-/// So the thread polls only if polling has recently paid off. This value is fed the outcome of each wait and has no
-/// clock of its own.
+/// So the thread polls only if polling has recently paid off. The owner reports the outcome of each wait; `BusyPoll`
+/// reads no clock.
 public struct BusyPoll: Equatable, Sendable {
     /// How long to poll, in nanoseconds; zero never polls.
     public let limit: UInt64
-    /// Positive while polling pays off. It rises by one with each short wait, so that a single one does not start polling.
-    /// A poll in vain lowers it by one, so that a single one does not stop polling; a long sleep takes all of it.
+    /// Positive while polling pays off. It rises by one with each short wait, so a single short wait does not start
+    /// polling. A poll that finds nothing lowers it by one, so a single such poll does not stop polling. A long sleep
+    /// sets it to the minimum.
     private var credit = -BusyPoll.threshold
 
-    /// The thread polls after one more consecutive short wait than this: at the start, after polling has stopped, and
-    /// after `discourage`.
+    /// The thread starts to poll after `threshold` + 1 short waits without a long sleep between them: at the start,
+    /// after polling has stopped, and after `discourage`.
     private static var threshold: Int { 8 }
     private static var mostCredit: Int { 4 }
     /// The longest sleep that counts as a short wait: several times the limit, because it includes the cost of waking.
@@ -35,6 +36,7 @@ public struct BusyPoll: Equatable, Sendable {
         if nanoseconds <= shortSleep { credit = min(credit + 1, Self.mostCredit) } else { credit = -Self.threshold }
     }
 
-    /// The turn moved so much data that an idle processor serves the receiving thread better than low latency.
+    /// The turn moved much data: the threads that receive it need the processor more than this thread needs low
+    /// latency.
     public mutating func discourage() { credit = -Self.threshold }
 }

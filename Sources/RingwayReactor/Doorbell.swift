@@ -4,19 +4,20 @@ internal import RingwayRing
 public import RingwaySystem
 public import Synchronization
 
-/// Wakes a thread that waits in its ring: other shards send a message to the ring, other threads write to an eventfd. A
-/// running thread is not woken.
+/// Wakes the thread that owns a ring while it waits for completions. Another shard sends a message to the ring; a
+/// thread without a ring writes to an eventfd. Shards do not wake an owner that is running, because it checks its
+/// mailboxes before it waits.
 public final class Doorbell: Sendable {
     private let before: InlineArray<16, UInt64> = .init(repeating: 0)
-    /// True while the owner waits, or is about to after checking its mailboxes. Written every turn, so it has a cache
-    /// line of its own (see `CacheLines`).
+    /// True while the owner waits, and before that while it checks its mailboxes for the last time. Written every turn,
+    /// so it has a cache line of its own (see `CacheLines`).
     @usableFromInline let isWaiting = Atomic<Bool>(false)
     private let after: InlineArray<16, UInt64> = .init(repeating: 0)
-    /// The owner's ring; written before any shard runs.
+    /// The descriptor of the owner's ring; written before any shard runs.
     private let ring = Atomic<Int32>(-1)
-    /// Whether `ring` is a descriptor owned by the doorbell.
+    /// Whether the doorbell must close `ring`, because it duplicated that descriptor.
     private let ownsRing = Atomic<Bool>(false)
-    /// An eventfd polled by the owner's ring.
+    /// An eventfd that the owner's ring reads.
     public let event: Int32
 
     public init() throws(SystemError) {
@@ -32,8 +33,9 @@ public final class Doorbell: Sendable {
 
     /// Sets the ring that receives messages. Called once.
     ///
-    /// The kernel refuses a message to a descriptor that is not a ring. The emulated ring would write it to any file
-    /// that has reused the number, so the doorbell keeps its own descriptor of an emulated ring.
+    /// The ring may be closed while another thread still sends to its descriptor, whose number may be reused for any
+    /// file. The kernel refuses to send a message to a file that is not a ring, but the emulated ring would write into
+    /// it. So the doorbell duplicates the descriptor of an emulated ring, and closes the duplicate itself.
     func attach(_ descriptor: Int32, of backEnd: BackEnd) throws(SystemError) {
         switch backEnd {
         case .ioUring, .scripted: ring.store(descriptor, ordering: .releasing)
@@ -47,7 +49,7 @@ public final class Doorbell: Sendable {
 
     public var ringDescriptor: Int32 { ring.load(ordering: .acquiring) }
 
-    /// For another shard after a post: whether it must wake the owner. Returns true once per wait.
+    /// Called by another shard after it has posted mail: whether it must wake the owner. Returns true once per wait.
     @inlinable public func claimWake() -> Bool {
         guard isWaiting.load(ordering: .sequentiallyConsistent) else { return false }
         return isWaiting.exchange(false, ordering: .sequentiallyConsistent)
@@ -56,7 +58,8 @@ public final class Doorbell: Sendable {
     /// Wakes the owner from a thread without a ring.
     public func wake() { HostCalls.signal(event) }
 
-    /// For the owner: from now on, a thread that posts must wake it. It checks its mailboxes once more before it waits.
+    /// Called by the owner before it checks its mailboxes for the last time and waits: from now on a thread that posts
+    /// mail must wake it.
     @inlinable func beginWaiting() { isWaiting.store(true, ordering: .sequentiallyConsistent) }
     @inlinable func endWaiting() { isWaiting.store(false, ordering: .relaxed) }
 }

@@ -5,9 +5,9 @@ public import RingwaySystem
 /// A buffer ring whose buffers are leased from a pool: the kernel picks one when data arrives, and the completion
 /// identifies the lease.
 ///
-/// The ring is kept short, so that data lands in recently used buffers that are still in the cache; a ring larger than
-/// the cache costs a third of the throughput. If many sources have data at once and some find no buffer, the ring
-/// grows; it shrinks again when it is hardly used.
+/// The ring is kept short, so that data lands in recently used buffers that are still in the cache. A ring whose
+/// buffers do not fit into the cache costs a third of the throughput. If many sources have data at once and some find
+/// no buffer, the ring grows; it shrinks again when it is hardly used.
 public struct LeaseRing: ~Copyable {
     private var ring: BufferRing
     private let leases: UnsafeMutablePointer<Lease>
@@ -16,9 +16,9 @@ public struct LeaseRing: ~Copyable {
     /// The number of buffers that `refill` provides.
     private var target: Int
     private let least: Int
-    /// Consecutive refills at which the ring was more than half full.
+    /// The number of consecutive refills before which the ring still had more than half of `target`.
     private var idleRefills = 0
-    /// The most buffers in the ring for now, regardless of its growth.
+    /// An upper limit for `refill`, set by the owner: it applies even if `target` is larger.
     public var limit: Int
     /// Bytes left free at the start of each buffer.
     public let headroom: Int
@@ -33,12 +33,13 @@ public struct LeaseRing: ~Copyable {
     ///
     /// - Parameters:
     ///   - capacity: the most buffers in the ring, a power of two.
-    ///   - least: the usual number of buffers.
+    ///   - least: the number of buffers that the ring starts with and shrinks to.
     ///   - group: the number by which operations refer to the ring.
     public init(
         capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
     ) throws(SystemError) {
-        // Allocations that may fail precede the first stored property.
+        // Allocations that may fail come before the first stored property is set: once all are set, a throwing `init`
+        // would run `deinit`.
         var blocks = MemoryBlocks()
         let leases: UnsafeMutablePointer<Lease>
         let free: UnsafeMutablePointer<UInt16>
@@ -89,7 +90,7 @@ public struct LeaseRing: ~Copyable {
     /// Fills the ring up to the given number of buffers, at most the capacity.
     @discardableResult
     public mutating func fill(upTo count: Int, from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
-        // A buffer that waits for data is charged to no owner; it is charged when data arrives.
+        // A buffer in the ring is charged to no guest (owner 0). It is charged when data arrives.
         let owner = pool.pointee.owner
         pool.pointee.owner = 0
         defer { pool.pointee.owner = owner }

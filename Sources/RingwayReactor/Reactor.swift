@@ -5,19 +5,19 @@ public import RingwaySystem
 
 /// The ring, clock and doorbell of one thread.
 ///
-/// The owner's turn starts with `wait`, which submits all queued operations, waits for a completion, the deadline or
-/// the doorbell, and reads the clock once. The owner then handles a bounded number of completions, all with the same
-/// `now`. It never blocks elsewhere.
+/// Each turn of the thread starts with `wait`, which submits all queued operations, waits for a completion, the
+/// deadline or the doorbell, and reads the clock once. The thread then handles a bounded number of completions, all
+/// with the same `now`. It blocks nowhere else.
 public struct Reactor: ~Copyable {
     public var ring: Ring
     public let doorbell: Doorbell
     /// This turn's clock reading, monotonic nanoseconds.
     public private(set) var now: UInt64
-    /// Whether to poll before sleeping; never by default.
+    /// Decides whether to poll before sleeping. By default the thread never polls.
     public var busyPoll: BusyPoll
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
-    /// Fails if there is no descriptor for the doorbell.
+    /// Fails if there is no memory, or no descriptor for the doorbell.
     public init(
         ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)
     ) throws(SystemError) {
@@ -39,10 +39,11 @@ public struct Reactor: ~Copyable {
 
     deinit { eventBuffer.deallocate() }
 
-    /// Monotonic nanoseconds; a stepped owner's clock is its ring's.
+    /// The kernel's monotonic clock, in nanoseconds. A simulation has a clock of its own, which `Ring.clock` reads.
     public static func clock() -> UInt64 { ringway_monotonic_nanoseconds() }
 
-    /// Polls the doorbell's eventfd with `tag`; re-armed after each completion.
+    /// Reads the doorbell's eventfd, which completes with `tag` when a thread rings. To be called again after each
+    /// completion.
     public mutating func listen(_ tag: OperationTag) {
         ring.read(doorbell.event, into: UnsafeMutableRawBufferPointer(start: eventBuffer, count: 8), tag)
     }
@@ -56,11 +57,11 @@ public struct Reactor: ~Copyable {
     /// Submits, waits, and reads the clock.
     ///
     /// - Parameters:
-    ///   - deadline: monotonic nanoseconds; `nil` if no timer is set.
-    ///   - hasMail: called after `beginWaiting`; true means "do not wait".
-    /// - Returns: zero, or the `errno` of the ring.
+    ///   - deadline: the time of the next timer, in monotonic nanoseconds; `nil` if no timer is set.
+    ///   - hasMail: whether mail has arrived, so that the thread must not sleep. Called after `beginWaiting`.
+    /// - Returns: zero, or the `errno` with which the ring failed.
     public mutating func wait(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
-        // The last turn's clock reading is precise enough: the deadline is at most one turn late.
+        // `now` is still the last turn's clock reading. That is precise enough: a timer runs at most one turn late.
         var limit: Int64 = -1
         if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
         if busyPoll.isWorthwhile, limit != 0 {
@@ -78,7 +79,8 @@ public struct Reactor: ~Copyable {
         return error
     }
 
-    /// Polls for a completion or mail as long as `busyPoll` allows. Work that is ready at once does not count.
+    /// Polls for a completion or mail, for as long as `busyPoll` allows; true if there is one. A completion that is
+    /// ready at once does not count as found by polling.
     private mutating func poll(_ hasMail: () -> Bool) -> Bool {
         if ring.hasCompletion() { return true }
         let end = Reactor.clock() + busyPoll.limit
@@ -102,8 +104,9 @@ public struct Reactor: ~Copyable {
         return error
     }
 
-    /// For an owner that is stepped by a simulation rather than running on a thread: the first half of `wait`, up to
-    /// the point at which the thread would sleep. The scripted ring records the timeout. `endSleep` is the second half.
+    /// The first half of `wait`, up to the point at which the thread would sleep: for a simulation, which runs many
+    /// shards on one thread, a step at a time. The scripted ring records the timeout and returns at once. `endSleep` is
+    /// the second half.
     public mutating func beginSleep(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
         var limit: Int64 = -1
         if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
@@ -111,7 +114,7 @@ public struct Reactor: ~Copyable {
         return ring.submitAndWait(nanoseconds: hasMail() ? 0 : limit)
     }
 
-    /// A completion is ready, or the timeout has passed.
+    /// The second half of `wait`, called when a completion is ready or the timeout has passed.
     public mutating func endSleep() {
         doorbell.endWaiting()
         now = ring.clock()

@@ -4,12 +4,12 @@ internal import RingwayAgentProtocol
 
 /// Relays datagrams between an agent's channel, where each is a record, and a connected UDP socket.
 ///
-/// The channel has flow control; the socket drops datagrams that do not fit, as UDP does. A record is always sent
-/// whole.
+/// The channel has flow control; the UDP socket drops datagrams that do not fit, as UDP does. Once the channel has
+/// accepted a part of a record, the record is sent to its end.
 public final class DatagramRelay {
     /// An incomplete record from the channel: header and payload.
     private var received: [UInt8] = []
-    /// Records, or the rest of one, for which the channel had no room.
+    /// Records for which the channel had no room. The first may be sent in part.
     private var unsent: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: StreamRecord.headerLength + StreamRecord.maximumDatagramLength)
 
@@ -21,8 +21,8 @@ public final class DatagramRelay {
 
     public init() {}
 
-    /// Adds a datagram to the channel that did not come through the socket; the next visit sends it. Dropped if too
-    /// many wait.
+    /// Queues a datagram that did not come through the socket; the next visit sends it to the channel. The datagram is
+    /// dropped if too many bytes wait for room in the channel.
     public func add(_ payload: [UInt8]) {
         guard unsent.count + payload.count <= Self.maximumUnsent else { return }
         unsent += Self.header(of: payload.count)
@@ -74,7 +74,7 @@ public final class DatagramRelay {
         received.withUnsafeBytes { UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) }
     }
 
-    /// Bytes missing from the header, or from the record.
+    /// The number of bytes missing from the header or, once that is complete, from the record.
     private var missing: Int {
         guard received.count >= StreamRecord.headerLength else { return StreamRecord.headerLength - received.count }
         return StreamRecord.headerLength + (StreamRecord.datagramLength(behind: header) ?? 0) - received.count
@@ -101,7 +101,7 @@ public final class DatagramRelay {
         return .busy
     }
 
-    /// Sends the rest of a record. False if the channel is closed.
+    /// Sends the records for which the channel had no room. False if the channel has failed.
     private func flush(_ channel: Int32) -> Bool {
         while !unsent.isEmpty {
             let sent = send(channel, unsent, unsent.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))

@@ -36,7 +36,7 @@ public final class RelayGroup {
         descriptorsChanged(change)
     }
 
-    /// Resets the count of descriptors at the end of the loop: the pipes are closed with the group.
+    /// Reports all pipes' descriptors as closed, at the end of the loop: the pipes are closed when the group is freed.
     public func settle() {
         descriptorsChanged(-countedDescriptors)
         countedDescriptors = 0
@@ -53,7 +53,7 @@ open class LoopRelay: LoopMember {
     private final class End: LoopMember {
         private unowned let relay: LoopRelay
         private let side: Relay.Side
-        /// The loop retains the end, and the end the relay, while registered.
+        /// The relay, while the end is registered: the loop retains the end, which so retains the relay.
         private var holding: LoopRelay?
 
         init(_ relay: LoopRelay, _ side: Relay.Side) {
@@ -123,7 +123,7 @@ open class LoopRelay: LoopMember {
     /// Relays bytes from now on.
     public func begin() {
         phase = .stream
-        // Edges that occurred during opening have been consumed.
+        // Edges that epoll reported during opening are not reported again, so both ends are tried.
         relay.tryBoth()
         group.loop.resume(self)
     }
@@ -134,7 +134,7 @@ open class LoopRelay: LoopMember {
         group.loop.resume(self)
     }
 
-    /// Adds a datagram for the far end that did not come through the near one.
+    /// Sends a datagram to the far end that did not come through the near end, after those that already wait.
     public func add(_ datagram: [UInt8]) {
         guard case .datagrams(let datagrams) = phase else { return }
         datagrams.add(datagram)
@@ -158,7 +158,8 @@ open class LoopRelay: LoopMember {
         switch phase {
         case .ended: break
         case .opening:
-            // The error of a connect stays pending for the code that checks the result.
+            // `hasError` is false, because `note` would take the error from the socket, where `negotiate` looks for the
+            // result of a connect.
             relay.note(
                 Relay.Readiness(isReadable: events.isReadable, isWritable: events.isWritable, hasError: false), of: side
             )
@@ -189,7 +190,7 @@ open class LoopRelay: LoopMember {
         }
     }
 
-    /// Closes both descriptors; once.
+    /// Closes both descriptors. Further calls do nothing.
     public final func end(reset: Bool) {
         guard !hasEnded else { return }
         phase = .ended

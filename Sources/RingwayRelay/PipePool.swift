@@ -29,19 +29,19 @@ public struct Pipe: BitwiseCopyable {
     }
 }
 
-/// A pool of empty pipes: a direction only holds a pipe while bytes are in it.
+/// A pool of empty pipes. A `RelayDirection` has a pipe only while bytes are in it, so a few pipes serve many relays.
 public struct PipePool: ~Copyable {
-    /// The most idle pipes.
+    /// The maximum number of idle pipes.
     public static var capacity: Int { 16 }
     /// The pipe size requested, which is the most that one system call moves.
     public static var pipeBytes: Int { 1 << 20 }
 
-    /// The copy size if there is no pipe.
+    /// The most bytes that are copied at a time if there is no pipe.
     private static var copyBytes: Int { 65_536 }
 
     private let idle: UnsafeMutablePointer<Pipe>
     private var count = 0
-    /// Allocated on the first copy.
+    /// The memory for copies, allocated on the first copy.
     private var copy: UnsafeMutableRawPointer?
     /// Times that no pipe was available.
     public private(set) var exhaustions = 0
@@ -103,7 +103,8 @@ public struct PipePool: ~Copyable {
         guard let copy else { return Int(-ENOMEM) }
         let sent = HostCalls.send(sink, copy, count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         guard sent > 0 else { return sent < 0 ? Int(-errno) : 0 }
-        // Receives the same bytes again: only TCP can discard them without a copy (MSG_TRUNC).
+        // Removes the sent bytes from the source by receiving them again, because only TCP sockets can discard bytes
+        // without a copy (MSG_TRUNC).
         _ = HostCalls.receive(source, copy, sent, Int32(MSG_DONTWAIT))
         return sent
     }
@@ -121,7 +122,7 @@ public struct PipePool: ~Copyable {
         return true
     }
 
-    /// Closes a pipe that is not empty.
+    /// Closes a pipe instead of returning it to the pool; bytes in it are lost.
     public mutating func discard(_ pipe: Pipe) {
         pipe.close()
         made -= 1

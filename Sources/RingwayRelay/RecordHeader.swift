@@ -10,7 +10,7 @@ public struct RecordHeader: BitwiseCopyable {
     enum Received {
         /// A record of this many bytes.
         case record(Int)
-        /// The end of this direction.
+        /// The header that says that the stream's sender has ended its direction.
         case end
         /// The header is incomplete.
         case incomplete
@@ -21,7 +21,8 @@ public struct RecordHeader: BitwiseCopyable {
     /// The result of sending a header.
     enum Sent { case whole, part, broken }
 
-    /// The bytes, the next one lowest.
+    /// While sending, the bytes still to be sent, the next one in the lowest bits. While receiving, the bytes received
+    /// so far.
     private var value: UInt32 = 0
     /// Bytes received, or bytes still to be sent.
     private var count: UInt8 = 0
@@ -31,7 +32,8 @@ public struct RecordHeader: BitwiseCopyable {
     /// Whether there is nothing to send.
     var isDone: Bool { count == 0 }
 
-    /// Sets the header of a record of `bytes` bytes, sent by the following calls of `send`; zero is the end.
+    /// Sets the header of a record of `bytes` bytes, which the following calls of `send` send; zero is the header that
+    /// ends the direction.
     mutating func write(_ bytes: UInt32) {
         value = bytes.littleEndian
         count = UInt8(StreamRecord.headerLength)

@@ -6,13 +6,16 @@ internal import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// The *near* end is the socket on this side: a client's, or that of a dialled server. The *far* end leads into the
-/// guest or to the host; if it is an agent's channel it carries records. Each direction is a `RelayDirection` with its
-/// own end of file, so half-close passes through, and a failure of either end resets the other.
+/// The *near* end is the socket of a client that was accepted, or of a server to which a connection was made. The *far*
+/// end is a socket inside the guest, or an *agent's channel*: a connection between the host and an agent, each of which
+/// relays its end. On a channel, bytes are framed as records (`StreamRecord`), so that the end of one direction and a
+/// reset can be told apart. Each direction is a `RelayDirection` with an end of file of its own, so that a half-close
+/// is passed on. If one end fails, the other is reset.
 ///
-/// A relay does not wait and is independent of any loop. The owner reports readiness by `note`, once per edge, as
-/// edge-triggered epoll(7) and multishot polls of io_uring do; the relay remembers it until EAGAIN. `visit` then moves
-/// bytes, up to a bound, and returns whether more could be moved without waiting.
+/// No call of a relay blocks, and a relay belongs to no event loop. Its owner waits for events of the two sockets and
+/// reports readiness by `note`, once per edge, as edge-triggered epoll(7) and multishot polls of io_uring do. The relay
+/// regards a socket as ready until a call on the socket returns EAGAIN. `visit` moves bytes between ready sockets, up
+/// to a bound, and returns what the owner does next:
 ///
 ///     owner:  note(events, of: .near) ─► visit(&pipes) ─► .idle        wait for the next event
 ///                                                     ├─► .busy        visit again, after other relays
@@ -63,9 +66,9 @@ public struct Relay: BitwiseCopyable {
         toNear = RelayDirection(farHasRecords ? .outOfRecords : .plain)
     }
 
-    /// The most bytes that one call of `visit` moves in each direction.
+    /// The number of bytes after which one call of `visit` stops moving in a direction.
     public static var visitBytes: Int { 1 << 20 }
-    /// The most bytes read from an end after it has failed.
+    /// The number of bytes after which reading from a failed or abandoned end stops.
     private static var lastBytes: Int { 16 << 20 }
 
     /// Makes the next visit try both ends, regardless of reported readiness.
@@ -92,7 +95,7 @@ public struct Relay: BitwiseCopyable {
 
     // MARK: Moving
 
-    /// Moves bytes, at most `visitBytes` per direction.
+    /// Moves bytes in both directions, about `visitBytes` in each.
     public mutating func visit(_ pipes: inout PipePool) -> State {
         move(to: .far, Self.visitBytes, &pipes)
         move(to: .near, Self.visitBytes, &pipes)
@@ -125,7 +128,8 @@ public struct Relay: BitwiseCopyable {
         }
     }
 
-    /// Moves the data that the source sent before it failed, or before the relay is closed without waiting for its end.
+    /// Moves the data that a source has sent so far, because the source has failed, or because the owner closes the
+    /// relay without waiting for end of file.
     public mutating func moveLast(to side: Side, _ pipes: inout PipePool) {
         switch side {
         case .far: toFar.isReadable = true
@@ -136,7 +140,7 @@ public struct Relay: BitwiseCopyable {
 
     // MARK: Ending
 
-    /// Discards the content of pipes; the owner closes the descriptors.
+    /// Discards the bytes in both pipes. The two sockets stay open; the owner closes them.
     public mutating func abandon(_ pipes: inout PipePool) {
         toFar.abandon(&pipes)
         toNear.abandon(&pipes)

@@ -13,25 +13,25 @@ public struct RelayEnd: BitwiseCopyable {
     public init(descriptor: Int32) { self.descriptor = descriptor }
 }
 
-/// One direction between two sockets: through a pipe by splice(2), so that pages move without a copy; by copying if
-/// there is no pipe or the sockets cannot be spliced.
+/// One direction of a relay. Bytes are moved through a pipe by splice(2), so that pages move without a copy. If there
+/// is no pipe or the sockets cannot be spliced, bytes are copied.
 ///
 /// Only the sockets buffer data: nothing is read from the source until the sink has accepted earlier data. That is the
 /// backpressure.
 @frozen
 public struct RelayDirection: BitwiseCopyable {
-    /// The framing of the two streams.
+    /// The framing of the two streams: plain bytes, or records (`StreamRecord`) on an agent's channel.
     public enum Framing: UInt8, BitwiseCopyable {
-        /// Plain bytes on both sides. End of file ends the direction.
+        /// Plain bytes on both sockets. End of file ends the direction.
         case plain
-        /// The sink is an agent's channel with records (`StreamRecord`): the end is a record, and a stream that ends
-        /// without one was reset.
+        /// The sink is an agent's channel. The end of the direction is sent as a record; a channel that closes without
+        /// that record was reset.
         case intoRecords
-        /// The source is an agent's channel.
+        /// The source is an agent's channel, with the same framing.
         case outOfRecords
     }
 
-    /// Only present while bytes are in it.
+    /// The pipe, which the direction has only while bytes are in it; otherwise `none`.
     public var pipe = Pipe.none
     /// Bytes in the pipe.
     public var queued = 0
@@ -49,8 +49,8 @@ public struct RelayDirection: BitwiseCopyable {
     /// Bytes are copied, because the kernel cannot splice these sockets.
     var isCopied = false
     var header = RecordHeader()
-    /// Bytes of the current record still in the source: of a record being received, or of one being copied after its
-    /// header was sent.
+    /// The bytes of the current record that are still in the source: of a record that is being received, or of a record
+    /// whose header has been sent and whose payload is being copied.
     var owed = 0
 
     public init(_ framing: Framing = .plain) { self.framing = framing }
@@ -66,7 +66,7 @@ public struct RelayDirection: BitwiseCopyable {
 extension RelayDirection {
     /// How a visit ended.
     public enum Outcome {
-        /// Both sockets returned EAGAIN, or the budget is used up.
+        /// The source or the sink returned EAGAIN, the budget is used up, or the direction has ended.
         case moved
         /// The source, or the sink, has failed.
         case sourceBroken, sinkBroken
@@ -74,7 +74,7 @@ extension RelayDirection {
 
     /// Moves bytes from `source` to `sink` until EAGAIN, or until `budget` is used up.
     ///
-    /// - Parameter budget: bytes; moved ones are subtracted.
+    /// - Parameter budget: the number of bytes after which moving stops; the moved bytes are subtracted.
     public mutating func move(
         from source: RelayEnd, to sink: RelayEnd, _ pipes: inout PipePool, budget: inout Int
     ) -> Outcome {
@@ -95,7 +95,8 @@ extension RelayDirection {
             if queued == 0 {
                 guard !hasEnded else { return finish(sink) }
                 guard isReadable, isWritable else { return .moved }
-                // A record whose header was sent for copying is copied to its end.
+                // `copyAll` has sent the header of a record, which announced its length: the rest of that record must
+                // be copied, too.
                 if isCopied || framing == .intoRecords && owed > 0 {
                     return copyAll(from: source, to: sink, &pipes, budget: &budget)
                 }
@@ -150,7 +151,7 @@ extension RelayDirection {
     /// Passes the end to the sink.
     private mutating func finish(_ sink: Int32) -> Outcome {
         guard framing == .intoRecords else {
-            // A failed sink reports its error by itself.
+            // The result is not checked: the error of a failed sink is reported as an event.
             HostCalls.shutdown(sink, Int32(SHUT_WR))
             isShut = true
             return .moved
@@ -161,7 +162,8 @@ extension RelayDirection {
         return .moved
     }
 
-    /// Receives the next record's header if it is due; a result ends the visit.
+    /// Receives the next record's header, if the previous record is complete. The visit ends if this returns an
+    /// outcome.
     private mutating func openRecord(_ source: RelayEnd) -> Outcome? {
         guard framing == .outOfRecords, owed == 0 else { return nil }
         switch header.receive(source.descriptor) {
@@ -185,8 +187,8 @@ extension RelayDirection {
         }
     }
 
-    /// Whether a source of records has failed, or sent more, after its end record. Only a send in the other direction
-    /// would detect this otherwise, and there may be nothing to send.
+    /// Whether the channel has failed, closed or sent more after the record for the end of this direction. Otherwise
+    /// only a send in the other direction would detect that, and there may be nothing to send.
     public mutating func isSourceGoneAfterEnd(_ source: RelayEnd) -> Bool {
         guard framing == .outOfRecords, isShut, isReadable else { return false }
         isReadable = false
@@ -197,7 +199,8 @@ extension RelayDirection {
 
     // MARK: Copies
 
-    /// Copies when there is no descriptor for a pipe: bytes stay in the source until the sink has accepted them.
+    /// Copies bytes, because there is no pipe or the sockets cannot be spliced. Bytes stay in the source until the sink
+    /// has accepted them.
     private mutating func copyAll(
         from source: RelayEnd, to sink: Int32, _ pipes: inout PipePool, budget: inout Int
     ) -> Outcome {

@@ -3,7 +3,7 @@ public import RingwaySystem
 
 /// A ring of buffers from which the kernel picks when data arrives, so that ten thousand idle sockets pin none.
 ///
-/// The ring has 16-bit identifiers of its own for buffers; their meaning is up to the owner.
+/// The owner gives each buffer a 16-bit identifier, which the completion returns.
 public struct BufferRing: ~Copyable {
     private let memory: UnsafeMutablePointer<io_uring_buf_ring>
     private let mask: UInt32

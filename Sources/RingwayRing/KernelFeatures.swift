@@ -8,7 +8,7 @@ public struct KernelFeatures: Sendable, Equatable {
     public var backEnd = BackEnd.ioUring
     /// Whether an io_uring could be created.
     public var hasRing = false
-    /// The `errno` if it could not be created.
+    /// The `errno` if no io_uring could be created.
     public var ringError: Int32 = 0
     /// IORING_SETUP_SINGLE_ISSUER and IORING_SETUP_DEFER_TASKRUN (Linux 6.1).
     public var defersTaskWork = false

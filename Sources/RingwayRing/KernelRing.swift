@@ -5,7 +5,7 @@ internal import RingwaySystem
 struct KernelRing: BitwiseCopyable {
     private let ring: UnsafeMutablePointer<io_uring>
 
-    /// - Parameter ring: initialised here, owned by the caller; `close` reverses that.
+    /// - Parameter ring: initialised here; the caller owns the memory and calls `close` before it is freed.
     init(
         _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, defersTaskWork: Bool
     ) throws(SystemError) {

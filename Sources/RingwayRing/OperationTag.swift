@@ -54,11 +54,11 @@ public struct Completion: BitwiseCopyable, Sendable {
 
     /// Whether the multishot operation continues after this completion.
     @inlinable public var hasMore: Bool { flags & 2 != 0 }
-    /// The socket had more data than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19); never set by the
-    /// emulation.
+    /// The socket had more data than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19); never set by
+    /// `EmulatedRing`.
     @inlinable public var leavesMore: Bool { flags & 4 != 0 }
     /// The kernel took a buffer from the operation's buffer ring.
     @inlinable public var hasBuffer: Bool { flags & 1 != 0 }
-    /// The identifier of that buffer.
+    /// The identifier of the buffer that the kernel took.
     @inlinable public var bufferIdentifier: UInt16 { UInt16(truncatingIfNeeded: flags >> 16) }
 }

@@ -8,8 +8,8 @@ internal import Glibc
 /// completes repeatedly until an error or `cancel` ends it (`Completion.hasMore`). With a `group`, the kernel takes a
 /// buffer from that buffer ring when data arrives, and the completion identifies the buffer.
 extension Ring {
-    /// Queues one submission for the current tenant. The only function that writes `user_data`. The tag comes last,
-    /// because some versions of liburing clear it when an entry is filled.
+    /// Queues one submission for the current tenant. No other function writes `user_data`. The tag is written last,
+    /// because some versions of liburing clear `user_data` when an entry is filled.
     @inline(__always)
     mutating func add(_ tag: OperationTag, _ fill: (UnsafeMutablePointer<io_uring_sqe>) -> Void) {
         let entry = prepare()
@@ -28,7 +28,8 @@ extension Ring {
 
     /// accept(2), multishot; accepted sockets are non-blocking and closed on exec.
     ///
-    /// - Parameter pollsFirst: saves the first attempt if no client is expected (`KernelFeatures.acceptsPollFirst`).
+    /// - Parameter pollsFirst: the kernel polls before it first tries to accept, which saves that attempt if no client
+    ///   is expected (`KernelFeatures.acceptsPollFirst`).
     public mutating func acceptMultishot(_ descriptor: Int32, pollsFirst: Bool, _ tag: OperationTag) {
         add(tag) { ringway_prepare_accept_multishot($0, descriptor, pollsFirst) }
     }
@@ -69,7 +70,7 @@ extension Ring {
         add(tag) { io_uring_prep_write($0, descriptor, bytes, length, 0) }
     }
 
-    /// writev(2). The slices must stay in place, too.
+    /// writev(2). The array of slices must stay in place, like the bytes to which it points.
     public mutating func write(
         _ descriptor: Int32, _ slices: UnsafeMutablePointer<iovec>, count: UInt32, _ tag: OperationTag
     ) {

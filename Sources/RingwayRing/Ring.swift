@@ -8,7 +8,7 @@ public import RingwaySystem
 ///
 /// Submissions are queued by the operations in `Ring+Operations.swift` and go to the kernel with the next
 /// `submitAndWait`, or earlier if the queue is full. Each has a 64-bit tag by which the owner routes its completion
-/// (`OperationTag`); only that file writes it. `nextCompletion` returns completions, oldest first.
+/// (`OperationTag`); no other file writes tags into submissions. `nextCompletion` returns completions, oldest first.
 ///
 /// Both queues have liburing's layout on every back end. `RingDriver` contains the differences: how to submit, wait and
 /// cancel.
@@ -21,8 +21,8 @@ public struct Ring: ~Copyable {
     public let features: KernelFeatures
     /// Operations submitted so far. Each of them completes, except for messages to other rings.
     public internal(set) var submissions: UInt64 = 0
-    /// The user of the ring that submits now. Its number is part of the tags of its operations and completions. Zero
-    /// for the ring's owner.
+    /// The number of the user that now submits operations to the ring, one of several that share it. The number is part
+    /// of the tags of the user's operations and completions. Zero stands for the ring's owner.
     public var tenant: UInt16 {
         get { UInt16(truncatingIfNeeded: tenantBits >> 40) }
         set { tenantBits = OperationTag.bits(ofTenant: newValue) }
@@ -94,7 +94,7 @@ public struct Ring: ~Copyable {
         return entry
     }
 
-    /// Submits everything that is queued, and waits for the kernel if necessary.
+    /// Submits everything that is queued. If the kernel does not accept entries now, this waits until it does.
     public mutating func submitAll() {
         while io_uring_sq_ready(ring) > 0, submitSome() == 0 {}
     }

@@ -50,7 +50,7 @@ enum RingDriver {
         }
     }
 
-    /// The back end's clock: the kernel's, or a script's.
+    /// The time of the back end's clock: the kernel's monotonic clock, or a simulation's virtual clock.
     @inline(__always)
     func clock() -> UInt64 {
         switch self {

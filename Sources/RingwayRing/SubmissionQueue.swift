@@ -4,9 +4,10 @@ internal import Glibc
 protocol SubmissionQueue: ~Copyable {
     /// Submits queued entries; returns the number accepted, or a negated `errno`.
     mutating func submitOnce() -> Int32
-    /// Removes completions from the kernel's queue, including deferred ones; returns their number.
+    /// Removes completions from the kernel's queue, including those that the kernel had not posted yet (task work,
+    /// overflow). Returns their number.
     mutating func takeCompletions() -> Int
-    /// Pauses briefly, because the kernel has no memory.
+    /// Pauses briefly, because the kernel accepts no entries at the moment.
     mutating func rest()
 }
 

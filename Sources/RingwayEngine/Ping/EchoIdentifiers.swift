@@ -1,27 +1,30 @@
 internal import Synchronization
 
-/// A block of the host's echo identifiers, for the raw sockets of one shard.
+/// A block of the host's 65,536 ICMP echo identifiers, for the raw sockets of one guest on one shard.
 ///
-/// Every raw ICMP socket receives all echo replies of the host. With blocks that no two shards of the process share,
-/// the kernel can filter replies by one comparison, and the shard finds the ping by the remaining bits.
+/// Every raw ICMP socket receives all echo replies that arrive at the host. The raw sockets of a guest on a shard have
+/// a block that no others use. The upper bits of an identifier select the block, so the kernel can filter replies by
+/// one comparison. The lower bits are the ping's slot.
 struct EchoIdentifiers: Equatable, Sendable {
-    /// The sizes of the smallest and the largest block: all shards of all guests share the identifiers.
+    /// The numbers of identifiers in the smallest and in the largest block. The largest is limited, because all guests
+    /// share the identifiers.
     private static let unit = 256
     private static let largest = 4_096
     private static let units = 65_536 / unit
-    /// Identifiers belong to the host, so all networks of the process share the blocks.
+    /// Whether each unit of identifiers is reserved. All networks of the process share this table, because identifiers
+    /// belong to the host.
     private static let taken = Mutex([Bool](repeating: false, count: units))
 
-    /// The lowest; a multiple of `count`.
+    /// The lowest identifier of the block; a multiple of `count`.
     let first: UInt16
-    /// A power of two.
+    /// The number of identifiers in the block; a power of two.
     let count: Int
 
     /// The bits of an identifier that select the block.
     var mask: UInt16 { ~UInt16(count - 1) }
 
-    /// Reserves a block for `wanted` pings, but not more than the largest size; `nil` if none is left. Starts at a
-    /// random block, because other programs of the host use identifiers, too.
+    /// Reserves a block for `wanted` pings, but not more than the largest size; `nil` if none is free. The search
+    /// starts at a random block, because other programs of the host also choose identifiers.
     static func take(atLeast wanted: Int) -> EchoIdentifiers? {
         var count = unit
         while count < min(wanted, largest) { count *= 2 }

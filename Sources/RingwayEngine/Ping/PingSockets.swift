@@ -11,9 +11,10 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// Each ping mapping has an unprivileged ping socket if the host permits that (`net.ipv4.ping_group_range`); the kernel
-/// then chooses the identifier and demultiplexes the replies. Otherwise all pings of a family share a raw socket
-/// (`RawEchoes`), with an identifier per ping, by which replies and errors are assigned.
+/// A ping mapping is the flow of one echo identifier of the guest. Each mapping has an unprivileged ping socket if the
+/// host permits that (`net.ipv4.ping_group_range`); the kernel then chooses the identifier and demultiplexes the
+/// replies. Otherwise all pings of an address family share a raw socket (`RawEchoes`). Each ping then has its own
+/// identifier, by which replies and errors are assigned to it.
 struct PingSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A multishot receive on a ping's own socket.
@@ -78,8 +79,8 @@ struct PingSockets: ~Copyable {
         sender.send(echo, on: descriptor, canSegment: false, &core)
     }
 
-    /// Writes the identifier and the checksum, as a ping socket does. On raw ICMPv6 sockets the kernel computes the
-    /// checksum, too.
+    /// Writes the identifier and the checksum into an echo request, as the kernel does for a ping socket. The checksum
+    /// is left zero for ICMPv6, because the kernel computes it on raw ICMPv6 sockets, too.
     private static func complete(_ message: UnsafeMutableRawBufferPointer, identifier: UInt16, ipv4: Bool) {
         message.storeBytes(of: identifier.bigEndian, toByteOffset: 4, as: UInt16.self)
         message.storeBytes(of: 0, toByteOffset: 2, as: UInt16.self)
@@ -103,7 +104,7 @@ struct PingSockets: ~Copyable {
         let opened = DatagramSocket.openPing(ipv4: isIPv4)
         guard opened >= 0 else {
             shared.descriptors.release()
-            // The raw socket serves all pings and is not charged to one: it counts as the shard's own, like its ring.
+            // The raw socket is not counted in the guest's share of descriptors, because all of its pings use it.
             return opened == -EACCES || opened == -EPERM ? joinRawEchoes(ping, isIPv4: isIPv4, &core) : nil
         }
         core.chargeSocket()
@@ -147,7 +148,8 @@ struct PingSockets: ~Copyable {
             let error = -completion.result
             let mtu = error == EMSGSIZE ? PathMTU.toward(message.pointee.target) : nil
             if queued > 0, mtu == nil, !message.pointee.hasRetried {
-                // The error was about an earlier echo; this one was not sent.
+                // The error was about an earlier echo request, which `reportErrors` has reported. This one was not
+                // sent.
                 message.pointee.hasRetried = true
                 return sender.submit(message, place, on: socket.pointee.descriptor, &core)
             }
@@ -172,8 +174,8 @@ struct PingSockets: ~Copyable {
         }
     }
 
-    /// The same for a raw socket, which receives the errors of all echoes of the host; the quoted message has the
-    /// identifier.
+    /// Like `reportErrors`, for a raw socket. It receives the errors of all echo requests of the host, so each error is
+    /// assigned to a ping by the identifier in the quoted message.
     private func reportRawErrors(isIPv4: Bool, _ stack: inout Stack) -> Int {
         ErrorQueue.drain(rawEchoes[isIPv4: isIPv4].descriptor) { error, payload in
             guard let reason = ICMPError.Reason(error), let echo = ICMPv4Header(payload),
@@ -292,7 +294,7 @@ struct PingSockets: ~Copyable {
         Self.pass(datagram, to: ping, lease, hopLimit: hopLimit, &stack)
     }
 
-    /// The ping that uses an identifier, if it is in this shard's block.
+    /// The ping that uses an identifier; `nil` if the identifier is not in this guest's block.
     private func rawPing(of identifier: UInt16, isIPv4: Bool) -> Handle? {
         guard let slot = rawEchoes.identifiers?.slot(of: identifier), Int(slot) < sockets.capacity,
             let socket = sockets.pointer(slot), socket.pointee.isRaw, socket.pointee.isIPv4 == isIPv4
@@ -307,7 +309,8 @@ struct PingSockets: ~Copyable {
 
     /// Re-arms receives that had found no buffer.
     ///
-    /// - Parameter budget: the most receives to re-arm; reduced by their number.
+    /// - Parameter budget: the most receives to re-arm; reduced by their number. Those of the raw sockets, two at most,
+    ///   are not counted.
     mutating func retryStarved(_ budget: inout Int, _ core: inout ShardCore) {
         guard budget > 0 else { return }
         if rawEchoes.ipv4.receive == .starved { armRaw(isIPv4: true, &core) }

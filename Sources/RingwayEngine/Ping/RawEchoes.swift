@@ -1,11 +1,12 @@
-/// A shard's raw sockets for echo requests, one of each family, used if ping sockets are not permitted
-/// (`net.ipv4.ping_group_range`).
+/// The raw sockets for the echo requests of a guest on one shard: one for each address family, used if the host permits
+/// no ping sockets (`net.ipv4.ping_group_range`).
 ///
-/// An echo reply of the host wakes a shard only if it is for one of its pings, and once, regardless of their number.
+/// The kernel filters by identifier, so an echo reply that arrives at the host wakes the shard only if its identifier
+/// is in this guest's block. All pings share a socket, so the shard is woken once for each such reply.
 struct RawEchoes {
     var ipv4 = RawEchoSocket()
     var ipv6 = RawEchoSocket()
-    /// Reserved with the first socket, and released at the shard's end.
+    /// The block of echo identifiers: reserved when the first socket is opened, and released at the end of the guest.
     private(set) var identifiers: EchoIdentifiers?
 
     subscript(isIPv4 isIPv4: Bool) -> RawEchoSocket {
@@ -13,7 +14,7 @@ struct RawEchoes {
         set { if isIPv4 { ipv4 = newValue } else { ipv6 = newValue } }
     }
 
-    /// The identifier for the ping in a slot, whose socket is then open; `nil` on failure.
+    /// Opens the family's socket if necessary. Returns the identifier for the ping in a slot; `nil` on failure.
     ///
     /// - Parameter pings: the number of slots.
     mutating func join(isIPv4: Bool, slot: UInt32, pings: Int) -> UInt16? {

@@ -7,7 +7,8 @@ extension Engine {
     /// Timeout for shards to return listeners, in milliseconds; a shard that has ended replies at once.
     private static var closeTimeout: Int32 { 10_000 }
 
-    /// Forwards clients of published ports to the guest. Active when it returns.
+    /// Lends the sockets of published ports to the guest's shards, which forward clients to the guest. The shards may
+    /// begin after this returns: until then the kernel queues clients and datagrams.
     public func listen(_ orders: [ListenOrder], on sockets: [Int32]) {
         var lent = [[ListeningSocket]](repeating: [], count: shards)
         var place = 0
@@ -31,13 +32,14 @@ extension Engine {
         }
     }
 
-    /// The guest's address for clients of a family, as far as known.
+    /// The guest's address to which clients of an address family are forwarded, as far as it is known now.
     public func target(ipv4: Bool) -> IPAddress {
         shared.addresses.target(ipv4: ipv4, now: ringway_monotonic_nanoseconds())
     }
 
-    /// The shard of a port's socket. All shards accept a TCP port's connections; a UDP mapping belongs to the shard of
-    /// the guest's address.
+    /// The shard that gets a port's socket. TCP ports are spread over the shards, because an accepted client is passed
+    /// to the shard that owns its flow. Datagrams are not: a UDP socket goes to the shard that owns the mappings of the
+    /// guest's address and port.
     private func shard(of order: ListenOrder, _ port: UInt16, _ guest: TransportAddress) -> Int {
         if shards == 1 { return 0 }
         if order.isStream { return Int(port) % shards }
@@ -45,7 +47,8 @@ extension Engine {
         return key.owner(shards: shards, secret: shared.configuration.stack.secret)
     }
 
-    /// Ends forwards: their sockets are the caller's again when it returns, existing connections continue.
+    /// Ends forwards. When this returns, the shards have returned their sockets to the caller. Existing connections
+    /// continue.
     public func unlisten(forwards: Set<UInt32>) {
         let ended = ShardReply(count: shards)
         for index in 0..<shards { send(.unlisten(forwards, from: 0, ended), to: index) }

@@ -2,18 +2,18 @@ internal import RingwayModel
 internal import RingwayStack
 internal import Synchronization
 
-/// The guest's addresses for published ports. The guest proves that it has an address by ARP, neighbour discovery, its
-/// own frames, or its reply to a connection attempt.
+/// The addresses of the guest to which clients of published ports can be forwarded. The guest proves that it has an
+/// address by ARP, neighbour discovery, its own frames, or its reply to a connection attempt.
 ///
-/// There is one expected address per family: the one assigned by DHCP, and the SLAAC address. Guests may choose others,
-/// or have one family only. A pure value; shards share it through `GuestAddresses`.
+/// There is one expected address per family: for IPv4 the one assigned by DHCP, for IPv6 the SLAAC address. Guests may
+/// choose others, or have one family only. This type is a pure value; the shards share it through `GuestAddresses`.
 struct AddressBook {
     /// Nanoseconds for which an address that did not answer is not tried, unless the guest proves to have it.
     static var silence: UInt64 { 60_000_000_000 }
     /// Timeout in nanoseconds of an ARP or NDP request, and the time for which a proved address is not checked again.
     static var answerTime: UInt64 { 1_000_000_000 }
     static var certainty: UInt64 { 10_000_000_000 }
-    /// The most additional addresses, of both families.
+    /// The most entries, including the two expected addresses.
     private static var most: Int { 8 }
 
     private struct Entry {
@@ -21,7 +21,7 @@ struct AddressBook {
         var isShown = false
         /// When the guest last proved to have the address.
         var shownAt: UInt64 = 0
-        /// Not tried until this time; zero if it may be tried.
+        /// The address is not tried until this time; zero if it may be tried.
         var silentUntil: UInt64 = 0
         /// The time of an unanswered ARP or NDP request; zero if there is none.
         var requestedAt: UInt64 = 0
@@ -44,7 +44,8 @@ struct AddressBook {
     /// The guest has proved to have the address; returns whether that is a change.
     mutating func shown(_ address: IPAddress, now: UInt64) -> Bool {
         if address.isLinkLocal {
-            // The guest uses SLAAC, so it has IPv6.
+            // A link-local address with the interface identifier of the expected address shows that the guest forms its
+            // addresses from that identifier (SLAAC), so it also has the expected address.
             return !address.isIPv4 && address.low == entries[1].address.low && shown(entries[1].address, now: now)
         }
         guard plan.isGuest(address) else { return false }
@@ -81,8 +82,8 @@ struct AddressBook {
         entries[0] = Entry(address: IPAddress(address))
     }
 
-    /// Called before a datagram is sent to an address, because no reply shows that the guest does not have it. Returns
-    /// the action to take first.
+    /// Called before a datagram is sent to an address of the guest. UDP gives no sign that the guest does not have the
+    /// address, so an unproved address is checked by ARP or NDP. Returns what the caller must do about that.
     mutating func sending(to address: IPAddress, now: UInt64) -> Question {
         guard let index = entries.firstIndex(where: { $0.address == address }), isDoubtful(entries[index], now: now)
         else { return .none }
@@ -106,14 +107,16 @@ struct AddressBook {
         return (own ?? other)?.address ?? entries[ipv4 ? 0 : 1].address
     }
 
-    /// How likely the address is to answer, and whether there is an alternative for the client.
+    /// How likely the guest is to answer at the address. The result is `certain` if there is no other address to which
+    /// the client could be forwarded.
     func trust(_ address: IPAddress, now: UInt64) -> GuestTrust {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
             let other = choice(ipv4: !address.isIPv4, now: now)
         else { return .certain }
-        // An IPv4 address without a reply more likely means a slow guest than an IPv6-only one.
+        // An IPv4 address is abandoned only if the guest has proved its IPv6 address instead. Otherwise a slow guest is
+        // more likely than one without IPv4.
         if address.isIPv4 { return other.isShown && !entry.isShown ? .doubtful : .certain }
-        // IPv6 may have been disabled since.
+        // `likely` rather than `certain`: the guest may have disabled IPv6 since it proved the address.
         return entry.isShown ? .likely : .doubtful
     }
 
@@ -121,7 +124,7 @@ struct AddressBook {
         !entry.isShown || now &- entry.shownAt > Self.certainty
     }
 
-    /// The best address of a family; `nil` if none is known to answer.
+    /// The best address of a family: a proved one, or else one that has not failed to answer; `nil` if there is none.
     private func choice(ipv4: Bool, now: UInt64) -> Entry? {
         let family = entries.filter { $0.address.isIPv4 == ipv4 }
         return family.first { $0.isShown } ?? family.first { $0.silentUntil <= now }

@@ -2,10 +2,10 @@ public import RingwayModel
 
 /// Host ports to be forwarded to a guest: one socket for each of them.
 public struct ListenOrder: Sendable {
-    /// `nil` for all addresses of both families; only for TCP.
+    /// The host address on which to listen; `nil` for all addresses of both families, which is used for TCP only.
     public var address: IPAddress?
     public var ports: ClosedRange<UInt16>
-    /// The target of the first port; the other ports follow it.
+    /// The guest's address and port for the first host port. Further host ports lead to the guest ports that follow it.
     public var guest: TransportAddress
     /// TCP rather than UDP.
     public var isStream: Bool

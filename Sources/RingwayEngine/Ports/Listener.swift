@@ -17,8 +17,8 @@ enum Listener {
 
     /// A TCP socket listening on `port` of `address`, or of all addresses of both families if it is `nil`.
     ///
-    /// With SO_REUSEADDR, so that ended connections on the port (TIME-WAIT) are no obstacle; a port on which another
-    /// process listens is an error even so.
+    /// The socket has SO_REUSEADDR, so that ended connections on the port (TIME-WAIT) are no obstacle. If another
+    /// process listens on the port, this fails nevertheless.
     static func stream(address: IPAddress?, port: UInt16) throws(SystemError) -> Int32 {
         let descriptor = try bound(
             type: SOCK_STREAM, address: address, port: port, reusesAddress: true)
@@ -33,8 +33,10 @@ enum Listener {
     /// An inactive TCP socket: bound, so that others cannot use the port, and not listening, so that the kernel refuses
     /// clients.
     ///
-    /// Without SO_REUSEADDR, because two sockets with it may share a port while neither listens. If ended connections
-    /// on the port prevent that, the socket listens for a moment, after which the kernel does not remember the option.
+    /// The socket must not have SO_REUSEADDR, because two sockets with that option may share a port while neither
+    /// listens. If ended connections on the port make bind fail without the option, the socket is bound with it, and
+    /// listens for a moment. After that the kernel no longer lets other sockets share the port, and `rest` clears the
+    /// option.
     static func restingStream(address: IPAddress?, port: UInt16) throws(SystemError) -> Int32 {
         do throws(SystemError) {
             return try bound(type: SOCK_STREAM, address: address, port: port, reusesAddress: false)
@@ -48,8 +50,8 @@ enum Listener {
 
     /// Makes an inactive TCP socket listen.
     static func listen(_ descriptor: Int32) throws(SystemError) {
-        // Accepted and closed connections share the port. Only if there are any, another socket could bind to it here,
-        // for a very short time.
+        // Without SO_REUSEADDR, listen fails if earlier connections to the port still exist, and is repeated with the
+        // option. Only in that case another process could bind to the port, between the two calls.
         var result = Glibc.listen(descriptor, backlog)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         if result != 0 { result = Glibc.listen(descriptor, backlog) }
@@ -63,7 +65,8 @@ enum Listener {
     /// Makes a TCP socket stop listening: it keeps its port, and the kernel refuses clients. Those not accepted yet are
     /// reset.
     static func rest(_ descriptor: Int32) {
-        // In this order: a socket that does not listen and has SO_REUSEADDR allows others to bind.
+        // The option is cleared first: while a socket has SO_REUSEADDR and does not listen, others can bind to its
+        // port.
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 0)
         _ = shutdown(descriptor, Int32(SHUT_RD))
     }
@@ -95,11 +98,13 @@ enum Listener {
         }
     }
 
-    /// Makes an inactive UDP socket receive again: returns it, or the socket that replaces it and closes the old one.
+    /// Makes an inactive UDP socket receive again. Returns that socket, or another one that replaces it; the replaced
+    /// socket is closed.
     ///
-    /// A socket is inactive while it is bound to an interface that does not exist. Only a privileged process may end that
-    /// binding. Another process opens a second socket on the port and closes the first. The port is never free in
-    /// between, but while the two sockets share it, for about a microsecond, a third could bind to it.
+    /// An inactive socket is bound to an interface that does not exist, and only a privileged process may end that
+    /// binding. Without the privilege, a second socket is opened on the port and the first is closed. The port is never
+    /// free in between. But while both sockets share it, for about a microsecond, another process could also bind to
+    /// it.
     static func wakeDatagram(
         _ resting: Int32, address: IPAddress?, port: UInt16
     ) throws(SystemError) -> Int32 {
@@ -130,7 +135,7 @@ enum Listener {
         }
     }
 
-    // MARK: Both
+    // MARK: TCP and UDP
 
     private static func bound(
         type: __socket_type, address: IPAddress?, port: UInt16, reusesAddress: Bool, interface: Int32? = nil
@@ -154,7 +159,7 @@ enum Listener {
         var result = withUnsafeMutablePointer(to: &name) {
             bind(descriptor, SocketAddress.pointer(to: $0), length)
         }
-        // After bind, because bind would look up an IPv6 address on this interface.
+        // The interface is set after bind: with it, bind would look for an IPv6 address on that interface and fail.
         if result == 0, let interface {
             result = ringway_set_option(descriptor, SOL_SOCKET, SO_BINDTOIFINDEX, interface)
         }

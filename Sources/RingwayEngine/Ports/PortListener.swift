@@ -1,6 +1,6 @@
 internal import RingwayModel
 
-/// One shard's part of a published port: a host socket whose clients or datagrams go to the guest.
+/// A host socket of a published port on one shard, whose clients or datagrams go to the guest.
 ///
 ///     idle ◄──► armed ──► ending ──► gone
 ///       └──► deferred or starved ──► armed
@@ -14,7 +14,7 @@ struct PortListener: BitwiseCopyable {
         case starved
         /// An accept found no descriptor; re-armed after a pause.
         case deferred
-        /// The socket is returned as soon as its operation has completed.
+        /// The socket is returned to the control plane as soon as its operation has completed.
         case ending
     }
 
@@ -22,13 +22,14 @@ struct PortListener: BitwiseCopyable {
     let descriptor: Int32
     /// The control plane's number of the socket's forward; a range of ports is one forward.
     let number: UInt32
-    /// The target. A client of the other family is connected to the guest's address of that family.
+    /// The guest's address and port. A client of the other address family is connected to the guest's address of that
+    /// family.
     let guest: TransportAddress
     /// A TCP listener rather than a UDP socket.
     let isStream: Bool
     var state = State.idle
-    /// UDP only: when to check next that the guest has the address, in monotonic nanoseconds; and how often it was
-    /// checked.
+    /// UDP only: the next time to check that the guest has the address, in monotonic nanoseconds; and the interval of
+    /// the checks.
     var doubtAt: UInt64 = 0
     static var doubtInterval: UInt64 { 200_000_000 }
     /// UDP only: the host address and port to which the socket is bound.

@@ -14,11 +14,13 @@ internal import RingwayStorage
 /// accept or a receive. An accepted client is returned to the caller, which decides how it reaches the guest. Datagrams
 /// go to the stack, which keeps a mapping for each client; the guest's replies leave through the listener.
 ///
-/// **Ending.** A socket is returned when its operation has completed: until then closing it would not free the port,
-/// and clients that it accepts would be lost. `awaitEnds` replies when all ending listeners have ended.
+/// **Ending.** A socket is returned to the control plane when its operation has completed. Before that, closing it
+/// would not free the port, and clients that the operation accepts would be lost. `awaitEnds` replies when all ending
+/// listeners have ended.
 ///
-/// **Shortage.** Without a free descriptor a waiting client would keep its listener ready forever: it is reset by means
-/// of a reserved descriptor. If that one is lost, accepting pauses.
+/// **Shortage.** If a client waits and no descriptor is free, accept would fail again and again. The client is
+/// therefore reset, by means of a reserved descriptor (`SpareDescriptor`). If that descriptor was lost, too, accepting
+/// pauses.
 struct PortListeners: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// The multishot accept of a TCP listener.
@@ -34,7 +36,7 @@ struct PortListeners: ~Copyable {
     private let shared: EngineShared
     private let counters: Counters
     private var listeners: Slab<PortListener>
-    /// Listeners that are ending, and the requests that wait for them.
+    /// The number of listeners that are ending, and the requests to be answered when none is left.
     private var endingCount = 0
     private var awaitedEnds: [ShardReply] = []
     /// The receive of some UDP listener found no buffer.
@@ -79,11 +81,12 @@ struct PortListeners: ~Copyable {
         if !socket.isStream, let bound = SocketAddress.local(of: socket.descriptor) { listener.bound = bound }
         guard let handle = listeners.insert(listener), let place = listeners.pointer(to: handle) else {
             counters.add(.forwardsRefused)
-            // The kernel should refuse clients rather than accept and forget them.
+            // No shard accepts clients from this socket, so it must not listen: the kernel then refuses them.
             if socket.isStream { Listener.rest(socket.descriptor) }
             return
         }
-        // A listener whose guest address is of the other family cannot send in that family.
+        // The stack also sends the guest's datagrams from this port through the listener, to any host. The socket can
+        // only do so if it is of the guest address's family.
         if !socket.isStream, listener.bound.address.isIPv4 == socket.guest.address.isIPv4 {
             stack.datagramPortPublished(handle.slot, bound: listener.bound.address, guest: socket.guest)
         }

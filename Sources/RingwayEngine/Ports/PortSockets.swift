@@ -55,8 +55,8 @@ public enum PortSockets {
         throw failure
     }
 
-    /// Makes sockets inactive that no shard uses. If that fails for one, it still receives datagrams, but they are not
-    /// read.
+    /// Makes sockets inactive that no shard uses. If that fails for a UDP socket, the socket still receives datagrams,
+    /// but they are not read.
     public static func rest(_ orders: [ListenOrder], _ sockets: inout [Int32]) {
         _ = forEach(orders, &sockets) { order, port, socket in
             if order.isStream {
@@ -102,15 +102,16 @@ public enum PortSockets {
 
     // MARK: Parallel execution
 
-    /// A part of an order's ports, and their range in the list.
+    /// Some of an order's ports, and the index of the first one's socket in the list.
     private struct Piece {
         let order: Int
         let ports: ClosedRange<UInt16>
         let place: Int
     }
 
-    /// Calls a function for each entry of the list, with or without a socket. Each part stops at its first failure.
-    /// Returns the failures: those whose `errno` is not zero.
+    /// Calls `body` for each socket of the list, or for every entry if none is open yet. Several threads do so for a
+    /// part of the list each; a part stops at its first failure. Returns the first of the failures, which are results
+    /// of `body` other than zero.
     private static func forEach(
         _ orders: [ListenOrder], _ sockets: inout [Int32],
         _ body: @Sendable (ListenOrder, UInt16, inout Int32) -> Int32
@@ -120,7 +121,7 @@ public enum PortSockets {
         let isOpening = !sockets.contains { $0 >= 0 }
         sockets.withUnsafeMutableBufferPointer { sockets in
             failures.withUnsafeMutableBufferPointer { failures in
-                // Each part writes to its own range.
+                // Each part of the list is written by one thread.
                 nonisolated(unsafe) let (sockets, failures) = (sockets, failures)
                 perform(parts.count) { part in
                     for piece in parts[part] {
@@ -145,7 +146,7 @@ public enum PortSockets {
         DispatchQueue.concurrentPerform(iterations: parts, execute: body)
     }
 
-    /// The orders in parts of a bounded number of ports each.
+    /// The ports of all orders, divided into parts of at most `portsPerPart` ports.
     private static func parts(of orders: [ListenOrder]) -> [[Piece]] {
         var parts: [[Piece]] = []
         var room = 0

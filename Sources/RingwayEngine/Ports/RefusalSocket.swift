@@ -55,7 +55,7 @@ struct RefusalSocket: ~Copyable {
                         header.msg_iov = slice
                         header.msg_iovlen = 1
                         if !port.address.isUnspecified {
-                            // From the address that the client sent to.
+                            // The source of the ICMP message is the address to which the client sent its datagram.
                             header.msg_control = room
                             header.msg_controllen = Int(
                                 ringway_write_source_control(
@@ -69,8 +69,9 @@ struct RefusalSocket: ~Copyable {
         }
     }
 
-    /// Writes the error and the minimum quotation, the headers (RFC 792, RFC 4443 §3.1). The datagram's length and
-    /// checksum are unknown, and no kernel checks them.
+    /// Writes the ICMP error, which quotes only the IP and UDP headers of the client's datagram, the minimum (RFC 792,
+    /// RFC 4443 §3.1). The length and checksum of that datagram are unknown, so the quoted ones are wrong; no kernel
+    /// checks them.
     private static func write(
         to base: UnsafeMutableRawPointer, _ client: TransportAddress, _ port: TransportAddress
     ) -> Int {

@@ -11,7 +11,8 @@ struct SpareDescriptor: ~Copyable {
         if descriptor >= 0 { HostCalls.close(descriptor) }
     }
 
-    /// Resets the next client of a listener. False if the reserved descriptor was lost, and the client waits.
+    /// Resets the next client in a listener's queue. False if the reserved descriptor was lost, so that the client must
+    /// wait.
     mutating func resetClient(of listener: Int32) -> Bool {
         if descriptor < 0 { descriptor = Self.open() }
         guard descriptor >= 0 else { return false }

@@ -3,7 +3,7 @@ internal import RingwayRelay
 internal import RingwayStack
 internal import RingwayStorage
 
-/// Streams in lists of flows.
+/// The entries of spliced streams in lists of flows.
 extension Relays {
     /// Writes streams from the cursor on, as many as the writer has room for.
     mutating func write(from cursor: inout FlowCursor, to writer: inout FlowRecordWriter) {

@@ -9,16 +9,17 @@ internal import RingwayStorage
 
 /// The opening of spliced connections for clients of published ports.
 ///
-/// A client on the host's loopback has no address visible to the guest; it appears as the host. Its bytes may therefore
-/// come from a socket inside the guest that is bound to the host's address and connected to the guest's server. Nothing
-/// is read from the client until that connect succeeds; on any failure the client is returned, and uses the link, so
-/// that the guest decides on its reply.
+/// A client on the host's loopback has no address that is visible to the guest, so it appears to come from the
+/// network's host address. Its bytes may therefore come from a socket inside the guest that is bound to that address
+/// and connected to the guest's server. Nothing is read from the client until that connect succeeds. On any failure the
+/// client is returned and its connection uses the link, so that the guest decides on the reply to the client.
 extension Relays {
-    /// Timeout of opening a spliced connection, nanoseconds; then it uses the link. Inside one namespace a reply takes
-    /// microseconds; none comes if packets are redirected elsewhere.
+    /// The timeout in nanoseconds of opening a spliced connection, after which the connection uses the link. Inside one
+    /// namespace a server replies within microseconds; if packets are redirected elsewhere, no reply comes.
     private static var openTimeout: UInt64 { 100_000_000 }
 
-    /// Takes an accepted client if it may bypass the link. It may be returned later (`nextReturned`).
+    /// Takes an accepted client if it may bypass the link; otherwise returns false. If the opening fails later,
+    /// `nextReturned` returns the client.
     ///
     /// - Parameter isCaptured: frames are captured, so the connection must use the link.
     mutating func open(
@@ -48,7 +49,8 @@ extension Relays {
             if !sockets.isAsked(ipv4: isIPv4) { giveUp(slot, .splicedWithoutSocket, &core) }
             return
         }
-        // The socket was counted with the stock so far; the stock is counted again at the end of the turn.
+        // The socket is now counted as part of the connection. `countSpares` subtracts it from the stock at the end of
+        // the turn.
         shared.descriptors.take(1)
         let client = stream.pointee.clientAddress
         let source = stack.shownToGuest(client.address, by: server.address)
@@ -56,7 +58,7 @@ extension Relays {
         stream.pointee.phase = .connecting
         var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
         if error == EADDRNOTAVAIL, let other = sockets.take(ipv4: isIPv4) {
-            // Another connection uses that port, or did until recently.
+            // Another connection uses the client's port, or did until recently. A new socket connects from any port.
             Endpoint.close(socket, reset: false)
             stream.pointee.relay.far.descriptor = other
             error = StreamSocket.connect(other, from: source, port: 0, to: server)

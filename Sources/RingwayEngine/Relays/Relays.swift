@@ -11,18 +11,19 @@ internal import RingwayStorage
 ///
 /// ## Theory of operation
 ///
-/// The ring is used for events only (multishot polls on both sockets), and the shard splices by itself: io_uring would
-/// run a splice on a kernel thread, which costs more than the splice; a non-blocking system call costs only itself. A
-/// stream with work is on the `running` list and is visited in turn, with a bounded number of bytes per visit.
+/// The ring is used for events only (multishot polls on both sockets), and the shard calls splice(2) itself. io_uring
+/// would run a splice on a kernel thread, which costs more than the splice; a non-blocking system call needs no thread.
+/// A stream with bytes to move is on the `running` list; each visit moves a bounded number of bytes, then the next
+/// stream is visited.
 ///
-/// There are two kinds of streams: clients of published ports on the host's loopback, which are connected to a socket
-/// inside the guest (`Relays+Opening.swift`) and are returned if that fails; and connections through the guest's agent,
-/// which use records.
+/// There are two kinds of streams. A client of a published port on the host's loopback is connected to a socket inside
+/// the guest (`Relays+Opening.swift`), and is returned if that fails. A connection through the guest's agent uses a
+/// channel to the agent, on which bytes are framed as records (`StreamRecord`).
 struct Relays: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// The near socket is readable or writable.
+        /// The near socket is readable or writable: that of the client.
         case nearEvent
-        /// The far socket is readable or writable.
+        /// The far socket is readable or writable: that inside the guest, or the channel to the agent.
         case farEvent
         /// A socket inside the guest has connected.
         case connect
@@ -34,7 +35,7 @@ struct Relays: ~Copyable {
 
     /// The most bytes of all streams per turn, so that frames get their share.
     private static var turnBytes: Int { 4 << 20 }
-    /// The cost of a visit, in bytes, even if nothing moves.
+    /// The fixed cost of a visit, in bytes: subtracted from `turnBytes` in addition to the bytes moved.
     private static var visitBytes: Int { 8_192 }
 
     let shared: EngineShared
@@ -44,12 +45,12 @@ struct Relays: ~Copyable {
     var opening: SplicedList
     /// Streams with bytes to move.
     private var running: SplicedList
-    /// Streams whose client will be returned.
+    /// Streams whose opening has failed, and whose clients `nextReturned` returns.
     var returning: SplicedList
     var detours: SpliceDetours
     var sockets: SocketSupply
     private var pipes = PipePool()
-    /// Counted descriptors of spare pipes and of ready sockets.
+    /// The descriptors of pipes and of ready sockets, as last counted in the guest's share of descriptors.
     private var countedSpares = 0
     /// Where the next search for an idle stream starts.
     private var hand = IdleHand()
@@ -71,8 +72,8 @@ struct Relays: ~Copyable {
 
     var count: Int { streams.count }
 
-    /// Handles a completion of one of the component's operations. Clients that it affects are returned by
-    /// `nextReturned`.
+    /// Handles a completion of one of the component's operations. If the opening of a stream fails, `nextReturned` then
+    /// returns its client.
     mutating func complete(_ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack) {
         switch Operation(completion.tag) {
         case .nearEvent: happened(completion, .near, &core)
@@ -111,7 +112,7 @@ struct Relays: ~Copyable {
     private mutating func happened(_ completion: Completion, _ side: Relay.Side, _ core: inout ShardCore) {
         let handle = completion.tag.handle
         guard let stream = streams.pointer(to: handle) else { return }
-        // A poll that has ended may have missed events, so the stream is treated as ready.
+        // A poll that has ended may have missed events, so the socket is treated as ready.
         let isWhole = completion.result > 0 && completion.hasMore
         let events = isWhole ? completion.result : Int32(POLLIN) | Int32(POLLOUT) | Int32(POLLERR)
         stream.pointee.relay.note(
@@ -125,7 +126,7 @@ struct Relays: ~Copyable {
 
     // MARK: Moving
 
-    /// Visits every stream with work, and abandons those whose opening has timed out.
+    /// Visits the streams that have bytes to move, and abandons those whose opening has timed out.
     mutating func run(_ core: inout ShardCore) {
         guard streams.count > 0 else { return }
         pipes.mayGrow = shared.descriptors.hasRoom
@@ -173,7 +174,8 @@ struct Relays: ~Copyable {
 
     // MARK: Connections of an agent
 
-    /// Takes a client whose server an agent has connected; both descriptors are adopted and counted.
+    /// Takes over a connection through an agent: a socket of the host, and the channel on which the agent carries the
+    /// other end. Both descriptors are adopted; the caller has counted them.
     mutating func join(client: Int32, channel: Int32, _ ends: ChannelEnds, _ core: inout ShardCore) {
         guard let handle = streams.insert(SplicedStream(client: client, channel: channel, ends)),
             let stream = streams.pointer(to: handle)
@@ -192,7 +194,8 @@ struct Relays: ~Copyable {
 
     // MARK: Descriptors
 
-    /// Counts reserved descriptors, which are opened and closed in many places.
+    /// Updates the count of descriptors of pipes and ready sockets, once per turn, because they are opened and closed
+    /// in many places.
     mutating func countSpares() {
         let change = pipes.descriptors + sockets.stock - countedSpares
         guard change != 0 else { return }
@@ -200,7 +203,7 @@ struct Relays: ~Copyable {
         if change > 0 { shared.descriptors.take(change) } else { shared.descriptors.release(-change) }
     }
 
-    /// Closes reserved descriptors; false if there are none.
+    /// Closes all idle pipes or, if there are none, all ready sockets. False if nothing was closed.
     mutating func closeSpares() -> Bool {
         guard pipes.closeIdle() || sockets.closeStock() else { return false }
         countSpares()
@@ -220,7 +223,8 @@ struct Relays: ~Copyable {
 
     // MARK: Ending
 
-    /// Closes both sockets. The polls are cancelled in the same turn, so that FIN or RST is not delayed.
+    /// Closes both sockets. Their polls are cancelled first: an operation in flight keeps the file open and would delay
+    /// the FIN or RST.
     private mutating func close(_ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         // A poll that is only queued refers to its socket by descriptor number, which may be reused before the poll is
@@ -258,7 +262,7 @@ struct Relays: ~Copyable {
     }
 
     /// Ends at most `most` streams from a slot on, at the end of the guest; true when none is left. Data that the
-    /// guest's server sent before it ended is still passed on.
+    /// guest's server has already sent is still passed on.
     mutating func close(_ most: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
         let end = min(streams.highWater, cursor + UInt32(most))
         while cursor < end {

@@ -2,18 +2,19 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// A shard's stock of new sockets inside the guest, and the channel to the process that creates them.
+/// A shard's stock of new sockets that were opened inside the guest's namespace, and the channel to the process there
+/// that opens them and passes them to the shard.
 struct SocketSupply: ~Copyable {
-    /// If a family has fewer, more are requested.
+    /// If fewer sockets of an address family are ready, more are requested.
     static var least: Int { 8 }
     /// The usual number of ready sockets.
     static var usual: Int { 16 }
     /// The most sockets of one reply.
     static var batch: Int { 64 }
-    /// Room for a reply that arrives while the stock is full.
+    /// The most ready sockets of a family: a reply fits even if the stock is full when it arrives.
     private static var capacity: Int { usual + batch }
 
-    /// The channel, or -1 without one.
+    /// The descriptor of the channel, or -1 without one.
     private(set) var line: Int32
     private var ipv4 = Stock(capacity: capacity)
     private var ipv6 = Stock(capacity: capacity)
@@ -27,19 +28,19 @@ struct SocketSupply: ~Copyable {
         init(capacity: Int) { sockets = .allocate(capacity: capacity) }
     }
 
-    /// - Parameter line: adopted; -1 for none.
+    /// - Parameter line: the descriptor of the channel, adopted; -1 for none.
     init(line: Int32) {
         self.line = line
         if line >= 0 { HostCalls.setNonblocking(line) }
     }
 
-    /// `close()` has closed everything before.
+    /// Frees memory only: the owner has called `close()` before, which closes the descriptors.
     deinit {
         ipv4.sockets.deallocate()
         ipv6.sockets.deallocate()
     }
 
-    /// Whether sockets are available at all.
+    /// Whether there is a channel, so that sockets can be requested.
     var isOpen: Bool { line >= 0 }
 
     /// Whether a socket of the family is ready.
@@ -56,7 +57,7 @@ struct SocketSupply: ~Copyable {
         return stock.sockets[stock.count]
     }
 
-    /// Sockets that are ready.
+    /// The number of ready sockets of both families.
     var stock: Int { ipv4.count + ipv6.count }
 
     /// Closes the ready sockets; false if there are none.
@@ -67,9 +68,10 @@ struct SocketSupply: ~Copyable {
         return true
     }
 
-    /// Requests missing sockets of a family. True if a reply is due: the channel must be polled.
+    /// Requests missing sockets of a family. True if no reply was due before and one is due now: the caller must poll
+    /// the channel.
     ///
-    /// - Parameter waiting: connections without a socket.
+    /// - Parameter waiting: the number of connections that wait for a socket.
     mutating func refill(ipv4 isIPv4: Bool, waiting: Int) -> Bool {
         guard line >= 0 else { return false }
         let wasAsked = isAsked
@@ -98,8 +100,8 @@ struct SocketSupply: ~Copyable {
                 var count = 0
                 let received = HostCalls.receiveDescriptors(line, &family, descriptors.baseAddress, &count)
                 if received < 0, errno == EAGAIN || errno == EINTR { break }
-                // A reply without sockets: passing them exceeded the process's limit of descriptors. The channel
-                // remains usable.
+                // EMFILE is a reply without sockets: receiving them would have exceeded the process's limit of
+                // descriptors. The channel remains usable.
                 guard received == 1 || received < 0 && errno == EMFILE else {
                     // The process in the guest has ended, so there is no other source of sockets.
                     close()

@@ -1,13 +1,14 @@
 internal import RingwayModel
 internal import RingwayStorage
 
-/// Servers inside the guest whose clients use the link for a while, because the server did not answer on the direct
-/// path.
+/// Servers inside the guest whose clients use the link for a while, because no direct connection could be made
+/// (`Relays+Opening.swift`).
 ///
-/// A table of fixed size, indexed by a hash of the server's address; a collision makes the displaced server be tried
-/// again, which costs its next client one timeout.
+/// The table has a fixed size and is indexed by a hash of the server's address. If two servers have the same index, the
+/// entry of the first is lost and its next client tries the direct path again, at the cost of one timeout.
 struct SpliceDetours: ~Copyable {
-    /// Nanoseconds for which clients use the link after a timeout: if no server has ever answered, or if one had.
+    /// Nanoseconds for which clients use the link after a timeout: the long time if the server has not answered since
+    /// its last timeout, otherwise the short time.
     static var longDetour: UInt64 { 60_000_000_000 }
     static var shortDetour: UInt64 { 1_000_000_000 }
 
@@ -32,7 +33,7 @@ struct SpliceDetours: ~Copyable {
     deinit { entries.deallocate() }
 
     private func place(of server: TransportAddress) -> UnsafeMutablePointer<Entry> {
-        // Guests have few addresses and many ports.
+        // Guests have few addresses and many ports, so the port is part of the hash.
         let mixed = (server.address.low ^ UInt64(server.port)) &* 0x9E37_79B9_7F4A_7C15
         return entries + Int(truncatingIfNeeded: mixed >> 55)
     }

@@ -2,8 +2,9 @@ internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStorage
 
-/// A spliced connection of two sockets: the client's, accepted on the host, and one inside the guest, connected to its
-/// server, or a channel to the guest's agent. A `Relay` moves the bytes; the other fields are for opening and listing.
+/// A connection of two sockets whose bytes are spliced: the client's, accepted on the host, and a far one. The far
+/// socket is inside the guest and connected to the guest's server, or it is a channel to the guest's agent. A `Relay`
+/// moves the bytes; the other fields are for opening and listing.
 struct SplicedStream: BitwiseCopyable {
     /// The state of the connection.
     enum Phase: UInt8, BitwiseCopyable {
@@ -18,9 +19,10 @@ struct SplicedStream: BitwiseCopyable {
     enum Place: UInt8, BitwiseCopyable { case none, opening, running, returning }
 
     var phase = Phase.waiting
-    /// The near end is the client, the far end is a socket inside the guest.
+    /// The near end is the client; the far end is a socket inside the guest, or the channel to the agent.
     var relay: Relay
-    /// The client's address as the host sees it, and the guest's server: needed for using the link instead.
+    /// The client's address as the host sees it, and the address of the guest's server. Both are needed if the
+    /// connection must use the link.
     var clientAddress: TransportAddress
     var server: TransportAddress
     /// For an agent's channel: the number of its forward, and whether the guest opened the connection.
@@ -29,11 +31,11 @@ struct SplicedStream: BitwiseCopyable {
     /// While opening: the timeout, in monotonic nanoseconds.
     var deadline: UInt64 = 0
     var place = Place.none
-    /// The ring's round in which the latest watch was queued.
+    /// The ring's round (`Ring.round`) in which the latest poll of the sockets was queued.
     var watchedInRound: UInt64 = .max
-    /// The time of the last data, monotonic nanoseconds.
+    /// The time of the last visit, in monotonic nanoseconds.
     var usedAt: UInt64 = 0
-    /// The links of that list.
+    /// The links of the list that `place` names.
     var links = SlotLinks()
 
     init(client: Int32, address: TransportAddress, server: TransportAddress) {
@@ -54,7 +56,7 @@ struct SplicedStream: BitwiseCopyable {
     }
 }
 
-/// The ends of an agent's connection, for lists of flows.
+/// The addresses at both ends of a connection through an agent, for lists of flows.
 struct ChannelEnds: BitwiseCopyable, Sendable {
     /// The client and the server; port 0 for a unix socket.
     var client: TransportAddress

@@ -5,13 +5,13 @@ internal import RingwaySystem
 
 /// Properties of a guest's SYN that the host socket's connect should have, too.
 struct ConnectManner: BitwiseCopyable {
-    /// Ports below this are privileged: some servers take them as a sign of root.
+    /// Ports below this are privileged: some servers take them as a sign that the client runs as root.
     static var firstOrdinaryPort: UInt16 { 1_024 }
 
-    /// The hop limit of the connect; `nil` for the kernel's default. Routers on the path then report into the socket's
-    /// error queue.
+    /// The hop limit of the connect; `nil` for the kernel's default. A router at which it expires sends an ICMP error,
+    /// which the kernel puts into the socket's error queue.
     var hopLimit: UInt8?
-    /// DSCP in place, without ECN.
+    /// The traffic class: DSCP in the upper six bits, and zero for the ECN bits.
     var trafficClass: UInt8
     /// The source port if it is privileged; otherwise the kernel chooses.
     var privilegedPort: UInt16
@@ -22,7 +22,7 @@ struct ConnectManner: BitwiseCopyable {
         self.privilegedPort = privilegedPort
     }
 
-    /// Prepares a new socket. The usual connect needs no preparation and costs no system call.
+    /// Sets the properties on a new socket. A connect with default properties needs none and costs no system call.
     ///
     /// - Returns: false if the connection will use another port than requested, because the port is not permitted or in
     ///   use.
@@ -42,7 +42,7 @@ struct ConnectManner: BitwiseCopyable {
         }
     }
 
-    /// The connect has succeeded: restores the default hop limit, and leaves routers' errors to the kernel.
+    /// The connect has succeeded: restores the default hop limit, and no longer asks for routers' errors.
     static func end(on descriptor: Int32) {
         let ipv4 = SocketAddress.local(of: descriptor)?.address.isIPv4 ?? true
         set(descriptor, ipv4: ipv4, IP_TTL, IPV6_UNICAST_HOPS, -1)
@@ -54,7 +54,8 @@ struct ConnectManner: BitwiseCopyable {
         set(descriptor, ipv4: ipv4, IP_TOS, IPV6_TCLASS, Int32(trafficClass))
     }
 
-    /// The DSCP of an accepted client's SYN, without ECN: all that the kernel reports for a stream.
+    /// The DSCP of an accepted client's SYN, with zero for the ECN bits. For a stream the kernel reports no later
+    /// value.
     static func trafficClass(ofClient descriptor: Int32, ipv4: Bool) -> UInt8 {
         UInt8(truncatingIfNeeded: HostCalls.clientTrafficClass(descriptor, ipv4: ipv4)) & 0xFC
     }

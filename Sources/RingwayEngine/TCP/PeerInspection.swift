@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The host kernel's state of a TCP socket's far end, and a way to probe it.
+/// What the host's kernel knows of a TCP socket's peer (TCP_INFO), and a way to make it probe the peer.
 struct PeerInspection: BitwiseCopyable {
-    /// Times in nanoseconds.
+    /// The state of the peer. Times are in nanoseconds.
     struct Peer: Sendable {
         /// Time since the peer's last segment.
         var silence: UInt64
@@ -24,7 +24,7 @@ struct PeerInspection: BitwiseCopyable {
     init() {}
 
     /// - Parameters:
-    ///   - solicits: probe the far end now, if it has been silent for `limit` nanoseconds.
+    ///   - solicits: the kernel probes the peer now, if that has been silent for `limit` nanoseconds.
     mutating func inspect(_ descriptor: Int32, solicits: Bool, beyond limit: UInt64) -> Peer {
         var information = ringway_peer()
         guard HostCalls.readPeer(descriptor, &information) == 0 else {
@@ -40,14 +40,14 @@ struct PeerInspection: BitwiseCopyable {
         return Peer(
             silence: silence, isDelivered: information.unacknowledged == 0 && information.unsent == 0,
             isUnderWay: information.unacknowledged > 0,
-            // One unanswered probe is normal.
+            // One unanswered probe is normal: its reply may still be on the way.
             isRepeating: information.retransmissions > 0 || information.probes > 1,
             timeout: UInt64(information.timeout_microseconds) &* 1_000,
             roundTrip: UInt64(information.round_trip_microseconds) &* 1_000)
     }
 
-    /// A keepalive time that has already passed makes the kernel probe at once. The number of probes is unlimited,
-    /// because the guest decides when to abort.
+    /// Sets a keepalive time that has already passed, so that the kernel probes at once. The number of probes is as
+    /// high as the kernel permits, because the guest decides when to abort.
     private mutating func solicit(_ descriptor: Int32) {
         if usualIdle == 0 {
             usualIdle = max(1, HostCalls.option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE))

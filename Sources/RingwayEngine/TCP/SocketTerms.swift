@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayStack
 
-// Requests and reports of the stack, in terms of sockets.
+// Conversions of socket errors and of `PeerInspection` to the stack's types.
 
 extension ConnectFailure {
     /// The stack's failure for an `errno` of connect.

@@ -21,7 +21,7 @@ struct StreamSocket: BitwiseCopyable {
         /// A connect with a small hop limit is in flight: routers on the path report.
         case probing
         case open
-        /// Both the guest's and the host's side have ended.
+        /// The guest has ended its side, so the socket has been shut down for writing. The host's peer may still send.
         case shut
         /// A send failed while a receive was in flight; the result of the receive shows how the connection ended.
         case sendFailed
@@ -46,8 +46,9 @@ struct StreamSocket: BitwiseCopyable {
         static var retry: Pending { Pending(rawValue: 1 << 5) }
     }
 
-    /// What the socket has sent. The kernel delays no first send, because nothing before it can be unacknowledged, so
-    /// TCP_NODELAY is set before the second: a connection that carries one request does without the system call.
+    /// How many sends the socket has issued. The kernel (Nagle's algorithm) never delays the first send, because no
+    /// earlier data can be unacknowledged. So TCP_NODELAY is set before the second send, and a connection that sends a
+    /// single request saves that system call.
     private enum Sends: UInt8, BitwiseCopyable { case none, one, several }
 
     var descriptor: Int32
@@ -55,7 +56,8 @@ struct StreamSocket: BitwiseCopyable {
     let flow: Handle
     private(set) var state: State
     var pending: Pending = []
-    /// Counted descriptors: two for a built-in service, whose pair has another end.
+    /// The number of counted descriptors: two for a connection to a service of the gateway, for which both ends of a
+    /// socket pair are counted.
     var charge: UInt8 = 1
     private var sends: Sends
     /// State for probing the peer.
@@ -64,17 +66,17 @@ struct StreamSocket: BitwiseCopyable {
     var address = SocketAddress()
     /// The buffer of a single-slice send.
     var lease = Lease.none
-    /// The message table entry of a send of several slices.
+    /// The slot in `ShardCore.messages` of a send of several slices; `.max` if there is none.
     var message: UInt32 = .max
     /// The limit of the receive in flight, bytes.
     var receiveLimit: UInt32 = 0
-    /// The places in the two queues.
+    /// The links of the queues `TCPSockets.starved` and `TCPSockets.deferred`.
     var starvedLinks = SlotLinks()
     var deferredLinks = SlotLinks()
 
     /// - Parameters:
     ///   - state: `open` for a connected socket.
-    ///   - mayDelay: it is a TCP socket without TCP_NODELAY.
+    ///   - mayDelay: whether it is a TCP socket without TCP_NODELAY, so that the kernel may delay its sends.
     init(descriptor: Int32, flow: Handle, state: State = .open, mayDelay: Bool = false) {
         sends = mayDelay ? .none : .several
         self.descriptor = descriptor
@@ -100,7 +102,8 @@ struct StreamSocket: BitwiseCopyable {
 
     // MARK: System calls
 
-    /// The socket is about to send: the guest's own TCP decides on coalescing, so the kernel must not delay it.
+    /// Called before each send. The guest's own TCP decides on coalescing, so the kernel must not delay what the guest
+    /// sends.
     @inline(__always)
     mutating func noteSend() {
         guard sends != .several else { return }
@@ -151,8 +154,8 @@ struct StreamSocket: BitwiseCopyable {
 
     /// The state of a connect: zero if it has succeeded, EINPROGRESS, or the error.
     ///
-    /// Checked even after the kernel reported success: a router's ICMP error during `connect` completes the operation
-    /// although the connect continues.
+    /// The state is checked even after io_uring reported success: a router's ICMP error completes the operation
+    /// `connect` although the connect continues.
     static func connectError(_ descriptor: Int32) -> Int32 {
         var name = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -164,7 +167,8 @@ struct StreamSocket: BitwiseCopyable {
         return error == 0 ? EINPROGRESS : error
     }
 
-    /// Sets the options of an accepted socket, whose bytes may never pass through `noteSend`.
+    /// Sets the options of an accepted socket. TCP_NODELAY is set at once, because spliced bytes do not pass through
+    /// `noteSend`.
     static func prepare(_ descriptor: Int32) {
         forbidDelay(descriptor)
         setCommonOptions(descriptor)

@@ -6,7 +6,7 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// Sending, receiving and watching.
+/// Sending on the sockets of connections, receiving, and polling them for errors.
 extension TCPSockets {
     // MARK: Sending
 
@@ -112,7 +112,7 @@ extension TCPSockets {
     ///
     /// - Parameters:
     ///   - limit: the most bytes.
-    ///   - isPaused: the link is congested, so nothing is received now.
+    ///   - isPaused: the link is congested or the guest has used up its share of buffers, so nothing is received now.
     mutating func receive(_ flow: Handle, _ slot: UInt32, limit: UInt32, isPaused: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         precondition(
@@ -137,7 +137,7 @@ extension TCPSockets {
         let flow = socket.pointee.flow
         if completion.result > 0, !lease.isNone {
             core.bytesThisTurn &+= Int(completion.result)
-            // A receive stops before an urgent byte, although more data is available.
+            // A receive stops before an urgent byte, although more data is available. If so, the stack is told.
             let mayBeMarked = completion.leavesMore && UInt32(completion.result) < socket.pointee.receiveLimit
             return stack.streamReceived(
                 flow, lease, offset: core.receiveBuffers.headroom, length: Int(completion.result),
@@ -147,8 +147,8 @@ extension TCPSockets {
         switch -completion.result {
         case 0 where socket.pointee.state != .sendFailed:
             stack.streamEnded(flow)
-            // No further receive is issued that would report a reset, so the socket is watched. If the guest has ended,
-            // too, nothing more can arrive.
+            // No further receive is issued that would report a reset, so the socket is polled for errors. If the guest
+            // has sent its FIN, too, nothing more can arrive.
             if socket.pointee.state != .shut { watch(socket, completion.tag.handle, events: 0, &core) }
         case ENOBUFS:
             core.countStarvedReceive()
@@ -161,7 +161,7 @@ extension TCPSockets {
         }
     }
 
-    /// Queues a socket for a buffer; for the stack its receive is still in flight.
+    /// Queues a socket that waits for a buffer. The stack regards its receive as still in flight.
     private mutating func starve(_ socket: UnsafeMutablePointer<StreamSocket>, _ slot: UInt32) {
         socket.pointee.pending.insert(.buffer)
         starved.append(slot)
@@ -185,7 +185,8 @@ extension TCPSockets {
 
     // MARK: Watching
 
-    /// Polls a socket for errors while nothing is being received on it; with `reportsEnd` also for its client's FIN.
+    /// Polls a socket for errors while no receive on it is in flight; with `reportsEnd` also for the FIN of its peer, a
+    /// client.
     mutating func watch(_ flow: Handle, _ slot: UInt32, reportsEnd: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         watch(socket, sockets.handle(ofSlot: slot), events: reportsEnd ? Self.endOfClient : 0, &core)
@@ -198,7 +199,8 @@ extension TCPSockets {
     ) {
         guard !socket.pointee.pending.contains(.watch) else { return }
         socket.pointee.pending.insert(.watch)
-        // Errors are always reported. So is the end of both sides, after which an error may follow.
+        // A poll always reports errors (POLLERR), and the end of both directions (POLLHUP), after which an error may
+        // follow.
         core.reactor.ring.pollMultishot(socket.pointee.descriptor, events, Operation.watch.tag(handle))
     }
 
@@ -206,7 +208,7 @@ extension TCPSockets {
         guard let socket = sockets.pointer(to: completion.tag.handle) else { return }
         if !completion.hasMore { socket.pointee.pending.remove(.watch) }
         if socket.pointee.isClosing { return closeWhenIdle(socket, &core) }
-        // A receive in flight reports the error by itself, after the data before it.
+        // A receive in flight returns the error after the data that came before it.
         guard completion.result > 0, !socket.pointee.pending.contains(.receive) else { return }
         let flow = socket.pointee.flow
         guard HostCalls.takeError(socket.pointee.descriptor) != 0 else {

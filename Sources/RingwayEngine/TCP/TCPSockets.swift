@@ -12,15 +12,15 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// The stack has one connection per socket and requests one operation of a kind at a time: connect, send, receive,
-/// watch. Requests contain the connection's handle and the socket's slot, because a connection may be gone before its
-/// socket is closed; the handle detects that a slot has been reused. The result of a completion is passed to the stack
-/// at once.
+/// The stack has one connection for each socket. It requests connect, send, receive and watch, at most one of each at a
+/// time. Requests contain the connection's handle and the socket's slot, because a connection may be gone before its
+/// socket is closed; the handle shows whether the slot has been reused. The result of a completion is passed to the
+/// stack at once.
 ///
-/// **Sending** takes the payload from the connection's buffers, a single slice by `send` and several by one `sendmsg`;
-/// the buffers are referenced until the completion. A send for which the kernel had no memory is retried after a pause.
-/// **Receiving** uses a buffer of the shard's ring. If there is none, or while the link is congested, the socket is
-/// queued. **Watching** detects errors while nothing is being received.
+/// **Sending** takes the payload from the connection's buffers, one slice by `send` and several by one `sendmsg`. The
+/// operation holds references to the buffers until it completes. A send for which the kernel had no memory is retried
+/// after a pause. **Receiving** uses a buffer of the shard's buffer ring. If the ring is empty, or while the link is
+/// congested, the socket is queued. **Watching** is a poll that detects errors while no receive is in flight.
 struct TCPSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A connect, or a poll for its result.
@@ -36,7 +36,7 @@ struct TCPSockets: ~Copyable {
     private let shared: EngineShared
     let counters: Counters
     var sockets: Slab<StreamSocket>
-    /// Sockets whose receive found no buffer, or must wait for the link.
+    /// Sockets whose receive found no buffer, or waits until the link is no longer congested.
     var starved: SlotList
     /// Sockets for whose send the kernel had no memory.
     var deferred: SlotList
@@ -202,7 +202,7 @@ struct TCPSockets: ~Copyable {
             socket.pointee.pending.insert(.connect)
             core.reactor.ring.poll(socket.pointee.descriptor, UInt32(POLLOUT), completion.tag)
         default:
-            // A connect with a small hop limit is meant to get a router's report.
+            // The hop limit was chosen to expire at a router, whose ICMP error is wanted.
             let report = isProbing ? ErrorQueue.first(of: socket.pointee.descriptor) : nil
             close(socket, reset: true, &core)
             if let report, let reason = ICMPError.Reason(report) {
@@ -215,7 +215,7 @@ struct TCPSockets: ~Copyable {
 
     // MARK: Asking the kernel
 
-    /// Queries the kernel's state of the far end; with `solicits` the kernel also probes it.
+    /// Queries what the kernel knows of the peer; with `solicits` the kernel also probes a silent peer.
     mutating func inspect(_ flow: Handle, _ slot: UInt32, solicits: Bool, _ stack: inout Stack) {
         guard let socket = self.socket(slot, of: flow) else { return }
         let peer = socket.pointee.peer.inspect(
@@ -231,7 +231,7 @@ struct TCPSockets: ~Copyable {
 
     // MARK: Ending
 
-    /// The guest has sent FIN, and the host has accepted all its data.
+    /// The guest has sent FIN, and the socket has accepted all data of the guest: sends FIN to the peer.
     mutating func shutDown(_ flow: Handle, _ slot: UInt32) {
         guard let socket = self.socket(slot, of: flow) else { return }
         socket.pointee.shutDown()
@@ -281,7 +281,7 @@ struct TCPSockets: ~Copyable {
         return cursor == sockets.highWater
     }
 
-    /// Closes queued sockets that are to be closed, at the end of the guest.
+    /// Empties the queues of waiting sockets, and closes those that the stack has closed, at the end of the guest.
     mutating func closeWaiting(_ core: inout ShardCore) {
         while let slot = starved.popFirst() { endWait(.buffer, slot, &core) }
         while let slot = deferred.popFirst() { endWait(.retry, slot, &core) }

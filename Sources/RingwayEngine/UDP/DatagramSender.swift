@@ -8,19 +8,20 @@ internal import RingwayStorage
 
 /// Sends a component's datagrams from host sockets.
 ///
-/// Consecutive datagrams of a flow within a turn are sent as one train, which the kernel segments (UDP GSO): most of a
-/// datagram's cost is its way through the kernel's stack, which a train takes once. The payloads are copied into one
-/// buffer, because each datagram occupies a buffer of 64 KiB: one such buffer uses less cache than thirty-two.
+/// Consecutive datagrams of a flow within a turn are sent as one *train*: one message that the kernel segments (UDP
+/// GSO). Most of a datagram's cost is its way through the kernel's network stack, which a train takes once. The
+/// payloads are copied into the buffer of the first datagram. Otherwise a train would occupy a buffer of 64 KiB for
+/// each datagram, and more of the cache.
 struct DatagramSender {
     /// The operation kind in the tag of sends.
     private let kind: UInt8
     private let counters: Counters
-    /// The prepared message that is not submitted yet, so that more datagrams may join it, and the ring's round in
-    /// which it was prepared.
+    /// The message that is prepared but not submitted yet, so that more datagrams may join it, and the ring's round in
+    /// which it was prepared (`Ring.round`).
     private var open = Handle(slot: .max, generation: 0)
     private var round = UInt64.max
 
-    /// - Parameter operation: the operation of sends; their tags identify the message.
+    /// - Parameter operation: the operation that the tags of sends name; a tag also identifies the message.
     init(_ operation: some ShardOperation, counters: Counters) {
         kind = operation.kind
         self.counters = counters
@@ -92,7 +93,7 @@ struct DatagramSender {
         core.release(datagram.lease)
         let wasTrain = message.pointee.isTrain
         message.pointee.slices[0].iov_len += Int(datagram.length)
-        // The header stays in place; only the segment size is added.
+        // The queued operation refers to the header, which stays in place: `sealDatagram` only adds the segment size.
         if !wasTrain { _ = SendMessage.sealDatagram(message) }
         counters.add(.udpJoinedToHost)
         return true
@@ -170,7 +171,7 @@ struct DatagramSender {
         return length + (target.address.isIPv4 ? 28 : 48) > Int(mtu) ? mtu : nil
     }
 
-    /// Passes an immediate error of a send to the stack, as a router would report it.
+    /// Passes the error that a send returned to the stack, as if a router had reported it.
     static func report(
         _ message: UnsafeMutablePointer<SendMessage>, _ error: Int32, pathMTU: UInt32, _ stack: inout Stack
     ) {

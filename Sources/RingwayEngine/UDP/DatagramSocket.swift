@@ -19,7 +19,7 @@ struct DatagramSocket: BitwiseCopyable {
     var flow: Handle
     var isIPv4: Bool
     var receive = DatagramReceive.idle
-    /// The ping uses the shard's raw socket: replies are received there.
+    /// The ping uses the raw socket that it shares with other pings (`RawEchoSocket`): replies are received there.
     var isRaw = false
     /// The identifier of echoes sent by a raw socket, in host order.
     var identifier: UInt16 = 0

@@ -12,9 +12,9 @@ struct DatagramError: Sendable {
     var errno: Int32
     var type: UInt8
     var code: UInt8
-    /// The MTU if the error is about size.
+    /// The MTU, if the error is that the datagram was too long.
     var information: UInt32
-    /// The router or host that reported it.
+    /// The router or host that reported the error.
     var offender: IPAddress?
     /// The destination of the datagram.
     var destination: TransportAddress
@@ -29,7 +29,7 @@ struct ErrorQueue {
         return first
     }
 
-    /// The most errors read at a time; the rest is read with the next one.
+    /// The most errors that one call of `drain` reads. Further errors are read by the next call.
     private static var drainLimit: Int { 16 }
 
     /// Reads a socket's queued errors, oldest first; returns their number.
@@ -41,16 +41,18 @@ struct ErrorQueue {
         return count
     }
 
-    // A datagram's payload, then control data, then its destination.
+    // The sizes of the areas into which `next` receives: the quoted payload, control data and the destination's name,
+    // in this order.
     private static var payloadLimit: Int { 2_048 }
     private static var controlLimit: Int { 512 }
     private static var nameLimit: Int { 128 }
 
-    /// The next error, and the datagram as far as the kernel quotes it; `nil` if the queue is empty.
+    /// Passes the next error, and the datagram's payload as far as the kernel quotes it, to `take`. False if the queue
+    /// is empty.
     static func next(
         of descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
     ) -> Bool {
-        // On the stack: a temporary allocation of this size would use the heap.
+        // The memory is on the thread's stack: a temporary allocation of this size would use the heap.
         var storage = InlineArray<336, UInt64>(repeating: 0)
         return withUnsafeMutableBytes(of: &storage) { memory -> Bool in
             guard let base = memory.baseAddress, memory.count >= payloadLimit + controlLimit + nameLimit else {

@@ -4,15 +4,17 @@ internal import RingwayReactor
 internal import RingwayRing
 internal import RingwaySystem
 
-/// Whether the host's kernel and routers may fragment a socket's datagrams (ip(7), IP_MTU_DISCOVER). It cannot be set
-/// per datagram by a control message, so it is set on the socket when it changes.
+/// Whether the host's kernel and routers may fragment a socket's datagrams (ip(7), IP_MTU_DISCOVER). No control message
+/// can set this for one datagram, so the option is set on the socket whenever the next datagram needs the other
+/// setting.
 struct FragmentationSetting: Equatable, Sendable, BitwiseCopyable {
     /// Datagrams longer than the path MTU are refused.
     private(set) var forbids = false
 
     init() {}
 
-    /// The default of a new socket: the kernel fragments datagrams above the path MTU, and sets DF on others.
+    /// Sets the socket option. Without `forbids`, as on a new socket, the kernel fragments datagrams above the path
+    /// MTU, and sets DF on others.
     mutating func set(_ forbids: Bool, on descriptor: Int32, ipv4: Bool) {
         self.forbids = forbids
         HostCalls.setOption(
@@ -20,8 +22,8 @@ struct FragmentationSetting: Equatable, Sendable, BitwiseCopyable {
             forbids ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT)
     }
 
-    /// Sets whether a socket refuses or fragments datagrams above the path MTU, as the guest's DF demands. Datagrams
-    /// prepared before are submitted first.
+    /// Makes a socket refuse or fragment datagrams above the path MTU, as the DF of the guest's next datagram demands.
+    /// Datagrams that were queued before are submitted first, under the old setting.
     @inline(__always)
     mutating func forbid(_ wanted: Bool, on descriptor: Int32, ipv4: Bool, _ core: inout ShardCore) {
         guard forbids != wanted else { return }

@@ -29,10 +29,10 @@ struct GatheredTrain {
 
     var isEmpty: Bool { lease.isNone }
 
-    /// Bytes of each datagram except the last; zero if there is one.
+    /// Bytes of each datagram except the last; zero if there is only one datagram.
     var segmentSize: Int { length > size ? size : 0 }
 
-    /// Copies a datagram to the end of the train if it may follow; otherwise returns false.
+    /// Copies a datagram to the end of the train if the train can take it; otherwise returns false.
     @inline(__always)
     mutating func join(
         _ datagram: ReceivedDatagram, _ other: Lease, for mapping: Handle, _ space: BufferSpace

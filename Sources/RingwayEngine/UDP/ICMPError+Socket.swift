@@ -2,15 +2,15 @@ internal import Glibc
 internal import RingwayModel
 internal import RingwayStack
 
-// ICMP errors to the guest for errors of host sockets.
+// Which ICMP error the guest gets for an error of a host socket.
 
 extension ICMPError.Reason {
-    /// The ICMP error for a queued error of the kernel; `nil` for none.
+    /// The ICMP error for an error from a socket's error queue; `nil` if the guest gets none.
     init?(_ error: DatagramError) {
         switch error.origin {
         case .icmp:
             self = .reported(type: error.type, code: error.code, parameter: error.information)
-        // Reported when the send completes, because the datagram is known then.
+        // EMSGSIZE is reported when the send completes instead, because only then is the datagram known.
         case .local where error.errno == EMSGSIZE: return nil
         case .local: self.init(errno: error.errno, information: error.information)
         }
@@ -18,7 +18,7 @@ extension ICMPError.Reason {
 
     /// The ICMP error for a failed send.
     ///
-    /// - Parameter information: the MTU if the error is about size, or zero.
+    /// - Parameter information: the MTU if the error is that the datagram was too long, or zero if the MTU is unknown.
     init?(errno error: Int32, information: UInt32) {
         switch error {
         case ECONNREFUSED: self = .portUnreachable

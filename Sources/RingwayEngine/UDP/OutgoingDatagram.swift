@@ -14,7 +14,7 @@ struct OutgoingDatagram: BitwiseCopyable {
     var segmentSize: UInt16
     var hopLimit: UInt8
     var trafficClass: UInt8
-    /// Refused if it exceeds the path MTU.
+    /// Whether the datagram is refused, rather than fragmented, if it exceeds the path MTU.
     var dontFragment: Bool
 
     func payload(in space: BufferSpace) -> UnsafeMutableRawBufferPointer {

@@ -12,9 +12,9 @@ struct ReceivedDatagram {
     var offset: Int
     var length: Int
     var notes: ringway_datagram_notes
-    /// Bytes of each datagram except the last if the kernel joined several (GRO); zero for one.
+    /// Bytes of each datagram except the last, if the kernel joined several (GRO); zero for a single datagram.
     var segmentSize: Int { Int(notes.segment_size) }
-    /// The header fields to pass to the guest; a hop limit of zero is replaced.
+    /// The header fields to pass to the guest. A hop limit of zero is raised to 1, an unknown one is replaced by 64.
     var marks: DatagramMarks {
         DatagramMarks(
             hopLimit: notes.hop_limit < 0 ? 64 : UInt8(clamping: max(1, notes.hop_limit)),
@@ -37,7 +37,8 @@ struct ReceivedDatagram {
     /// checked.
     ///
     /// - Parameter bytes: a completion's result.
-    /// - Returns: `nil` if it is no complete datagram of IPv4 or IPv6; the buffer stays the caller's.
+    /// - Returns: `nil` if the buffer holds no complete datagram from an IPv4 or IPv6 address. The caller still owns
+    ///   the buffer.
     static func read(_ lease: Lease, bytes: Int, _ core: inout ShardCore) -> ReceivedDatagram? {
         let prologue = MemoryLayout<io_uring_recvmsg_out>.size
         let payloadOffset = prologue + Int(ShardCore.nameRoom) + ShardCore.controlRoom

@@ -2,7 +2,8 @@ internal import CRingway
 internal import RingwayModel
 internal import RingwayStorage
 
-/// One `sendmsg` in flight: everything it points to stays in place until it completes.
+/// The header of one `sendmsg` and all that it points to, except the payload: these must stay in place until the
+/// operation completes. Payload slices are in leased buffers.
 struct SendMessage: BitwiseCopyable {
     /// The most slices in one send.
     static var sliceLimit: Int { 16 }
@@ -23,11 +24,11 @@ struct SendMessage: BitwiseCopyable {
     var source: IPAddress?
     var hopLimit: UInt8 = 64
     var trafficClass: UInt8 = 0
-    /// The socket was set to refuse it above the path MTU.
+    /// Whether the socket was set to refuse the datagram if it exceeds the path MTU.
     var dontFragment = false
     /// Bytes of each datagram of a train except the last; zero for a single datagram to which nothing may be appended.
     var segmentSize: UInt16 = 0
-    /// The message was refused once, for an error of an earlier datagram.
+    /// The kernel refused the message once, with the error of an earlier datagram, and it was sent again.
     var hasRetried = false
 
     init() {}
@@ -43,7 +44,7 @@ struct SendMessage: BitwiseCopyable {
         count += 1
     }
 
-    /// Sets the header's slices, once all are added.
+    /// Fills in the header when all slices have been added, and returns it.
     static func seal(
         _ message: UnsafeMutablePointer<SendMessage>, address: Bool, controlLength: Int
     ) -> UnsafeMutablePointer<msghdr> {
@@ -77,7 +78,8 @@ struct SendMessage: BitwiseCopyable {
             && length + bytes <= min(size * Self.trainLimit, Self.trainBytes)
     }
 
-    /// The most datagrams in one train (the kernel's UDP_MAX_SEGMENTS was 64 before Linux 6.12), and their bytes.
+    /// The most datagrams in one train (the kernel's UDP_MAX_SEGMENTS was 64 before Linux 6.12), and the most bytes of
+    /// their payloads.
     static var trainLimit: Int { 64 }
     static var trainBytes: Int { 65_535 - 48 }
 
@@ -89,7 +91,8 @@ struct SendMessage: BitwiseCopyable {
         if let source = message.pointee.source {
             length = Int(ringway_write_source_control(control, source.isIPv4, source.high, source.low))
         }
-        // 64 is the host kernel's default, and that of most guests, less one hop.
+        // No control data for 64, which is the default of the host's kernel, nor for 63, which is the default of most
+        // guests after one hop.
         let hopLimit = message.pointee.hopLimit
         length += Int(
             ringway_write_datagram_control(

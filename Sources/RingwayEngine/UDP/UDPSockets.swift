@@ -11,10 +11,10 @@ internal import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// A mapping has one unconnected socket, opened with its first datagram, in a table parallel to the stack's. A
-/// multishot receive stays armed on it as long as there are buffers. Consecutive datagrams within a turn are joined to
-/// trains in both directions: toward the host by `DatagramSender`, toward the guest in the buffer of the first
-/// (`gathered`). Errors in the socket's queue, and errors of sends, reach the guest as ICMP.
+/// A mapping has one unconnected socket, opened with its first datagram. The table of sockets uses the slots of the
+/// stack's mappings. A multishot receive stays armed on each socket as long as there are buffers. Consecutive datagrams
+/// within a turn are joined to trains in both directions: toward the host by `DatagramSender`, toward the guest in
+/// `gathered`. Errors in the socket's error queue, and errors that sends return, reach the guest as ICMP.
 struct UDPSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A multishot receive of a mapping's socket.
@@ -88,7 +88,7 @@ struct UDPSockets: ~Copyable {
             stack.datagramSocketFailed(mapping)
             return nil
         }
-        // Bound now, because a receive on a socket without a port would find nothing.
+        // The socket is bound now, because a receive on a socket without a port would find nothing.
         var any = SocketAddress(
             TransportAddress(
                 address: ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0), port: 0))
@@ -102,8 +102,9 @@ struct UDPSockets: ~Copyable {
         return socket
     }
 
-    /// Counts the descriptor of a mapping; if the guest's share is used up, its oldest mapping ends for it. False if
-    /// that fails, which is reported to the guest by ICMP.
+    /// Counts the descriptor of a new mapping. If the guest's share is used up, its oldest mapping is ended to free a
+    /// descriptor. If none can be ended, the guest gets an ICMP error. Returns false if there is no descriptor; the new
+    /// mapping is then ended.
     private mutating func isAdmitted(
         _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -147,7 +148,8 @@ struct UDPSockets: ~Copyable {
         switch sender.retry(message, place, after: error, queuedErrors: queued, on: descriptor, &core) {
         case .retried: return true
         case .separated:
-            // If datagrams must not be fragmented the guest will send smaller ones, which may be trains again.
+            // If the guest forbids fragmentation and the datagrams were too long, it will send smaller ones, which can
+            // form trains again. Otherwise trains of this socket would fail again.
             if !dontFragment || error != EMSGSIZE && error != EINVAL { socket.pointee.cannotSegment = true }
             return true
         case .failed(let pathMTU):

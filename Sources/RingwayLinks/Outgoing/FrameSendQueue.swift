@@ -4,18 +4,20 @@ public import RingwayModel
 public import RingwayStorage
 internal import RingwayWire
 
-/// The send queue of a link that is a socket: frames are encoded for its framing and gathered, so that one system call
-/// sends many, in order and within limits.
+/// The send queue of a link that is a socket. Frames are encoded in the link's framing and gathered into batches, so
+/// that one system call sends many, in order and within limits.
 ///
-/// Sans-I/O except for datagrams: the owner sends `message()` when `startBatch` returns true, and reports the result
-/// with `sent`. One batch is being sent while the next is filled. A frame that does not fit the batch waits in its own
-/// buffer, and `isCongested` asks the owner for backpressure; frames beyond `waitingLimit` are dropped.
+/// The queue makes no system calls except for datagrams: the owner sends `message()` when `startBatch` returns true,
+/// and reports the result with `sent`. One batch is being sent while the next is filled. A frame that does not fit the
+/// batch waits in its own buffer, and `isCongested` asks the owner for backpressure; frames beyond `waitingLimit` are
+/// dropped.
 ///
 ///     append ──► waiting ──► segmented, checksummed, staged ──► filling ──► sending ──► kernel
 public struct FrameSendQueue: ~Copyable {
-    /// The most waiting frames.
+    /// The maximum number of waiting frames.
     public static var waitingLimit: Int { 1_024 }
-    /// The thresholds of backpressure: it starts at the first two and ends at the other two.
+    /// The thresholds of backpressure. It starts when as many frames or bytes wait as the first two say, and ends when
+    /// no more wait than the other two say.
     static var congestedFrames: Int { 32 }
     static var congestedBytes: Int { 512 << 10 }
     static var relaxedFrames: Int { 4 }
@@ -31,7 +33,7 @@ public struct FrameSendQueue: ~Copyable {
     private var sending: SendBatch
     /// A batch is in a send operation, or waits for the socket to become writable.
     public private(set) var isSending = false
-    /// The frame being segmented.
+    /// The frame that is being written to the batch; valid while `isSegmenting`.
     private var current: OutgoingFrame
     private var segmentation: SoftwareSegmentation
     private var isSegmenting = false
@@ -149,7 +151,8 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Making wire frames
 
-    /// Stages the remaining segments of `current`; false if the batch becomes full.
+    /// Performs the offloads of `current` in software, and stages the resulting frames; false if the batch becomes
+    /// full.
     private mutating func cut() -> Bool {
         let prefix = framing.prefixLength
         let joining = !framing.isDatagram
@@ -165,7 +168,8 @@ public struct FrameSendQueue: ~Copyable {
         return true
     }
 
-    /// Stages `current` with its virtio-net header, or a reference to its buffer; false if the batch is full.
+    /// Stages `current` with its virtio-net header or, if it is long, adds its buffers to the batch; false if the batch
+    /// is full.
     private mutating func passOn() -> Bool {
         let prefix = framing.prefixLength
         let byteCount = current.byteCount
@@ -208,7 +212,7 @@ public struct FrameSendQueue: ~Copyable {
         return true
     }
 
-    /// Whether waiting frames need `startBatch` to proceed.
+    /// Whether frames wait for room although no batch is being sent: `startBatch` must be called to continue.
     public var isFull: Bool { isSegmenting && !isSending }
 
     /// The unsent rest of the batch, for a stream. It stays valid until `sent`.

@@ -5,7 +5,7 @@ public struct OutgoingFrame: BitwiseCopyable {
     public var lease: Lease
     public var offset: UInt32
     public var length: UInt32
-    /// `none` if the frame is in one piece.
+    /// The buffer of the second piece; `none` if the frame is in one piece.
     public var payload: Lease
     public var payloadOffset: UInt32
     public var payloadLength: UInt32

@@ -2,12 +2,13 @@ internal import CRingway
 internal import Glibc
 internal import RingwayStorage
 
-/// The content of one send call: staged bytes in the batch's own memory, and slices of leased buffers between them.
+/// The content of one system call that sends: *staged* bytes, copied into the batch's own memory, and slices of leased
+/// buffers between them.
 ///
-/// For a byte stream the slices are contiguous; for a datagram link each slice is one datagram.
+/// A byte stream sends all slices one after the other; on a datagram link each slice is one datagram.
 struct SendBatch {
-    /// The limit of staged bytes, and of all bytes of a batch: a few super-frames, enough to amortise the call but
-    /// still in the cache when the kernel copies them.
+    /// The limit of staged bytes, and of all bytes of a batch. It allows a few super-frames: enough to amortise the
+    /// system call, but few enough to be still in the cache when the kernel copies them.
     static var byteLimit: Int { 256 << 10 }
     static var sliceLimit: Int { 256 }
 
@@ -44,17 +45,18 @@ struct SendBatch {
     /// The address of the next staged byte.
     var end: UnsafeMutableRawPointer { staging + staged }
 
-    /// Whether `count` more bytes can be staged, in their own slice.
+    /// Whether there is room to stage `count` more bytes as a separate slice.
     @inline(__always)
     func hasRoom(for count: Int) -> Bool { staged &+ count <= Self.byteLimit && sliceCount < Self.sliceLimit }
 
-    /// Whether there is room for the slices of one more frame that is sent from its own buffer.
+    /// Whether there is room for one more frame that is sent from its own buffers: for a slice with the length before
+    /// it, and two slices of the frame.
     func hasRoomForReference(_ count: Int) -> Bool {
         sliceCount &+ 3 <= Self.sliceLimit && (byteCount == 0 || byteCount &+ count <= Self.byteLimit)
             && hasRoom(for: 64)
     }
 
-    /// Adds bytes that were written to `end`, as a new slice or joined to the last one.
+    /// Adds bytes that were written to `end`: as a new slice or, with `joining`, to the last slice if it ends there.
     @inline(__always)
     mutating func stage(_ count: Int, joining: Bool) {
         if joining, sliceCount > 0, let base = slices[sliceCount &- 1].iov_base,
@@ -76,7 +78,7 @@ struct SendBatch {
         byteCount &+= piece.count
     }
 
-    /// Keeps a reference to a buffer until the batch is sent.
+    /// Takes over a reference to a buffer, which is released when the batch has been sent.
     mutating func keep(_ lease: Lease) {
         leases[leaseCount] = lease
         leaseCount &+= 1
@@ -90,7 +92,7 @@ struct SendBatch {
         return header
     }
 
-    /// Records sent bytes; true if they were the last.
+    /// Records that `count` more bytes are sent; true if the whole batch is sent.
     mutating func advance(by count: Int) -> Bool {
         var rest = count
         while sent < sliceCount {
@@ -116,7 +118,8 @@ struct SendBatch {
             switch -result {
             case ..<0: sent += Int(result)
             case EINTR: continue
-            // The queue is full or the datagram too long: it is dropped, as on a wire. The next one may succeed.
+            // The socket's queue is full or the datagram is too long: this datagram is dropped, as on a wire. The next
+            // one may succeed.
             case ENOBUFS, ENOMEM, EMSGSIZE, EPERM:
                 refused()
                 sent += 1

@@ -4,10 +4,11 @@ internal import RingwayWire
 
 /// Splits a byte stream into frames, each at the start of a leased buffer and behind a virtio-net header.
 ///
-/// Sans-I/O: the owner receives into `room`, reports the number of bytes, and removes frames until there are none.
-/// Bytes are received into a staging area, many frames at a time, and each frame is copied into a buffer of its size.
-/// If a frame needs a large buffer and is incomplete, the rest is received directly into that buffer, together with the
-/// next frame's length and no more: consecutive super-frames are therefore not copied.
+/// The decoder makes no system calls. The owner receives into `room`, reports the number of bytes to `received`, and
+/// calls `next` until there is no complete frame. Bytes are received into a staging area, many frames at a time, and
+/// each frame is copied into a buffer that fits its size. If a frame needs a large buffer and is incomplete, its
+/// missing bytes are received directly into that buffer, together with the next frame's length and no more. Consecutive
+/// super-frames are therefore not copied.
 ///
 /// An invalid length ends the stream, because the start of the next frame is unknown.
 public struct FrameDecoder: ~Copyable {
@@ -17,7 +18,8 @@ public struct FrameDecoder: ~Copyable {
         case frame(Lease, length: Int)
         /// More bytes must be received first.
         case incomplete
-        /// No buffer was available. Call again when one has been released, and receive nothing until then.
+        /// No buffer was available. The owner calls `next` again when a buffer has been released, and receives nothing
+        /// until then.
         case starved
         /// An invalid length. All further calls return the same.
         case malformed(length: Int)
@@ -30,13 +32,15 @@ public struct FrameDecoder: ~Copyable {
     /// The range of received bytes that are not decoded.
     private var start = 0
     private var end = 0
-    /// The buffer into which the rest of a long frame is received, the bytes it holds, and the frame's length.
+    /// The buffer into which a long frame's missing bytes are received, the number of bytes that it already contains,
+    /// and the frame's length.
     private var direct = Lease.none
     private var directFilled = 0
     private var directLength = 0
 
     public init(_ framing: StreamFraming) throws(MemoryFailure) {
-        // Small for agents, whose links carry super-frames: the part of one that is received here must be copied.
+        // The staging area is small for agents: their links carry super-frames, and the part of a super-frame that is
+        // received into the staging area must be copied.
         let capacity = framing == .agent ? 16 << 10 : 64 << 10
         staging = try .allocateOrThrow(byteCount: capacity, alignment: 4_096)
         self.capacity = capacity
@@ -46,7 +50,8 @@ public struct FrameDecoder: ~Copyable {
 
     deinit { staging.deallocate() }
 
-    /// Where to receive the next bytes; valid until `next` is called, and never empty after it returned `incomplete`.
+    /// Where to receive the next bytes. Valid until `next` is called, and never empty after `next` returned
+    /// `incomplete`.
     public mutating func room(in space: BufferSpace) -> UnsafeMutableRawBufferPointer {
         if !direct.isNone {
             return UnsafeMutableRawBufferPointer(
@@ -99,7 +104,7 @@ public struct FrameDecoder: ~Copyable {
         let lease = direct
         let space = pool.pointee.space
         direct = .none
-        // The bytes behind the frame are the next one's length, or part of it.
+        // The bytes after the frame are the next frame's length, or part of it.
         end = directFilled - directLength
         staging.copyMemory(
             from: space.address(of: lease) + framing.missingHeader + directLength, byteCount: end)

@@ -1,13 +1,13 @@
 internal import CRingway
 internal import Glibc
 
-/// The operations as system calls.
+/// Executes operations by non-blocking system calls.
 extension EmulatedRing {
     /// The result of one attempt.
     enum Attempt {
         /// The operation would block.
         case wouldWait
-        /// It has succeeded or failed: a completion's result and flags.
+        /// The operation has succeeded or failed: its completion's result and flags.
         case done(Int32, UInt32)
     }
 
@@ -19,7 +19,7 @@ extension EmulatedRing {
         var flags: UInt32 = 0
     }
 
-    /// `nil` if no buffer is left.
+    /// Where an entry's operation stores its data; `nil` if no provided buffer is left.
     private func target(of entry: UnsafeMutablePointer<io_uring_sqe>) -> Target? {
         let asked = Int(entry.pointee.len)
         guard ringway_selects_buffer(entry) else {
@@ -44,7 +44,8 @@ extension EmulatedRing {
         result == -Int64(EAGAIN) ? .wouldWait : .done(Int32(truncatingIfNeeded: result), 0)
     }
 
-    /// Whether a send or receive may be retried later. With MSG_DONTWAIT the kernel, too, completes it with EAGAIN.
+    /// Whether a send or receive that would block waits. With MSG_DONTWAIT it completes with EAGAIN instead, as in the
+    /// kernel.
     static func mayWait(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Bool {
         entry.pointee.msg_flags & UInt32(MSG_DONTWAIT) == 0
     }

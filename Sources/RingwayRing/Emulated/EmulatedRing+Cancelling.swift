@@ -15,7 +15,7 @@ extension EmulatedRing {
         return 0
     }
 
-    /// Cancels the operations with a tag; returns their number.
+    /// Cancels the latest operation with a tag; returns the number of cancelled operations, one or zero.
     mutating func cancelNow(_ tag: UInt64) -> Int32 {
         guard let slot = operations.find(tag: tag) else { return 0 }
         end(slot)
@@ -37,7 +37,7 @@ extension EmulatedRing {
     @discardableResult
     private mutating func endAll(of descriptor: Int32, most: Int32 = .max) -> Int32 {
         var count = endWaiting(for: descriptor, most: most)
-        // This list is usually empty.
+        // The list of postponed operations is usually empty, so a search is cheap.
         var slot = postponed.first
         while count < most, slot != .max {
             let next = operations[slot].pointee.next

@@ -35,7 +35,8 @@ extension EmulatedRing {
             if let watched = descriptors[descriptor], watched.pointee.inputs > 0 {
                 return wait(entry, slot, for: .input, attempted: true)
             }
-            // Arming reports at once if there is data after all.
+            // The last receive took all data, so the attempt is skipped. If data has arrived since, epoll reports it
+            // when the descriptor is armed.
             if code == .receive, descriptors[descriptor]?.pointee.isDrained ?? false, Self.mayWait(entry) {
                 return wait(entry, slot, for: .input, attempted: false)
             }
@@ -48,8 +49,8 @@ extension EmulatedRing {
         }
     }
 
-    /// On a file that would block, io_uring waits without blocking its caller; here the file itself must be
-    /// non-blocking. Checked once per file.
+    /// Makes a file non-blocking; checked once per file. io_uring can wait for a blocking file without blocking its
+    /// caller, but the system call made here would block the thread.
     private mutating func keepFromBlocking(_ descriptor: Int32) {
         if let watched = descriptors[descriptor], watched.pointee.isNonBlocking { return }
         let flags = ringway_file_flags(descriptor)
@@ -65,7 +66,8 @@ extension EmulatedRing {
     ) {
         switch progress {
         case .over(let result, let flags): finish(entry, slot, result, flags)
-        // No operation waits on a socket before its connect, so no later event can have been reported already.
+        // A connect is the first operation on its socket, so the descriptor must be armed. Arming also reports a
+        // connection that has been made since the attempt.
         case .wouldWait: wait(entry, slot, for: need, attempted: entry.code != .connect)
         case .mayGoOn:
             let descriptor = entry.pointee.fd
@@ -101,7 +103,8 @@ extension EmulatedRing {
     private mutating func finish(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ result: Int32, _ flags: UInt32
     ) {
-        // A multishot operation filled the completion queue before it turned out that epoll does not support its file.
+        // There is no room if a multishot operation filled the completion queue before it turned out that epoll does
+        // not support its file.
         guard hasRoom else { return keepEnded(entry, slot, result) }
         if result < 0 || !ringway_skips_success(entry) { post(entry.pointee.user_data, result, flags) }
         if slot != .max { operations.remove(slot) }
@@ -111,7 +114,9 @@ extension EmulatedRing {
 
     /// Makes an operation wait for events.
     ///
-    /// - Parameter attempted: whether it, or an operation before it in the same queue, has just been attempted.
+    /// - Parameter attempted: whether the operation, or one before it with the same need, has just been attempted
+    ///   without success. Then, if its events are armed already, epoll reports the next change by itself. If not, the
+    ///   descriptor is armed again, so that epoll reports its current state.
     private mutating func wait(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, for need: OperationCode.Need, attempted: Bool
     ) {
@@ -201,7 +206,8 @@ extension EmulatedRing {
         var canOutput = events & Self.outputEvents != 0 && watched.pointee.outputs > 0
         let hasPolls = watched.pointee.polls > 0
         var (inputs, outputs) = (Self.visitLimit, Self.visitLimit)
-        // Events to visit again, because an operation has used up its share.
+        // Events for which the descriptor is visited again, because its operations have used up their share of
+        // completions.
         var left: UInt32 = 0
         var slot = watched.pointee.operations.first
         while slot != .max, canInput || canOutput || hasPolls {
@@ -241,7 +247,7 @@ extension EmulatedRing {
         if left != 0 { descriptors.markReady(descriptor, left) }
     }
 
-    /// Completes a poll with the events that it waits for.
+    /// Completes a poll if `events` contains any that it waits for.
     private mutating func tell(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ events: UInt32) {
         let found = events & (entry.pointee.poll32_events | Self.failureEvents)
         guard found != 0 else { return }

@@ -148,7 +148,8 @@ struct EmulatedRing: ~Copyable {
     mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         submit()
         if ringway_completions_ready(ring) > 0 {
-            // The completions are mostly of sends and writes. Events are checked in the next turn at the latest.
+            // These completions are mostly of sends and writes. Events of epoll are not urgent then: they are checked
+            // in every second turn, which saves system calls.
             visitReady()
             hasSkipped.toggle()
             return hasSkipped ? 0 : collect(nanoseconds: 0)
@@ -161,7 +162,7 @@ struct EmulatedRing: ~Copyable {
         while true {
             let error = collect(nanoseconds: left)
             guard error == 0, ringway_completions_ready(ring) == 0 else { return error }
-            // No operation waited for this event.
+            // No operation waited for the event, so the wait continues.
             guard nanoseconds > 0 else { continue }
             left = nanoseconds - Int64(clamping: ringway_monotonic_nanoseconds() &- start)
             guard left > 0 else { return 0 }
@@ -210,7 +211,7 @@ struct EmulatedRing: ~Copyable {
         var message = Message(tag: entry.pointee.off, result: Int64(Int32(bitPattern: entry.pointee.len)))
         let size = MemoryLayout<Message>.size
         let sent = ringway_try_send(entry.pointee.fd, &message, size, UInt32(MSG_NOSIGNAL))
-        // If the channel is full, its pending messages wake the owner.
+        // If the channel is full, the messages in it wake the ring's owner anyway.
         return sent == size ? 0 : sent == -Int64(EAGAIN) ? -EOVERFLOW : Int32(truncatingIfNeeded: min(sent, -1))
     }
 

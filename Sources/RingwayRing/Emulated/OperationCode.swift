@@ -22,15 +22,16 @@ enum OperationCode: UInt8 {
 
     /// The condition that an operation waits for.
     enum Need {
-        /// Nothing: it completes immediately.
+        /// The operation needs nothing and completes immediately.
         case none
         /// Input, or room for output. Operations with the same need on one descriptor are served in order.
         case input, output
-        /// The events of its mask.
+        /// The events in the mask of a poll.
         case events
     }
 
-    /// Whether its system call has no flag for non-blocking operation.
+    /// Whether the operation's system call has no flag against blocking, such as MSG_DONTWAIT, so that its file must be
+    /// non-blocking.
     var needsNonBlockingFile: Bool {
         switch self {
         case .read, .readSlices, .readMultishot, .write, .writeSlices, .accept, .connect: true

@@ -13,7 +13,7 @@ struct ProvidedRings: ~Copyable {
     private struct Ring: BitwiseCopyable {
         var memory: UnsafeMutableRawPointer?
         var mask: UInt16 = 0
-        /// The next buffer to take; the owner writes the tail into the ring's own memory.
+        /// The position of the next buffer to take. The tail is in the ring's memory, where the ring's owner writes it.
         var head: UInt16 = 0
     }
 
@@ -31,7 +31,7 @@ struct ProvidedRings: ~Copyable {
 
     deinit { rings.deallocate() }
 
-    /// Zero, or a negated `errno`.
+    /// Registers a ring of buffers; returns zero, or a negated `errno`.
     mutating func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
         guard group < Self.capacity, entries.nonzeroBitCount == 1, entries <= 32_768 else { return -EINVAL }
         guard rings[Int(group)].memory == nil else { return -EEXIST }

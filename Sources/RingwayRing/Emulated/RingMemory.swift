@@ -4,13 +4,13 @@ internal import RingwaySystem
 
 /// The queues of a `struct io_uring` in ordinary memory.
 enum RingMemory {
-    /// The words shared by the two sides of the queues, in memory order.
+    /// The 32-bit fields through which the two sides of the queues communicate, in the order of their addresses.
     private enum Word: Int, CaseIterable {
         case submissionHead, submissionTail, submissionMask, submissionEntries, submissionFlags, submissionsDropped
         case completionHead, completionTail, completionMask, completionEntries, completionFlags, completionsLost
     }
 
-    /// Bytes for the words, before the entries.
+    /// Bytes reserved for the `Word` fields. The entries of both queues follow.
     private static var wordRoom: Int { 128 }
 
     /// Initialises both queues, empty, with at least the given numbers of entries.
@@ -50,7 +50,8 @@ enum RingMemory {
         place(.submissionEntries).pointee = entries
         place(.completionMask).pointee = completions - 1
         place(.completionEntries).pointee = completions
-        // Always set, so that the owner calls the back end before it assumes that no completion is ready.
+        // This flag says that completions are deferred. It is always set, so that `Ring.hasCompletion` calls the back
+        // end, which checks epoll, before it returns false.
         place(.submissionFlags).pointee = IORING_SQ_TASKRUN
         return memory
     }

@@ -1,25 +1,25 @@
 internal import CRingway
 internal import RingwaySystem
 
-/// An operation that would block, with a copy of its entry.
+/// An operation that would block or cannot start yet, with a copy of its submission entry.
 struct WaitingOperation {
     /// The list on which the operation is.
     enum Place: UInt8, BitwiseCopyable {
-        /// The list of its descriptor: it waits for events.
+        /// The list of its descriptor: the operation waits for events.
         case descriptor
-        /// It has not started, because there was no room for its completion.
+        /// `EmulatedRing.postponed`: the operation has not started, because there was no room for its completion.
         case postponed
-        /// None: it is being started.
+        /// No list: the operation is being started.
         case underWay
-        /// It has ended, and its completion waits for room.
+        /// `EmulatedRing.ended`: the operation has ended, and its completion waits for room.
         case ended
     }
 
     var entry: io_uring_sqe
     var place = Place.descriptor
-    /// A connect in progress, which waits for its result.
+    /// Whether the operation is a connect in progress, of which only the result is awaited.
     var isConnecting = false
-    /// The result, once it has ended.
+    /// The result of an operation that has ended.
     var result: Int32 = 0
     var previous: UInt32 = .max
     var next: UInt32 = .max
@@ -28,11 +28,11 @@ struct WaitingOperation {
 
     init(_ entry: io_uring_sqe) { self.entry = entry }
 
-    /// Whether it may be cancelled.
+    /// Whether the operation may be cancelled.
     var isPending: Bool { place == .descriptor || place == .postponed }
 }
 
-/// The ends of a list of operations, oldest first.
+/// The first and the last slot of a list of operations, oldest first.
 struct OperationList: BitwiseCopyable {
     var first: UInt32 = .max
     var last: UInt32 = .max

@@ -3,7 +3,7 @@ internal import RingwaySystem
 
 /// A descriptor that operations have waited for.
 struct WatchedDescriptor: BitwiseCopyable {
-    /// The waiting operations, oldest first, and the numbers of those that read, that write, and that only poll.
+    /// The operations that wait for the descriptor, oldest first, and how many of them read, write and only poll.
     var operations = OperationList()
     var inputs: UInt32 = 0
     var outputs: UInt32 = 0
@@ -16,7 +16,7 @@ struct WatchedDescriptor: BitwiseCopyable {
     var isNonBlocking = false
     /// The last receive returned less than requested, so another attempt now would block.
     var isDrained = false
-    /// It is on the list of ready descriptors.
+    /// The descriptor is on the list of ready descriptors.
     var isReady = false
     var nextReady: Int32 = -1
 
@@ -27,10 +27,11 @@ struct WatchedDescriptor: BitwiseCopyable {
 /// one.
 struct WatchedDescriptors: ~Copyable {
     private let table: UnsafeMutablePointer<WatchedDescriptor>
-    /// The table covers every number that the process may have; only pages of numbers in use are touched.
+    /// The number of entries in the table: one for every descriptor number that the process may use. Only the memory
+    /// pages of numbers in use are touched.
     private let most: Int
     private var capacity = 0
-    /// The first of the ready descriptors, longest wait first.
+    /// The first of the list of ready descriptors: the one that has been ready longest; -1 if none is.
     private(set) var firstReady: Int32 = -1
     private var lastReady: Int32 = -1
     private(set) var readyCount = 0
@@ -49,7 +50,8 @@ struct WatchedDescriptors: ~Copyable {
         descriptor >= 0 && Int(descriptor) < capacity ? table + Int(descriptor) : nil
     }
 
-    /// The entry of an open descriptor. The limit of open files bounds the table.
+    /// The entry of an open descriptor, created if necessary. The table is large enough, because the process's limit of
+    /// open files bounds the number.
     mutating func reach(_ descriptor: Int32) -> UnsafeMutablePointer<WatchedDescriptor> {
         if Int(descriptor) >= capacity { grow(beyond: Int(descriptor)) }
         return table + Int(descriptor)

@@ -46,11 +46,11 @@ open class ScriptedFile {
     /// recvmsg(2): writes to the memory to which the message points.
     open func receive(_ message: UnsafeMutablePointer<msghdr>) -> Int { Int(-EINVAL) }
     open func send(_ slices: [UnsafeRawBufferPointer]) -> Int { Int(-EINVAL) }
-    /// sendmsg(2) with a name.
+    /// sendmsg(2) of a message that may have a destination address; `slices` is its payload.
     open func send(_ message: UnsafePointer<msghdr>, _ slices: [UnsafeRawBufferPointer]) -> Int { send(slices) }
-    /// Zero, EINPROGRESS, or a negated error of the connect.
+    /// Zero, or a negated `errno`: EINPROGRESS if the result follows (`connectOutcome`).
     open func connect(_ address: UnsafePointer<sockaddr>, _ length: UInt32) -> Int { Int(-EINVAL) }
-    /// The result of a connect in progress, with the same values.
+    /// The result of a connect in progress: zero, or a negated `errno`; EINPROGRESS as long as it is unknown.
     open var connectOutcome: Int { Int(-EINVAL) }
     /// A descriptor, or a negated `errno`.
     open func accept() -> Int { Int(-EINVAL) }

@@ -25,13 +25,13 @@ open class ScriptedHost: HostModel {
     open func schedule(_ operation: ScriptedOperation, after nanoseconds: UInt64) { missing() }
     /// Nanoseconds between an operation's execution and its completion.
     open func lateness(of operation: ScriptedOperation) -> UInt64 { 0 }
-    /// Calls `ScriptedRing.deliver` after the delay.
+    /// Calls `ScriptedRing.deliver` at the given time.
     open func schedule(_ completion: Completion, of operation: ScriptedOperation?, to ring: ScriptedRing, at: UInt64) {
         missing()
     }
     /// A ring has a new completion.
     open func completed(_ ring: ScriptedRing, _ completion: Completion) {}
-    /// An injected error for an attempt, regardless of its file; zero for none.
+    /// The `errno` of a failure that is injected into an attempt, whatever the state of the file; zero for none.
     open func failure(of operation: ScriptedOperation) -> Int32 { 0 }
     /// The most bytes of `count` that an operation on a stream moves.
     open func share(of count: Int, _ operation: ScriptedOperation) -> Int { count }
@@ -51,13 +51,14 @@ public final class ScriptedOperation {
     public let ring: ScriptedRing
     public let file: ScriptedFile
     var state = State.scheduled
-    /// The operation was cancelled too late to end at once: it gets one more attempt and then ends, whatever the result.
+    /// The operation was cancelled too late to end at once: it gets one more attempt and then ends, whatever the
+    /// result.
     var isLast = false
-    /// A connect in progress.
+    /// Whether the operation is a connect that has been attempted.
     var isConnecting = false
-    /// The time of the last delivery: completions of one operation keep their order.
+    /// The time of the latest delivery that was decided. No later completion of the operation is delivered before it.
     var lastDelivery: UInt64 = 0
-    /// Completions that have not been delivered; they reference the file.
+    /// The number of completions that have not been delivered. Until they are, the operation references its file.
     var undelivered = 0
 
     init(_ entry: io_uring_sqe, _ ring: ScriptedRing, _ file: ScriptedFile) {

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// The operations as calls of their files.
+/// Executes operations by calls of the files of the model (`ScriptedFile`).
 extension ScriptedRing {
     enum Attempt {
         case wouldWait

@@ -7,10 +7,10 @@ internal import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// As in the emulation, the queues are liburing's in ordinary memory; nothing blocks. Each submission becomes a
-/// `ScriptedOperation`, which references its file as in the kernel. The host's script decides when it is attempted; if
-/// it would block, it is attempted again after its file has changed. The script delivers the resulting completion
-/// immediately or late, so that completions overtake each other and cancels come too late.
+/// The queues have liburing's layout in ordinary memory, and nothing blocks. Each submission becomes a
+/// `ScriptedOperation`, which references its file, as an operation in the kernel does. The host's script decides when
+/// the operation is attempted; if it would block, it is attempted again after its file has changed. The script delivers
+/// the resulting completion immediately or late, so that completions overtake each other and cancels come too late.
 ///
 ///     submitted ─► scheduled ─► attempted ─► over ─► delivered
 ///                      ▲            │
@@ -30,7 +30,7 @@ public final class ScriptedRing {
     private var isClosed = false
     /// Scheduled events of this ring, counted by tenant.
     public private(set) var scheduledEvents: [UInt16: Int] = [:]
-    /// Until when the owner sleeps if nothing completes, as of its last wait; `.max` without a timeout.
+    /// The virtual time at which the owner's latest wait times out; `.max` without a timeout.
     public private(set) var sleepsUntil: UInt64 = 0
 
     init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(SystemError) {
@@ -41,7 +41,7 @@ public final class ScriptedRing {
         self.ring = ring
         self.host = host
         ring.pointee.ring_fd = host.opened(self)
-        // Completions are posted without a request, so none is ever deferred.
+        // Completions are posted without a system call, so none is ever deferred and IORING_SQ_TASKRUN is clear.
         ring.pointee.sq.kflags.pointee = 0
     }
 
@@ -161,7 +161,8 @@ public final class ScriptedRing {
         complete(operation, result, flags | (isGoingOn ? IORING_CQE_F_MORE : 0))
         guard isGoingOn else { return }
         if operation.kind == .poll {
-            // A file wakes its waiting operations once for each change.
+            // A multishot poll is not attempted again at once, which would report the same events: it waits until the
+            // file has changed.
             operation.state = .waiting
             operation.file.wait(operation)
         }
