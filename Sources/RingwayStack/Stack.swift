@@ -251,8 +251,7 @@ public struct Stack: ~Copyable {
         udp.failed(handle, to: target, reason, from: router, payload: payload, &core)
     }
 
-    /// Where the datagrams of a forwarded mapping go: through `listener` to `client`, from the host address `local`
-    /// unless that is unspecified. `nil` if the handle is stale.
+    /// The listener, client and own host address of a forwarded mapping's datagrams; `nil` if the handle is stale.
     public mutating func forwardedMapping(
         _ handle: Handle
     ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
@@ -327,8 +326,7 @@ public struct Stack: ~Copyable {
 
     // MARK: Share of the pool, and the end of the guest
 
-    /// Sets the number of guests that share the shard's pool. All receive windows of this guest together may promise
-    /// only its share of the pool.
+    /// Sets the number of guests that share the shard's pool, which limits the sum of this guest's receive windows.
     public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
 
     /// Removes some connections when the guest ends, from the position `cursor` in their table on, and releases their
@@ -364,8 +362,7 @@ public struct Stack: ~Copyable {
         }
     }
 
-    /// Ends the oldest flow without an answer, except `mapping`, so that a new flow can have its descriptor; false if
-    /// there is none.
+    /// Ends the oldest flow without an answer, except `mapping`, to free its descriptor; false if there is none.
     public mutating func endUnanswered(sparing mapping: Handle? = nil) -> Bool {
         guard let idle = oldestUnanswered(sparing: mapping?.slot ?? SlotList.none) else { return false }
         core.counters.add(idle.flow.kind == .tcp ? .tcpHalfOpenEvicted : .udpMappingsEvicted)
@@ -386,8 +383,7 @@ public struct Stack: ~Copyable {
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
 
-    /// Bytes reserved from the pool for all receive windows: those that the guest may still send, and those that it has
-    /// sent and host sockets have not accepted.
+    /// Bytes that the receive windows reserve: those the guest may still send, and those host sockets have not accepted.
     public var reservedBytes: Int { tcp.reservedBytes }
     /// TCP connections in any state.
     public var connectionCount: Int { tcp.count }
