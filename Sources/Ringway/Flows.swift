@@ -77,7 +77,8 @@ extension VirtualNetwork {
 }
 
 extension NetworkFlow {
-    /// Sets `place`, `hostPath` and `guestPath` from `route`, the number of the connection's forward or host socket.
+    /// Looks up `route`, which identifies the published port or the host's socket that the connection uses, and sets
+    /// `place`, `hostPath` and `guestPath` accordingly.
     fileprivate mutating func follow(
         _ places: AgentPlaceTable, _ sockets: [PublishedPort.ID: String], _ paths: [String: String]
     ) {

@@ -76,8 +76,8 @@ struct RecordBuffer: ~Copyable {
     }
 }
 
-/// A piece of a frame, passed into the lock's closure, which does not accept pointers. The bytes are copied inside the
-/// closure.
+/// A piece of a frame, as an address and a length: the closure that runs under the lock may not capture pointers,
+/// because they are not `Sendable`. The closure copies the bytes.
 struct FramePiece: Sendable {
     private let address: UInt
     private let count: Int

@@ -24,7 +24,7 @@ public struct Queue: ~Copyable {
         case lost(errno: Int32)
     }
 
-    /// Single reads in flight if the kernel has no multishot read.
+    /// How many single-shot reads are kept in flight if the kernel has no multishot read.
     private static var singleReads: Int { 8 }
 
     public let descriptor: Int32

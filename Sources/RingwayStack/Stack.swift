@@ -9,10 +9,9 @@ public import RingwayWire
 ///
 /// The stack dispatches to its parts (TCP, UDP and so on): each frame to the part for its protocol, each socket event
 /// to the part whose flow the socket serves, and each timer to the part that set it. The state that the parts share is
-/// `core`, which every call passes `inout`.
-///
-/// In every turn the shard calls `beginTurn`, then `receiveFrame` and the stream and datagram events as they occur,
-/// draining `effects` after each, then `runTimers` and `finishTurn`, each until it returns false.
+/// `core`, which every call passes `inout`. In every turn the shard calls `beginTurn`, then `receiveFrame` and the stream
+/// and datagram events as they occur, draining `effects` after each, then `runTimers` and `finishTurn`, each until it
+/// returns false. A method that "takes the lease" takes ownership: the stack releases the buffer.
 public struct Stack: ~Copyable {
     public typealias Configuration = StackConfiguration
 
@@ -192,7 +191,7 @@ public struct Stack: ~Copyable {
     /// The socket accepted `bytes` of the unsent payload.
     public mutating func streamSent(_ handle: Handle, bytes: Int) { tcp.streamSent(handle, bytes: bytes, &core) }
 
-    /// The socket returned `length` bytes at `offset`. `precedesUrgent`: the next byte is urgent. Takes the lease.
+    /// A read put `length` bytes at `offset` in the buffer. `precedesUrgent`: the next byte is urgent. Takes the lease.
     public mutating func streamReceived(
         _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool = false
     ) {
@@ -221,7 +220,7 @@ public struct Stack: ~Copyable {
     /// The address family of a mapping, for opening its socket; `nil` if the handle is stale.
     public mutating func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
 
-    /// The shard could not open a socket for the mapping: the mapping ends.
+    /// The shard could not open a socket: the mapping ends.
     public mutating func datagramSocketFailed(_ handle: Handle) { udp.socketFailed(handle, &core) }
 
     /// Sends a datagram of a mapping to the guest, or several of `segmentSize` bytes each, with at least `headroom`

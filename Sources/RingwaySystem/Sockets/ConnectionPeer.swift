@@ -29,7 +29,7 @@ public struct ConnectionPeer: Hashable, Sendable {
         }
         var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
-        // Only the peer of a unix socket has a user; a process of an invisible PID namespace is reported as 0.
+        // Only the peer of a unix socket has a user. Its process ID is 0 if its PID namespace is not visible from here.
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, credentials.user != .max
         else {
             self.init(party: .unknown)
