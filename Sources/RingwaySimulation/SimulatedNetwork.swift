@@ -28,6 +28,9 @@ final class SimulatedNetwork {
         var hasVanished = false
         /// The stack gave up the client of a published port, because the guest did not answer.
         var wasUnanswered = false
+        /// The client of a published port was connected to the guest's address of the other family, where nothing
+        /// listens, because the guest had not answered.
+        var wasMoved = false
         var hadConnection = false
         var attempts = 0
         var forgotten: [GuestConnection] = []

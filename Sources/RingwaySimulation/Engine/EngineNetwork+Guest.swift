@@ -223,6 +223,7 @@ extension EngineNetwork {
         log("guest ← \(segment)")
         let script = scenario.base.flows[flow]
         guard isOfFlow(frame, remotePort: segment.sourcePort, flow) else {
+            if FrameLayout.isIPv4(frame) == script.isIPv6 { fates[flow].wasMoved = true }
             return refuse(segment, script, inAnswerTo: frame)
         }
         if connections[flow] == nil, script.isOpenedByHost, script.guestListens, segment.flags == .syn,

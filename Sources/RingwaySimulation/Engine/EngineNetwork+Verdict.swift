@@ -96,7 +96,7 @@ extension EngineNetwork {
         }
         guard let end = connection.end else { return "the guest's end is still open" }
         let isGivenUp = script.isOpenedByHost && own.allSatisfy { $0.end == .reset } && end != .clean
-        if isGivenUp, isStarvedOfDescriptors || engine.total(.tcpTimedOut) > 0 { return nil }
+        if isGivenUp, isStarvedOfDescriptors || engine.total(.tcpTimedOut) > 0 || fate.wasMoved { return nil }
         switch script.connectAnswers.last {
         case .refused: return explained(end, fate, [.refused]) ? nil : "refused, but the guest saw \(end)"
         case .hostUnreachable, .networkUnreachable, .prohibited:

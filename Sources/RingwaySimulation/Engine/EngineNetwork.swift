@@ -225,6 +225,8 @@ final class EngineNetwork: ModelWorld {
         guard scenario.ending == .quiet, scheduled == 0, shards.areQuiet(for: slots(engine)),
             (0..<engine.count).allSatisfy({ isIdle($0, engine) })
         else { return false }
+        // While descriptors are short, clients wait in the listen queue until accepting is tried again.
+        guard hasAskedForPorts || listeners.values.allSatisfy({ $0.clients.isEmpty }) else { return false }
         if !hasAskedForPorts {
             hasAskedForPorts = true
             host.world = self

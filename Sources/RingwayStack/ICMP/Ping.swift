@@ -174,13 +174,14 @@ struct Ping: ~Copyable {
 
     // MARK: From the host
 
-    /// The shard has no socket for pings: sends "administratively prohibited" to the guest. Takes ownership of the
-    /// lease.
+    /// The shard has no socket for the mapping: sends "administratively prohibited" to the guest and ends the mapping, so
+    /// that the guest's next request tries again. Takes ownership of the lease.
     mutating func refused(
         _ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int, _ core: inout StackCore
     ) {
         let message = UnsafeRawBufferPointer(start: core.space.address(of: lease) + offset, count: length)
         failed(handle, to: target, .administrativelyProhibited, from: nil, message: message, &core)
+        if pings.pointer(to: handle) != nil { remove(slot: handle.slot, &core) }
         core.release(lease)
     }
 

@@ -53,4 +53,20 @@ struct PingFilteringTests {
         net.frames = []
         net.expectNothingHeld()
     }
+
+    @Test func `of a ping without a socket do not come, and the next request tries again`() throws {
+        let request: [UInt8] = [8, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3, 4]
+        let first = try ping(IPv4Address(8, 8, 8, 8))
+        let lease = net.buffer(request)
+        net.turn {
+            $0.pingRefused(
+                first, to: IPAddress(IPv4Address(8, 8, 8, 8)), lease, offset: Stack.headroom, length: request.count)
+        }
+        #expect(net.frames.count == 1, "the guest is told")
+        net.expectEffect(.closeEcho)
+        net.frames = []
+        let second = try ping(IPv4Address(8, 8, 8, 8))
+        #expect(second != first)
+        #expect(!passes(IPv4Address(8, 8, 8, 8), to: first) && passes(IPv4Address(8, 8, 8, 8), to: second))
+    }
 }
