@@ -5,9 +5,9 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// The forward as published: the request, with chosen ports filled in.
     public internal(set) var forward: PortForward
     /// The forward as requested.
-    public let requested: PortForward
+    public var requested: PortForward { request?.forward ?? forward }
     /// Whether free host ports were chosen.
-    public var isChosen: Bool { forward != requested }
+    public var isChosen: Bool { request != nil }
     /// The owner tag. `setPublished` replaces only ports with the same owner.
     public let owner: String
     /// The current guest; `nil` while no guest matches the forward. Clients are then refused.
@@ -15,6 +15,25 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// Why the forward's ports could not be opened, or cannot be forwarded although the guest is attached. The network
     /// retries later.
     public internal(set) var problem: String?
+    /// The request for ports that the network chose. It is apart from the port, because few ports have one.
+    private let request: Request?
+
+    init(id: UInt32, forward: PortForward, requested: PortForward, owner: String) {
+        self.id = id
+        self.forward = forward
+        self.owner = owner
+        request = forward == requested ? nil : Request(requested)
+    }
+
+    private final class Request: Hashable, Sendable {
+        let forward: PortForward
+
+        init(_ forward: PortForward) { self.forward = forward }
+
+        static func == (one: Request, other: Request) -> Bool { one.forward == other.forward }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(forward) }
+    }
 }
 
 /// The result of replacing an owner's published ports.

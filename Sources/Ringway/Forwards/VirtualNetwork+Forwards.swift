@@ -61,14 +61,16 @@ extension VirtualNetwork {
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
         for forward in wanted { try check(forward) }
         // Duplicate requests count once, but each request for an automatic port gets its own port.
-        var seen = Set<PortForward>()
-        let wanted = wanted.filter { $0.choosesHostPorts || seen.insert($0).inserted }
+        var counts: [PortForward: Int] = Dictionary(minimumCapacity: wanted.count)
+        for forward in wanted {
+            counts[forward, default: 0] += forward.choosesHostPorts || counts[forward] == nil ? 1 : 0
+        }
+        let wanted = Self.some(of: wanted, counts)
         if let (first, second) = PortForward.conflict(in: wanted) {
             throw Failure("\(first) and \(second) want the same port of the host", .invalid)
         }
         return try changes.withLock { (_) throws(Failure) in
-            var missing: [PortForward: Int] = [:]
-            for forward in wanted { missing[forward, default: 0] += 1 }
+            var missing = counts
             var result = ForwardChanges()
             for port in publishedPorts where port.owner == owner {
                 // A request for exactly the port that was chosen for an earlier request refers to that forward.
@@ -88,6 +90,8 @@ extension VirtualNetwork {
 
     /// Filters `wanted`, in order: of each group of equal forwards the first ones remain, as many as `counts` says.
     private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
+        // Usually all of them: a table of many forwards is then not copied.
+        guard counts.values.reduce(0, +) < wanted.count else { return wanted }
         var counts = counts
         return wanted.filter { forward in
             guard let count = counts[forward], count > 0 else { return false }
