@@ -18,10 +18,15 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// The request for ports that the network chose. It is apart from the port, because few ports have one.
     private let request: Request?
 
-    init(id: UInt32, forward: PortForward, requested: PortForward, owner: String) {
+    init(
+        id: UInt32, forward: PortForward, requested: PortForward, owner: String, guest: Guest.ID? = nil,
+        problem: String? = nil
+    ) {
         self.id = id
         self.forward = forward
         self.owner = owner
+        self.guest = guest
+        self.problem = problem
         request = forward == requested ? nil : Request(requested)
     }
 
