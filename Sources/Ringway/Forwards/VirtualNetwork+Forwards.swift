@@ -63,7 +63,7 @@ extension VirtualNetwork {
         // Duplicate requests count once, but each request for an automatic port gets its own port.
         var counts: [PortForward: Int] = Dictionary(minimumCapacity: wanted.count)
         for forward in wanted {
-            counts[forward, default: 0] += forward.choosesHostPorts || counts[forward] == nil ? 1 : 0
+            if forward.choosesHostPorts { counts[forward, default: 0] += 1 } else { counts[forward] = 1 }
         }
         let wanted = Self.some(of: wanted, counts)
         if let (first, second) = PortForward.conflict(in: wanted) {

@@ -1,4 +1,3 @@
-internal import RingwayStorage
 internal import RingwaySystem
 
 /// One forwarded query, until it is answered, fails or is abandoned.
@@ -49,9 +48,6 @@ final class Exchange: LoopMember {
         goesByStream = !client.takesDatagrams || upstreams.usesStreams
         plan = service.plan(for: upstreams, byStream: goesByStream, now: now, end: end)
     }
-
-    /// Counts the query's sockets.
-    var descriptors: DescriptorShare { service.descriptors }
 
     func start() {
         perform(plan.advance(now: MonotonicClock.now()))

@@ -32,8 +32,6 @@ final class UpstreamSocket: LoopMember {
         guard service.loop.register(self, descriptor: descriptor.rawValue, interest: .read) else { return nil }
     }
 
-    var isOpen: Bool { descriptor.isOpen }
-
     /// Sends a query to a nameserver of the socket's family. Returns false if there is no route, for example.
     func send(_ message: [UInt8], to nameserver: Nameserver) -> Bool {
         guard nameserver.withSocketAddress({ connect(descriptor.rawValue, $0, $1) }) == 0 else { return false }
