@@ -70,6 +70,16 @@ extension EndToEnd {
             }
         }
 
+        @Test("changes its service class in the middle of a flow", arguments: Family.allCases)
+        func changesServiceClass(family: Family) throws {
+            try TestBed.use { bed in
+                _ = try bed.serve(Self.probe, ["serve", family.loopback, "7000"])
+                let guest = try Guest(bed, shards: 1)
+                let answer = try guest.run(["python3", Self.probe, "change", family.host, "7000", "184", "40"])
+                #expect(try answer.requireSuccess() == "184 40\n")
+            }
+        }
+
         @Test func `through a smaller link behind the guest arrives`() throws {
             try TestBed.use { bed in
                 _ = try bed.serve(Self.probe, ["serve", "127.0.0.1", "7000"])

@@ -158,11 +158,11 @@ struct ringway_datagram_notes {
     uint64_t local_high, local_low;
 };
 
-/// Makes a datagram socket report the hop limit and the traffic class of received datagrams.
-static inline void ringway_receive_marks(int descriptor, bool ipv4) {
-    int one = 1;
-    setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, &one, sizeof one);
-    setsockopt(descriptor, ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &one, sizeof one);
+/// Makes a datagram socket report the hop limit and the traffic class of received datagrams, or no longer report them.
+static inline void ringway_receive_marks(int descriptor, bool ipv4, bool wanted) {
+    int value = wanted, level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+    setsockopt(descriptor, level, ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, &value, sizeof value);
+    setsockopt(descriptor, level, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &value, sizeof value);
 }
 
 /// The number of data bytes in a control message; zero if its length exceeds the buffer, or is less than that of its

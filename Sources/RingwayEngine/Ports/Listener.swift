@@ -130,7 +130,7 @@ enum Listener {
         for ipv4 in [false, true] where address == nil || address?.isIPv4 == ipv4 {
             _ = ringway_set_option(
                 descriptor, Int32(ipv4 ? Int(IPPROTO_IP) : Int(IPPROTO_IPV6)), ipv4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1)
-            ringway_receive_marks(descriptor, ipv4)
+            ringway_receive_marks(descriptor, ipv4, true)
             DatagramSocket.reportErrors(descriptor, ipv4: ipv4)
         }
     }

@@ -304,7 +304,7 @@ struct PortListeners: ~Copyable {
         stack.forwardedDatagramReceived(
             listener: slot, from: datagram.sender, to: datagram.local ?? datagram.sender.address,
             guest: listener.pointee.guest, lease, offset: datagram.offset, length: datagram.length,
-            segmentSize: datagram.segmentSize, marks: datagram.marks)
+            segmentSize: datagram.segmentSize, marks: datagram.reportedMarks ?? DatagramMarks())
     }
 
     /// Checks periodically that the guest has the address to which datagrams are sent, because UDP gives no indication

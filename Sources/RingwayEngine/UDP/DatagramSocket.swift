@@ -27,6 +27,7 @@ struct DatagramSocket: BitwiseCopyable {
     /// offload.
     var cannotSegment = false
     var fragmentation = FragmentationSetting()
+    var marksReport = MarksReport()
     /// Links of the list of sockets whose receive is `starved`.
     var starvedLinks = SlotLinks()
 

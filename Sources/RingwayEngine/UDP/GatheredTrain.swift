@@ -17,13 +17,13 @@ struct GatheredTrain {
     init() {}
 
     /// Takes ownership of the lease.
-    init(_ first: ReceivedDatagram, _ lease: Lease, for mapping: Handle) {
+    init(_ first: ReceivedDatagram, _ marks: DatagramMarks, _ lease: Lease, for mapping: Handle) {
         self.lease = lease
         self.mapping = mapping
         sender = first.sender
         offset = first.offset
         length = first.length
-        marks = first.marks
+        self.marks = marks
         size = first.length
     }
 
@@ -35,10 +35,10 @@ struct GatheredTrain {
     /// Copies a datagram to the end of the train if the train can take it; otherwise returns false.
     @inline(__always)
     mutating func join(
-        _ datagram: ReceivedDatagram, _ other: Lease, for mapping: Handle, _ space: BufferSpace
+        _ datagram: ReceivedDatagram, _ marks: DatagramMarks, _ other: Lease, for mapping: Handle, _ space: BufferSpace
     ) -> Bool {
         guard datagram.segmentSize == 0, datagram.length > 0, datagram.length <= size, self.mapping == mapping,
-            sender == datagram.sender, marks == datagram.marks, length.isMultiple(of: size),
+            sender == datagram.sender, self.marks == marks, length.isMultiple(of: size),
             length + datagram.length
                 <= min(size * SendMessage.trainLimit, SendMessage.trainBytes, space.size(of: lease) - offset)
         else { return false }

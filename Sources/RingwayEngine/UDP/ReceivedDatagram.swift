@@ -14,11 +14,14 @@ struct ReceivedDatagram {
     var notes: ringway_datagram_notes
     /// Bytes of each datagram except the last, if the kernel joined several (GRO); zero for a single datagram.
     var segmentSize: Int { Int(notes.segment_size) }
-    /// The header fields to pass to the guest. A hop limit of zero is raised to 1, an unknown one is replaced by 64.
-    var marks: DatagramMarks {
-        DatagramMarks(
-            hopLimit: notes.hop_limit < 0 ? 64 : UInt8(clamping: max(1, notes.hop_limit)),
-            trafficClass: notes.traffic_class < 0 ? 0 : UInt8(truncatingIfNeeded: notes.traffic_class))
+    /// The header fields to pass to the guest, or `nil` if the socket does not report them. A hop limit of zero is
+    /// raised to 1.
+    var reportedMarks: DatagramMarks? {
+        notes.hop_limit < 0
+            ? nil
+            : DatagramMarks(
+                hopLimit: UInt8(clamping: max(1, notes.hop_limit)),
+                trafficClass: notes.traffic_class < 0 ? 0 : UInt8(truncatingIfNeeded: notes.traffic_class))
     }
 
     /// The host's address that the datagram was sent to, if the socket reports it.

@@ -199,7 +199,7 @@ struct UDPSockets: ~Copyable {
                 core.countStarvedReceive()
                 core.release(lease)
             } else if let datagram = ReceivedDatagram.read(lease, bytes: Int(completion.result), &core) {
-                gather(datagram, lease, for: mapping, &core, &stack)
+                gather(datagram, lease, for: socket, &core, &stack)
             } else {
                 core.release(lease)
             }
@@ -240,11 +240,14 @@ struct UDPSockets: ~Copyable {
 
     /// Gathers a datagram, or passes it to the stack if nothing may be joined to it. Takes ownership of the lease.
     private mutating func gather(
-        _ datagram: ReceivedDatagram, _ lease: Lease, for mapping: Handle, _ core: inout ShardCore,
-        _ stack: inout Stack
+        _ datagram: ReceivedDatagram, _ lease: Lease, for socket: UnsafeMutablePointer<DatagramSocket>,
+        _ core: inout ShardCore, _ stack: inout Stack
     ) {
+        let mapping = socket.pointee.flow
+        let marks = socket.pointee.marksReport.marks(
+            of: datagram, on: socket.pointee.descriptor, ipv4: socket.pointee.isIPv4, now: core.now)
         if !gathered.isEmpty {
-            if gathered.join(datagram, lease, for: mapping, core.space) {
+            if gathered.join(datagram, marks, lease, for: mapping, core.space) {
                 counters.add(.udpJoinedToGuest)
                 return core.release(lease)
             }
@@ -252,11 +255,11 @@ struct UDPSockets: ~Copyable {
         }
         let most = shared.configuration.stack.plan.mtu - (datagram.sender.address.isIPv4 ? 28 : 48)
         if datagram.segmentSize == 0, datagram.length > 0, datagram.length <= most, stack.takesTrains {
-            gathered = GatheredTrain(datagram, lease, for: mapping)
+            gathered = GatheredTrain(datagram, marks, lease, for: mapping)
         } else {
             stack.datagramReceived(
                 mapping, from: datagram.sender, lease, offset: datagram.offset, length: datagram.length,
-                segmentSize: datagram.segmentSize, marks: datagram.marks)
+                segmentSize: datagram.segmentSize, marks: marks)
         }
     }
 

@@ -218,9 +218,9 @@ extension HostCalls {
         descriptor < HostModel.firstDescriptor ? ringway_client_traffic_class(descriptor, ipv4) : 0
     }
 
-    /// Makes a datagram socket report the hop limit and traffic class of received datagrams.
-    public static func receiveMarks(_ descriptor: Int32, ipv4: Bool) {
-        if descriptor < HostModel.firstDescriptor { ringway_receive_marks(descriptor, ipv4) }
+    /// Makes a datagram socket report the hop limit and traffic class of received datagrams, or no longer report them.
+    public static func receiveMarks(_ descriptor: Int32, ipv4: Bool, _ wanted: Bool = true) {
+        if descriptor < HostModel.firstDescriptor { ringway_receive_marks(descriptor, ipv4, wanted) }
     }
 
     /// Lets a raw ICMP socket receive only echo replies with these bits of the identifier. If the kernel cannot filter

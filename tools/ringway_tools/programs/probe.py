@@ -4,6 +4,9 @@
                                             class; "SIZE" with that many bytes; prints "listening"
     probe.py ask ADDRESS PORT LOCAL [MARK]  asks from the local port, with a traffic class, and prints the answer and the
                                             traffic class and hop limit of the answer
+    probe.py change ADDRESS PORT ONE TWO    asks a hundred times with a traffic class, then with another until that of the
+                                            answers is the other; prints the traffic classes of answers that differ from
+                                            the one before
     probe.py size ADDRESS PORT SIZE         asks for that many bytes until they come
     probe.py refused ADDRESS PORT           asks until the port is said to be closed
     probe.py say ADDRESS PORT               sends one datagram, and closes its socket
@@ -71,6 +74,23 @@ if kind == "ask":
             continue
         print(piece.decode(), "|", marks)
         sys.exit(0)
+elif kind == "change":
+    seen = []
+    count = 0
+    while time.monotonic() < deadline:
+        wanted = sys.argv[4 if count < 100 else 5]
+        end.setsockopt(level, CLASS, int(wanted))
+        end.sendto(b"who", (address, port))
+        try:
+            found = receive()[2].split()[0]
+        except TimeoutError:
+            continue
+        count += 1
+        if seen[-1:] != [found]:
+            seen.append(found)
+        if count > 100 and found == wanted:
+            print(*seen)
+            sys.exit(0)
 elif kind == "size":
     size = int(sys.argv[4])
     while time.monotonic() < deadline:

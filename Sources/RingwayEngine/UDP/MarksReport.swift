@@ -1,0 +1,68 @@
+internal import RingwayModel
+internal import RingwayStack
+internal import RingwaySystem
+
+/// Whether a mapping's socket reports the hop limit and the traffic class of what it receives (ip(7), IP_RECVTTL and
+/// IP_RECVTOS), and what is assumed of datagrams for which it does not.
+///
+/// ## Theory of operation
+///
+/// The kernel writes a control message for each of the two fields, which takes about a twelfth of the time that a
+/// datagram of full size takes on its way to the guest. A flow has the same fields in almost all of its datagrams.
+/// So after `steadyAfter` datagrams of one sender with the same fields, the socket stops reporting for a `pause`, and
+/// these fields are assumed for that sender's datagrams. A sender that uses ECN may send any datagram with other bits
+/// (RFC 3168, section 5), so its fields are always reported. So are those of a socket whose senders alternate.
+struct MarksReport: BitwiseCopyable {
+    /// Datagrams in a row that must have the same fields.
+    static let steadyAfter: UInt8 = 32
+    /// How late a change of the fields may be noticed, in nanoseconds.
+    static let pause: UInt64 = 100_000_000
+
+    /// The sender of the last datagram whose fields were reported, and these fields.
+    private var sender = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
+    private var marks = DatagramMarks()
+    private(set) var isOn = true
+    /// Datagrams in a row with these fields, while the socket reports.
+    private var count: UInt8 = 0
+    /// When the socket reports again.
+    private var due: UInt64 = 0
+
+    init() {}
+
+    /// The fields of a received datagram. Turns the socket's reports on or off where that is due.
+    @inline(__always)
+    mutating func marks(
+        of datagram: ReceivedDatagram, on descriptor: Int32, ipv4: Bool, now: UInt64
+    ) -> DatagramMarks {
+        let wasOn = isOn
+        let marks = note(datagram.reportedMarks, of: datagram.sender, now: now)
+        if isOn != wasOn { HostCalls.receiveMarks(descriptor, ipv4: ipv4, isOn) }
+        return marks
+    }
+
+    /// The same without the socket: the caller compares `isOn` before and after.
+    ///
+    /// - Parameters:
+    ///   - reported: `nil` if the datagram came without control messages. Such datagrams may still follow after reports
+    ///     were turned on, because they were received before.
+    ///   - now: monotonic, nanoseconds.
+    @inline(__always)
+    mutating func note(_ reported: DatagramMarks?, of sender: TransportAddress, now: UInt64) -> DatagramMarks {
+        guard let reported else { return assume(for: sender, now: now) }
+        guard reported == marks, sender == self.sender, reported.trafficClass & 3 == 0 else {
+            (self.sender, marks, count) = (sender, reported, 0)
+            return reported
+        }
+        // Datagrams that were received before reports were turned off may follow with them.
+        guard isOn else { return reported }
+        count += 1
+        if count == Self.steadyAfter { (isOn, due) = (false, now + Self.pause) }
+        return reported
+    }
+
+    private mutating func assume(for sender: TransportAddress, now: UInt64) -> DatagramMarks {
+        let isKnown = sender == self.sender
+        if !isOn, !isKnown || now >= due { (isOn, count) = (true, 0) }
+        return isKnown ? marks : DatagramMarks()
+    }
+}
