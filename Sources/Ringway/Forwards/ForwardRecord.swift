@@ -4,8 +4,12 @@ internal import RingwayModel
 /// A forward in the network's table, with the host sockets that hold its ports from publication to removal.
 struct ForwardRecord {
     var port: PublishedPort
+    private var held = HeldSockets()
     /// The sockets, in the order of `orders`; empty if they could not be opened.
-    private(set) var sockets: [Int32] = []
+    private(set) var sockets: [Int32] {
+        get { held.all }
+        set { held = HeldSockets(newValue) }
+    }
     /// Whether the sockets are listening, on behalf of an engine; otherwise they are only bound.
     private(set) var isListening = false
     /// Whether another program opened the socket, which then always listens.
@@ -112,6 +116,20 @@ struct ForwardRecord {
     private static func targets(of orders: [ListenOrder]) -> [IPAddress] {
         orders.filter { !$0.isStream }.map(\.guest.address)
     }
+}
+
+/// The sockets of a forward. Most forwards have one: it needs no array, which would be an allocation for each of
+/// thousands of forwards, spread over the heap so that none of it can be given back to the system.
+private struct HeldSockets {
+    private var first: Int32?
+    private var others: [Int32] = []
+
+    init(_ sockets: [Int32] = []) {
+        first = sockets.first
+        if sockets.count > 1 { others = Array(sockets.dropFirst()) }
+    }
+
+    var all: [Int32] { first.map { [$0] + others } ?? [] }
 }
 
 /// The retry interval for failed forwards: one second, doubled on each attempt, up to a minute.

@@ -196,8 +196,9 @@ extension VirtualNetwork {
 
     /// The forwards of the first list that overlap one of the second, found without comparing all pairs.
     private static func overlapping(_ forwards: [PortForward], _ others: [PortForward]) -> [Bool] {
+        guard !forwards.isEmpty, !others.isEmpty else { return Array(repeating: false, count: forwards.count) }
         let ordered = others.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
-        let widest = ordered.map(\.hostPorts.count).max() ?? 0
+        let widest = ordered.reduce(0) { max($0, $1.hostPorts.count) }
         return forwards.map { forward in
             // A range of ports that begins below `least` ends before this forward's range, because no range is longer
             // than `widest`.
@@ -248,6 +249,7 @@ extension VirtualNetwork {
 
     func keep(_ records: [ForwardRecord]) {
         state.withLock { state in
+            if state.forwards.isEmpty { state.forwards.reserveCapacity(records.count) }
             for record in records { state.forwards[record.port.id] = record }
         }
     }

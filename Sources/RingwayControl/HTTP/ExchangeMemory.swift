@@ -10,9 +10,9 @@ internal import NIOPosix
 final class ExchangeMemory {
     /// The limit, bytes.
     static var most: Int { 64 << 20 }
-    /// Memory is returned to the system once this many bytes have been freed, after a delay in which more may be freed.
+    /// Memory is returned to the system once this many bytes have been freed, but only once in each interval.
     private static var returned: Int { 64 << 10 }
-    private static var delay: TimeAmount { .milliseconds(250) }
+    private static var interval: TimeAmount { .milliseconds(50) }
 
     /// A connection that can be closed.
     protocol Holder: AnyObject {
@@ -29,7 +29,9 @@ final class ExchangeMemory {
     private(set) var held = 0
     /// Bytes freed since memory was last returned.
     private var released = 0
-    private var isReturning = false
+    /// When memory may be returned again.
+    private var due = NIODeadline.uptimeNanoseconds(0)
+    private var isScheduled = false
 
     init(workers: NIOThreadPool) { self.workers = workers }
 
@@ -54,15 +56,21 @@ final class ExchangeMemory {
         released += freed
     }
 
-    /// Returns memory to the system if enough has been freed; once for all calls within the delay.
+    /// Returns memory to the system if enough has been freed: now, or at the end of the interval for all calls in it.
     func trim(on eventLoop: any EventLoop) {
-        guard released >= Self.returned, !isReturning else { return }
-        isReturning = true
+        guard released >= Self.returned, !isScheduled else { return }
+        guard due > .now() else { return returnMemory() }
+        isScheduled = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.scheduleTask(in: Self.delay) { [workers] in
-            bound.value.isReturning = false
-            bound.value.released = 0
-            workers.submit { _ in ringway_return_memory() }
+        eventLoop.scheduleTask(deadline: due) {
+            bound.value.isScheduled = false
+            bound.value.returnMemory()
         }
+    }
+
+    private func returnMemory() {
+        due = .now() + Self.interval
+        released = 0
+        workers.submit { _ in ringway_return_memory() }
     }
 }

@@ -1,7 +1,6 @@
 """Ten thousand published ports, as one range and as so many forwards."""
 
 import json
-import os
 import resource
 import socket
 import statistics
@@ -28,19 +27,31 @@ class Service:
         self.path = f"{directory}/control"
         self.guest, link = socket.socketpair()
         self.process = subprocess.Popen(
-            [program, "serve", "--listen", f"fd:{link.fileno()}", "--control", self.path], pass_fds=[link.fileno()],
-            stderr=subprocess.DEVNULL)
+            [program, "serve", "--no-state", "--listen", f"fd:{link.fileno()}", "--control", self.path],
+            pass_fds=[link.fileno()], stderr=subprocess.DEVNULL)
         link.close()
         # Something from the guest: who has 192.168.127.1?
         question = struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, MAC, bytes(4), bytes(6), bytes([192, 168, 127, 1]))
         frame = b"\xff" * 6 + MAC + b"\x08\x06" + question
         self.guest.sendall(struct.pack("!I", len(frame)) + frame)
+        try:
+            self.await_guest()
+        except BaseException:
+            self.end()
+            raise
+
+    def await_guest(self):
         deadline = time.monotonic() + 10
-        while not os.path.exists(self.path) or not ask(self.path, "GET", "/v1/guests").json()["guests"]:
+        while not self.has_guest():
             if time.monotonic() > deadline or self.process.poll() is not None:
-                self.end()
                 raise Failure("the guest is not attached")
             time.sleep(0.01)
+
+    def has_guest(self):
+        try:
+            return bool(ask(self.path, "GET", "/v1/guests").json()["guests"])
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
     def end(self):
         self.process.terminate()
