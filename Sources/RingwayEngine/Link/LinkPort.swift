@@ -64,9 +64,6 @@ struct LinkPort: ~Copyable {
         static var send: Pending { Pending(rawValue: 1 << 1) }
     }
 
-    /// Frames that are read from a guest in a turn even if it has used up its share of buffers.
-    private static var leastBuffers: Int { 4 }
-
     private let shared: EngineShared
     let counters: Counters
     var queue: Queue
@@ -83,6 +80,8 @@ struct LinkPort: ~Copyable {
     private var framesLeft = Int.max
     /// The link may have more frames than this turn may read.
     private var hasMore = false
+    /// A moving average of the sizes of frames, in bytes.
+    private var typicalSize = 0
     var capture: FrameCapture
 
     /// - Parameter queue: the link's descriptor, owned by the port from here on.
@@ -148,10 +147,7 @@ struct LinkPort: ~Copyable {
 
     /// Provides buffers to the kernel and arms reads; on a stream, only limits the frames that `nextFrame` returns.
     mutating func refill(_ core: inout ShardCore) {
-        // A guest that has used up its share of buffers is read slowly, but not stopped: its acknowledgements free
-        // buffers.
-        let allowance = core.frameAllowance()
-        let most = core.isBeyondShare ? min(allowance, Self.leastBuffers) : allowance
+        let most = core.frameAllowance(ofSize: typicalSize)
         guard decoder == nil else {
             framesLeft = core.guests > 1 ? most : .max
             return
@@ -191,6 +187,7 @@ struct LinkPort: ~Copyable {
         switch queue.take(completion, core.pool) {
         case .frame(let lease, let length):
             core.pool.pointee.charge(lease)
+            typicalSize &+= (length &- typicalSize) / 8
             if queue.isIdle { refill(&core) }
             return Frame(lease: lease, length: length)
         case .starved: counters.add(.linkReadsStarved)
@@ -228,6 +225,7 @@ struct LinkPort: ~Copyable {
         switch decoder.pointee.next(core.pool) {
         case .frame(let lease, let length):
             framesLeft &-= 1
+            typicalSize &+= (length &- typicalSize) / 8
             return Frame(lease: lease, length: length)
         case .incomplete:
             pending.insert(.receive)

@@ -34,14 +34,6 @@ struct ShardCore: ~Copyable {
     /// The limit of the host sockets' buffer ring while several guests are active. It is lower than `ringBufferLimit`,
     /// to bound how much one guest's sockets receive while the others wait.
     private static var sharedRingBuffers: Int { 128 }
-    /// Frames per turn while several guests are active, which bound how long each guest waits for the others: the range
-    /// for one link, the number that all links share, and the minimum for a link if the pool is small.
-    private static var sharedLinkBuffers: ClosedRange<Int> { 8...16 }
-    private static var turnFrames: Int { 64 }
-    private static var leastLinkBuffers: Int { 4 }
-    /// The cost of opening or closing a socket, and the most that a guest can owe for it, both in frames.
-    private static var socketCost: Int32 { 4 }
-    private static var debtLimit: Int32 { 4_096 }
     /// Large buffers that host sockets leave free for frames from the guest, so that its acknowledgements are always
     /// read.
     static var linkReserve: Int { 24 }
@@ -67,12 +59,7 @@ struct ShardCore: ~Copyable {
     /// The number of guests on the shard.
     private(set) var guests = 0
     private var wasWoken = false
-    /// Frames that each link may read in the next turn.
-    private var linkBuffers = ringBuffers
-    /// The number of active guests.
-    private var activeGuests = 0
-    /// For each slot, the cost in frames of opened and closed sockets that `frameAllowance` has not yet deducted.
-    private let debts: UnsafeMutablePointer<Int32>
+    private var turnShares: TurnShares
     let pool: UnsafeMutablePointer<BufferPool>
     let space: BufferSpace
     var reactor: Reactor
@@ -111,13 +98,15 @@ struct ShardCore: ~Copyable {
         let localMail = try SystemError.orMemory { () throws(MemoryFailure) -> LocalMail in
             try LocalMail(capacity: 4_096)
         }
-        (receiveTemplate, messageCounts, debts) = try SystemError.orMemory { () throws(MemoryFailure) in
+        let turnShares = try SystemError.orMemory { () throws(MemoryFailure) -> TurnShares in
+            try TurnShares(largeBuffers: pool.pointee.space.largeCount)
+        }
+        (receiveTemplate, messageCounts) = try SystemError.orMemory { () throws(MemoryFailure) in
             var blocks = MemoryBlocks()
             let template = try blocks.apart(1, of: msghdr.self)
             let counts = try blocks.apart(ShardSet.guestLimit + 1, of: Int32.self)
-            let debts = try blocks.apart(ShardSet.guestLimit + 1, of: Int32.self)
             blocks.keep()
-            return (template, counts, debts)
+            return (template, counts)
         }
         self.index = index
         self.counters = counters
@@ -128,9 +117,9 @@ struct ShardCore: ~Copyable {
         self.receiveBuffers = receiveBuffers
         self.messages = messages
         self.localMail = localMail
+        self.turnShares = turnShares
         self.network = network
         messageCounts.initialize(repeating: 0, count: ShardSet.guestLimit + 1)
-        debts.initialize(repeating: 0, count: ShardSet.guestLimit + 1)
         receiveTemplate.initialize(to: msghdr())
         receiveTemplate.pointee.msg_namelen = Self.nameRoom
         receiveTemplate.pointee.msg_controllen = Self.controlRoom
@@ -139,7 +128,6 @@ struct ShardCore: ~Copyable {
     deinit {
         receiveTemplate.deallocate()
         messageCounts.deallocate()
-        debts.deallocate()
     }
 
     /// Enables the ring. Called on the thread that drives it.
@@ -192,41 +180,30 @@ struct ShardCore: ~Copyable {
         pool.pointee.share = count > 1 ? max(1, (space.largeCount - Self.linkReserve) / count) : 0
     }
 
-    /// Sets the number of active guests. While there are several, each link may read fewer frames per turn, so that
-    /// the others do not wait long.
+    /// Sets the number of active guests. While there are several, each link and each host socket may read less per turn,
+    /// so that the others do not wait long.
     mutating func setActiveGuests(_ count: Int) {
-        let shared = Self.sharedLinkBuffers
-        let wanted =
-            count < 2 ? Self.ringBuffers : max(shared.lowerBound, min(shared.upperBound, Self.turnFrames / count))
-        // Idle links hold at most a quarter of the pool in total, except that each may hold the minimum.
-        linkBuffers = min(wanted, max(Self.leastLinkBuffers, space.largeCount / 4 / max(1, guests)))
+        turnShares.begin(active: count, guests: guests)
         receiveBuffers.limit = count < 2 ? Self.ringBufferLimit : Self.sharedRingBuffers
-        activeGuests = count
     }
 
-    /// The number of frames that the served guest's link may read in this turn: its share, less the cost of sockets
-    /// that its previous frames opened and closed. Zero if that cost exceeds the share.
-    mutating func frameAllowance() -> Int {
-        let debt = debts + Int(tenant)
-        // No other guest waits, so nothing is owed.
-        if activeGuests < 2 { debt.pointee = 0 }
-        let paid = min(Int(debt.pointee), linkBuffers)
-        debt.pointee &-= Int32(truncatingIfNeeded: paid)
-        return linkBuffers - paid
+    /// The number of frames of about this many bytes that the served guest's link may read in this turn
+    /// (`TurnShares.frames`). A guest that has used up its share of buffers is read slowly, but not stopped: its
+    /// acknowledgements free buffers.
+    mutating func frameAllowance(ofSize size: Int) -> Int {
+        let share = turnShares.frames(for: tenant, ofSize: size)
+        return isBeyondShare ? min(share, TurnShares.leastFrames) : share
     }
 
-    /// Charges the served guest for opening or closing a socket, which takes as long as several frames.
+    /// Charges the served guest for opening or closing a socket.
     @inline(__always)
-    mutating func chargeSocket() {
-        let debt = debts + Int(tenant)
-        debt.pointee = min(Self.debtLimit, debt.pointee &+ Self.socketCost)
-    }
+    mutating func chargeSocket() { turnShares.chargeSocket(to: tenant) }
 
-    /// The cost in frames of the sockets that the served guest has opened and closed, not yet paid by
-    /// `frameAllowance`.
+    /// The cost in frames of the sockets that the served guest has opened and closed, not yet deducted from its
+    /// allowance.
     @inline(__always)
     var debt: Int {
-        mutating get { Int(debts[Int(tenant)]) }
+        mutating get { turnShares.debt(of: tenant) }
     }
 
     /// Whether buffers are scarce and the guest has used up its share, so it should take no more.

@@ -16,9 +16,9 @@ struct ShareOfTurnTests {
         let bench = try ComponentBench(backEnd)
         bench.core.setGuests(3)
         bench.core.setActiveGuests(1)
-        let share = bench.core.frameAllowance()
+        let share = bench.core.frameAllowance(ofSize: 60)
         for _ in 0..<10 { bench.core.chargeSocket() }
-        #expect(bench.core.frameAllowance() == share)
+        #expect(bench.core.frameAllowance(ofSize: 60) == share)
         #expect(bench.core.debt == 0)
     }
 
@@ -27,23 +27,35 @@ struct ShareOfTurnTests {
         let bench = try ComponentBench(backEnd)
         bench.core.setGuests(4)
         bench.core.setActiveGuests(4)
-        let share = bench.core.frameAllowance()
+        let share = bench.core.frameAllowance(ofSize: 60)
         #expect(share > 0 && share < ShardCore.ringBuffers)
         bench.core.chargeSocket()
         let cost = bench.core.debt
         while bench.core.debt < 2 * share { bench.core.chargeSocket() }
         let owed = bench.core.debt
-        #expect(bench.core.frameAllowance() == 0)
+        #expect(bench.core.frameAllowance(ofSize: 60) == 0)
         // Another guest is not held to it.
         _ = bench.core.leave()
         bench.core.serve(2, bench.counters)
-        #expect(bench.core.frameAllowance() == share)
+        #expect(bench.core.frameAllowance(ofSize: 60) == share)
         _ = bench.core.leave()
         bench.core.serve(1, bench.counters)
-        #expect(bench.core.frameAllowance() == 0)
-        #expect(bench.core.frameAllowance() == 3 * share - owed)
-        #expect(bench.core.frameAllowance() == share)
+        #expect(bench.core.frameAllowance(ofSize: 60) == 0)
+        #expect(bench.core.frameAllowance(ofSize: 60) == 3 * share - owed)
+        #expect(bench.core.frameAllowance(ofSize: 60) == share)
         #expect(cost > 1 && cost < share)
+    }
+
+    @Test func `of large frames a guest beside others brings fewer, a guest alone as many`() throws {
+        var shares = try TurnShares(largeBuffers: 2_000)
+        shares.begin(active: 10, guests: 10)
+        #expect(shares.frames(for: 1, ofSize: 1_514) == 8)
+        #expect(shares.frames(for: 1, ofSize: 65_536) == 4)
+        shares.begin(active: 2, guests: 10)
+        #expect(shares.frames(for: 1, ofSize: 1_514) == 16)
+        #expect(shares.frames(for: 1, ofSize: 65_536) == 8)
+        shares.begin(active: 1, guests: 10)
+        #expect(shares.frames(for: 1, ofSize: 65_536) == ShardCore.ringBuffers)
     }
 
     @Test(
@@ -61,7 +73,7 @@ struct ShareOfTurnTests {
 
         bench.core.setGuests(2)
         bench.core.setActiveGuests(4)
-        let share = bench.core.frameAllowance()
+        let share = bench.core.frameAllowance(ofSize: 60)
         var turns: [Int] = []
         link.refill(&bench.core)
         var count = Self.take(from: &link, bench)

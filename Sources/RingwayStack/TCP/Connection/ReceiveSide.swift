@@ -71,9 +71,10 @@ struct ReceiveSide: BitwiseCopyable {
 
     /// The window field of a SYN or SYN-ACK, which is never scaled.
     mutating func firstWindowField(_ reservation: inout WindowReservation, connections: Int) -> UInt16 {
-        let wanted =
-            reservation.hasRoom(for: Int(TCPBounds.initialReceiveLimit))
-            ? TCPBounds.initialReceiveLimit : reservation.leastWindow(connections: connections)
+        let most = max(
+            UInt32(clamping: reservation.threshold(holding: offered)),
+            reservation.leastWindow(connections: connections))
+        let wanted = min(TCPBounds.initialReceiveLimit, most)
         let wantedEdge = nxt.advanced(by: Int(wanted))
         if edge.precedes(wantedEdge) { reserve(upTo: wantedEdge, in: &reservation) }
         return UInt16(clamping: UInt32(bitPattern: edge.distance(from: nxt)))
@@ -123,10 +124,11 @@ struct ReceiveSide: BitwiseCopyable {
         let wanted = nxt.advanced(by: max(0, room))
         let growth = Int(wanted.distance(from: edge))
         if growth <= 0 { return edge }
-        if reservation.hasRoom(for: growth) { return wanted }
-        // When everything is reserved, a minimum window lets every connection make progress.
-        let least = nxt.advanced(by: min(max(0, room), Int(reservation.leastWindow(connections: connections))))
-        return least.precedes(edge) ? edge : least
+        let threshold = reservation.threshold(holding: offered &+ unsent.bytes)
+        if Int(limit) <= threshold { return wanted }
+        let least = Int(reservation.leastWindow(connections: connections))
+        let allowed = nxt.advanced(by: min(room, max(least, threshold &- unsent.bytes)))
+        return allowed.precedes(edge) ? edge : allowed
     }
 
     /// The host accepted `bytes` of the unsent payload, which are off the queue already.

@@ -47,6 +47,35 @@ struct ReceiveSideTests {
         #expect(reservation.reserved == 1 << 16 + 4_380 + 1_460)
     }
 
+    /// A connection whose limit has grown to `limit`, because its host keeps up.
+    private func grown(to limit: Int) -> ReceiveSide {
+        var scratch = WindowReservation(limit: 0)
+        var receive = opened(scale: 8)
+        while receive.limit < limit { receive.hostTook(Int(receive.limit), &scratch, largest: limit) }
+        return receive
+    }
+
+    @Test func `what there is is divided among connections that want more, and one more finds room`() {
+        let total = 3 << 20
+        var reservation = WindowReservation(limit: total)
+        var receives = (0..<4).map { _ in grown(to: 4 << 20) }
+        let alone = field(&receives[0], &reservation) << 8
+        #expect(abs(alone - total * 2 / 3) <= 256)
+        // The hosts take everything again and again, and each guest sends all that it may.
+        for _ in 0..<50 {
+            for index in receives.indices {
+                let bytes = receives[index].offered
+                receives[index].nxt = receives[index].edge
+                receives[index].hostTook(bytes, &reservation, largest: 4 << 20)
+                _ = field(&receives[index], &reservation, connections: 4)
+            }
+        }
+        #expect(reservation.reserved == receives.reduce(0) { $0 + $1.offered })
+        #expect(receives.allSatisfy { abs($0.offered - total * 2 / 9) < 16_384 }, "\(receives.map(\.offered))")
+        var newcomer = opened()
+        #expect(newcomer.firstWindowField(&reservation, connections: 5) == 65_535)
+    }
+
     @Test func `the edge never moves back`() {
         let bench = BufferBench()
         var reservation = WindowReservation(limit: 1 << 20)
