@@ -180,8 +180,8 @@ struct ShardCore: ~Copyable {
         pool.pointee.share = count > 1 ? max(1, (space.largeCount - Self.linkReserve) / count) : 0
     }
 
-    /// Sets the number of active guests. While there are several, each link and each host socket may read less per turn,
-    /// so that the others do not wait long.
+    /// Sets the number of active guests. While there are several, each link, and all host sockets together, may read less
+    /// in a turn, so that the others do not wait long.
     mutating func setActiveGuests(_ count: Int) {
         turnShares.begin(active: count, guests: guests)
         receiveBuffers.limit = count < 2 ? Self.ringBufferLimit : Self.sharedRingBuffers
