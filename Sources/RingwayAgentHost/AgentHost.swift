@@ -32,7 +32,7 @@ public final class AgentHost: Sendable {
     /// - Parameters:
     ///   - token: the token required from agents; empty for none.
     ///   - mostQueues: the most queues of an agent's guest; an agent that offers more uses its first ones.
-    ///   - budget: counts the descriptors of connections without a session, and of control channels.
+    ///   - budget: counts the descriptors of connections without a session, of control channels and of relays' pipes.
     public init(
         token: [UInt8] = [], mostQueues: Int = Int(GuestOffer.maximumQueues),
         budget: DescriptorBudget = DescriptorBudget(limit: 1 << 30), reception: any AgentReception

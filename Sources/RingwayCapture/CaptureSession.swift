@@ -21,7 +21,7 @@ public final class CaptureSession: Sendable {
         case resumed(lost: Int)
     }
 
-    /// Milliseconds between two attempts to write to a full disk.
+    /// Milliseconds from a failed write, such as to a full disk, to the next attempt.
     private static var retryInterval: Int32 { 1_000 }
 
     private struct State: ~Copyable {

@@ -18,7 +18,7 @@ public struct Queue: ~Copyable {
         /// No buffer was available. The read is re-armed when a buffer has been released; re-armed at once it would
         /// fail again.
         case starved
-        /// The completion brings no frame, but the link has not failed.
+        /// The completion brings neither a frame nor a new failure of the link.
         case nothing
         /// The link has failed; reported once, although several reads may fail.
         case lost(errno: Int32)

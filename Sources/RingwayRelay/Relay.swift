@@ -68,7 +68,7 @@ public struct Relay: BitwiseCopyable {
 
     /// The number of bytes after which one call of `visit` stops moving in a direction.
     public static var visitBytes: Int { 1 << 20 }
-    /// The number of bytes after which reading from a failed or abandoned end stops.
+    /// The number of bytes after which `moveLast` stops reading from a source that failed or is to be closed.
     private static var lastBytes: Int { 16 << 20 }
 
     /// Makes the next visit try both ends, regardless of reported readiness.

@@ -12,7 +12,7 @@ final class GuestConnection {
     var random: SplitMix64
     var phase: Phase
     var end: End?
-    /// A violation of the protocol by the peer.
+    /// The first error of the peer: a violation of TCP, or wrong data.
     var complaint: String?
     var outbox: [[UInt8]] = []
 

@@ -66,7 +66,7 @@ public struct Effect: BitwiseCopyable, Sendable {
         case guestShown
         /// `address`, one of the guest's, does not answer. `socket`, unless it is `noSocket`, is that of a client whose
         /// connection was abandoned before the usual timeout, so that the shard can connect the client to another
-        /// guest.
+        /// address of the guest.
         case guestSilent
     }
 

@@ -37,7 +37,8 @@ public final class LocalAddressTable: Sendable {
         }
     }
 
-    /// Whether a message of the datagram is about one of the host's addresses; other routes change all the time.
+    /// Whether the netlink datagram reports a change of an address, or of a local or anycast route. Changes of other
+    /// routes are frequent and do not count.
     static func isAboutAddresses(_ datagram: UnsafeRawBufferPointer) -> Bool {
         var offset = 0
         while offset + NetlinkMessage.prologueLength <= datagram.count {

@@ -5,7 +5,7 @@ internal import Glibc
 /// socket pairs, one per shard, in the format of `GuestSockets`.
 ///
 /// A socket belongs to the network namespace of the thread that creates it. So `answer` is called inside the guest's
-/// namespace, with the privileges that marks and foreign addresses need.
+/// namespace, with CAP_NET_ADMIN, which SO_MARK, IP_TRANSPARENT and the routing rule of `HostAddressRoute` need.
 public final class SocketSource {
     /// The most sockets per reply.
     private static var batch: Int { 64 }

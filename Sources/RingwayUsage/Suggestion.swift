@@ -25,7 +25,7 @@ public enum Suggestion {
         return best?.word ?? (continuations.count == 1 ? continuations[0] : nil)
     }
 
-    /// The end of an error message: `; did you mean "listen"?`, or empty if no known word is close.
+    /// The end of an error message: `; did you mean "listen"?`, or empty if there is no suggestion.
     public static func question(_ word: some StringProtocol, among known: some Sequence<String>) -> String {
         nearest(to: word, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
     }

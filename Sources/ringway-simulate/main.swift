@@ -28,7 +28,7 @@ struct Arguments {
     var isEngine = false
     /// One line per seed, to compare runs.
     var printsDigests = false
-    /// Stops at the first seed that fails, and prints each seed before it runs, so that a crash shows its seed.
+    /// With --engine: stops at the first seed that fails, and prints each seed first, so that a crash shows its seed.
     var stopsAtFailure = false
 
     init?(_ words: ArraySlice<String>) {

@@ -93,6 +93,16 @@ final class TestBed {
             }
             try configure(namespace, ["link", "set", cable, "up"])
         }
+        // A router asks for its neighbours by its link-local address, which is tentative until the kernel has had its
+        // lock for it, for seconds while other namespaces end.
+        for namespace in [first, second] {
+            try waitUntil("usable addresses in \(namespace)") {
+                let tentative = try runAnywhere([
+                    "ip", "-n", namespace, "-6", "address", "show", "dev", cable, "tentative",
+                ])
+                return try tentative.requireSuccess().isEmpty
+            }
+        }
     }
 
     /// `ip` with these arguments in a namespace.

@@ -15,14 +15,15 @@ extension VirtualNetwork {
         state.withLock { $0.forwards[number]?.port }
     }
 
-    /// Publishes host ports as ports of a guest, now or when it is attached. All ports of a range are published, or
+    /// Publishes host ports as ports of a guest, which need not be attached yet. All ports of a range are published, or
     /// none.
     ///
     /// - Parameters:
-    ///   - forward: host port 0 means free ports, and a host range for one guest port means a free port from it; the
-    ///     result names the chosen ports.
+    ///   - forward: if its host port is 0, any free host ports are chosen; if it has several host ports for one guest
+    ///     port, a free one of them is chosen. The result names the chosen ports.
     ///   - owner: the owner tag; `setPublished` of another owner leaves the forward alone.
-    ///   - keepsTrying: whether unavailable ports are retried instead of thrown; the result describes the problem.
+    ///   - keepsTrying: whether a forward with fixed host ports that cannot be opened is kept and retried, instead
+    ///     of an error being thrown; the result describes the problem.
     @discardableResult
     public func publish(
         _ forward: PortForward, owner: String = "", keepsTrying: Bool = false

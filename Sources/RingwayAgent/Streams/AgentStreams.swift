@@ -28,7 +28,7 @@ final class AgentStreams: LoopMember {
     /// The number of idle streams to keep connected ahead of time.
     private let ready: Int
     private var accepting: [SocketMember] = []
-    /// Waits for connections from the host, while some are needed.
+    /// Accepts the host's connections; registered with the loop only while one is needed.
     private var hostListener: SocketMember?
     private var streams: [ObjectIdentifier: AgentStream] = [:]
     /// Streams whose server was too busy.

@@ -51,7 +51,7 @@ final class StateKeeper: Sendable {
         }
     }
 
-    /// Publishes the ports that were published at run time, and reports the result.
+    /// Publishes again the ports that the control API published in the earlier run, and reports the result.
     func restore(to network: VirtualNetwork) {
         guard let found else { return }
         var count = 0

@@ -6,7 +6,7 @@ struct ControlledNetwork: Sendable {
     let identity: ControlIdentity
     let events: EventBroadcast
 
-    /// Every operation of the API. Events are sent by `ConnectionHandler`.
+    /// All routes of the API. `/v1/events` returns `.events`, and `ConnectionHandler` sends the stream.
     var router: Router { Router(routes: networkRoutes + guestRoutes + forwardRoutes + ownerRoutes + captureRoutes) }
 
     /// The network as a whole.

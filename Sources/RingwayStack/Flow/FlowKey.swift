@@ -11,8 +11,8 @@ public enum Transport: UInt8, Sendable {
 /// The key of a flow: its tuple as the guest sees it.
 ///
 /// IPv4 addresses are stored IPv4-mapped (`::ffff:a.b.c.d`), so that one table, one hash and one comparison serve both
-/// families. The remote half is zero for a ping and for a UDP mapping, which are endpoint-independent, but not for the
-/// mapping of a published port's peer.
+/// families. Pings and ordinary UDP mappings are endpoint-independent: the remote half of their keys is zero. A
+/// published UDP port has one mapping per remote peer, and its key contains the peer.
 @frozen
 public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
     public var guest: IPAddress

@@ -89,8 +89,8 @@ extension TCP {
         }
     }
 
-    /// Ends a client's connection to an address that does not answer, without a segment to either side: the stack's
-    /// owner connects the client to another address.
+    /// Ends a client's connection to a guest's address that does not answer. The guest gets no RST, and the client's
+    /// socket stays open: `guestSilent` returns it to the shard, which connects the client to another address.
     private mutating func returnClient(_ flow: TCPFlow, _ core: inout StackCore) {
         let socket = flow.pointee.socket
         let key = flow.pointee.key

@@ -22,7 +22,7 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
         /// A fragment of an IP packet. The transport header is not parsed: `transportOffset` and `payloadOffset` are
         /// both the offset of the fragment's data.
         case fragment
-        /// An IP packet of another protocol; `transportOffset` and `payloadOffset` are that of the IP payload.
+        /// An IP packet of another protocol; `transportOffset` and `payloadOffset` both point to the IP payload.
         case otherProtocol
     }
 

@@ -1,8 +1,8 @@
 """Many guests of one daemon, 1, 10 and 50 of them: the sum of their throughput, the latency of quiet guests beside one that
 floods, and what a guest costs.
 
-`ringway serve` with TAPs whose other ends are in namespaces, beside another build of it where RINGWAY_OTHER names one; the
-two alternate. Needs root and a release build (swift build -c release --product ringway). Everything happens in namespaces
+`ringway serve` with TAPs whose other ends are in namespaces, with its default number of shards and with one shard for each
+processor, beside another build of it where RINGWAY_OTHER names one; they take turns. Needs root and a release build (swift build -c release --product ringway). Everything happens in namespaces
 of its own and in a temporary directory, which are gone at the end.
 """
 
@@ -28,6 +28,21 @@ EPILOG = """environment
   RINGWAY        the binary to judge, as --ringway
   RINGWAY_OTHER  another build of ringway to measure beside it, such as one with threads for each guest
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A daemon that is measured: its column's title, its binary and its options."""
+
+    title: str
+    binary: str
+    options: tuple = ()
+
+
+def variants(ringway, other):
+    shards = str(os.cpu_count())
+    chosen = [Variant("ringway", ringway), Variant(f"ringway --shards {shards}", ringway, ("--shards", shards))]
+    return chosen + ([Variant("other", other)] if other else [])
 
 
 def arguments_given():
@@ -68,7 +83,7 @@ def main():
     other = os.environ.get("RINGWAY_OTHER", "")
     if other and not os.access(other, os.X_OK):
         COMMAND.fail(f"RINGWAY_OTHER: {other} is no program")
-    binaries = {"ringway": arguments.ringway, **({"other": other} if other else {})}
+    measured = variants(arguments.ringway, other)
     found = {}
     share = machine.busy_share() if arguments.quick else machine.await_idle()
     if share >= 0.1:
@@ -76,19 +91,21 @@ def main():
     try:
         with Ground() as ground:
             server = ground.serve(ground.host)
-            empty = {name: empty_memory(ground, binary) for name, binary in binaries.items()}
+            empty = {variant: empty_memory(ground, variant) for variant in measured}
             for size in arguments.sizes:
                 for _ in range(arguments.rounds):
-                    for name, binary in binaries.items():
-                        found.setdefault((size, name), []).append(
-                            measure(ground, binary, size, arguments.seconds, empty[name]))
+                    for variant in measured:
+                        found.setdefault((size, variant.title), []).append(
+                            measure(ground, variant, size, arguments.seconds, empty[variant]))
                 print(f"{size} guests: measured", file=sys.stderr, flush=True)
             ground.bed.stop(server)
     except KeyboardInterrupt:
         COMMAND.fail("interrupted", 130)
     except Failure as failure:
         COMMAND.fail(failure)
-    text = page(arguments, {key: together(rounds) for key, rounds in found.items()}, bool(other))
+    text = page(
+        arguments, [variant.title for variant in measured],
+        {key: together(rounds) for key, rounds in found.items()})
     if arguments.write:
         pathlib.Path(arguments.write).write_text(text)
     else:

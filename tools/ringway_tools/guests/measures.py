@@ -121,9 +121,9 @@ def middle(values):
     return statistics.median(values) if values else None
 
 
-def measure(ground, ringway, size, seconds, empty):
+def measure(ground, variant, size, seconds, empty):
     """The figures of a daemon with `size` guests; `empty` is the memory of one that has had a guest and has none."""
-    with Household(ground, ringway, size) as household:
+    with Household(ground, variant.binary, size, variant.options) as household:
         resident, space = household.memory()
         threads, descriptors = household.threads(), household.descriptors()
         start_up = household.start_up()
@@ -148,9 +148,9 @@ def measure(ground, ringway, size, seconds, empty):
         threads=threads, descriptors=descriptors)
 
 
-def empty_memory(ground, ringway):
+def empty_memory(ground, variant):
     """The memory of a daemon whose first guest has gone: what there is once, whatever the guests."""
-    with Household(ground, ringway, 0) as household:
+    with Household(ground, variant.binary, 0, variant.options) as household:
         household.start_up()
         time.sleep(0.5)
         return household.memory()

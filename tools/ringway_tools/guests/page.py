@@ -28,10 +28,10 @@ def cell(figures, value, form):
     return "" if number is None else form.format(number)
 
 
-def page(arguments, found, has_other):
-    """`found` has the figures by the number of guests and the binary."""
+def page(arguments, titles, found):
+    """`found` has the figures by the number of guests and the title of the daemon's variant."""
     about = machine.description()
-    heads = [f"{size} {name}" for size in arguments.sizes for name in ("ringway", "other")]
+    columns = [(size, title) for size in arguments.sizes for title in titles]
     lines = [
         "# Many guests of one daemon", "",
         f"`tools/guests`, {arguments.rounds} rounds of {arguments.seconds} s each, medians; commit {commit()}, "
@@ -39,10 +39,11 @@ def page(arguments, found, has_other):
         "Guests are namespaces on TAPs of `ringway serve`. In mixed traffic every fourth one sends in bulk, receives in "
         "bulk, asks once a millisecond, or sends 20 Mb/s of UDP; one that is alone sends and receives in bulk. A flood is "
         "64-byte UDP as fast as the guest can. *other* is the build that RINGWAY_OTHER names"
-        + ("" if has_other else ", which was not given") + ".", "",
-        "| guests, build | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads),
+        + ("" if "other" in titles else ", which was not given") + ".", "",
+        "| guests, daemon | " + " | ".join(f"{size} {title}" for size, title in columns) + " |",
+        "|---|" + "---:|" * len(columns),
     ]
     for title, value, form in ROWS:
-        cells = [cell(found.get((size, name)), value, form) for size in arguments.sizes for name in ("ringway", "other")]
+        cells = [cell(found.get(column), value, form) for column in columns]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
