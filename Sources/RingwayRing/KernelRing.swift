@@ -5,14 +5,24 @@ internal import RingwaySystem
 struct KernelRing: BitwiseCopyable {
     private let ring: UnsafeMutablePointer<io_uring>
 
-    /// - Parameter ring: initialised here; the caller owns the memory and calls `close` before it is freed.
+    /// - Parameters:
+    ///   - ring: initialised here; the caller owns the memory and calls `close` before it is freed.
+    ///   - isRestricted: whether the ring can only do what `RingRestrictions` lists.
     init(
-        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, defersTaskWork: Bool
+        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, features: KernelFeatures,
+        isRestricted: Bool
     ) throws(SystemError) {
-        let flags = defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
+        let flags = features.defersTaskWork ? ringway_setup_flags_preferred() : ringway_setup_flags_cooperative()
         var result = ringway_ring_init(ring, entries, completions, flags)
         if result == -EINVAL { result = ringway_ring_init(ring, entries, completions, ringway_setup_flags_minimal()) }
         guard result == 0 else { throw SystemError("cannot set up io_uring", errno: -result) }
+        if isRestricted {
+            result = RingRestrictions.apply(to: ring, features)
+            guard result == 0 else {
+                io_uring_queue_exit(ring)
+                throw SystemError("cannot restrict io_uring", errno: -result)
+            }
+        }
         self.ring = ring
     }
 

@@ -35,17 +35,28 @@ public struct Ring: ~Copyable {
     /// A dummy entry for submissions after the ring has failed; allocated then.
     private var discarded: UnsafeMutablePointer<io_uring_sqe>?
 
+    /// Creates a ring that can only do what `RingRestrictions` lists.
+    ///
     /// - Parameters:
     ///   - entries: the most submissions queued between two turns.
     ///   - completions: the most completions between two turns; multishot operations need many.
     public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(SystemError) {
+        try self.init(entries: entries, completions: completions, features: features, isRestricted: true)
+    }
+
+    /// As the public initializer; tests that submit operations which Ringway does not use have rings without
+    /// restrictions.
+    init(
+        entries: UInt32, completions: UInt32, features: KernelFeatures, isRestricted: Bool
+    ) throws(SystemError) {
         // Operations that may fail precede the first stored property: once all are set, a throwing `init` would run
         // `deinit`.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
             .bindMemory(to: io_uring.self, capacity: 1)
         let made: RingDriver
         do throws(SystemError) {
-            made = try RingDriver(memory, entries: entries, completions: completions, features: features)
+            made = try RingDriver(
+                memory, entries: entries, completions: completions, features: features, isRestricted: isRestricted)
         } catch {
             memory.deallocate()
             throw error

@@ -13,13 +13,14 @@ enum RingDriver {
 
     /// Initialises `ring` for the back end of `features`.
     init(
-        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, features: KernelFeatures
+        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, features: KernelFeatures,
+        isRestricted: Bool
     ) throws(SystemError) {
         switch features.backEnd {
         case .ioUring:
             self = .kernel(
                 try KernelRing(
-                    ring, entries: entries, completions: completions, defersTaskWork: features.defersTaskWork))
+                    ring, entries: entries, completions: completions, features: features, isRestricted: isRestricted))
         case .epoll:
             let made = try EmulatedRing(ring, entries: entries, completions: completions)
             let emulated = UnsafeMutablePointer<EmulatedRing>.allocate(capacity: 1)

@@ -6,8 +6,9 @@ import CRingway
 final class RingBench {
     var ring: Ring
 
-    init(_ backEnd: BackEnd, entries: UInt32 = 32, completions: UInt32 = 128) throws {
-        ring = try Ring(entries: entries, completions: completions, features: backEnd.features)
+    init(_ backEnd: BackEnd, entries: UInt32 = 32, completions: UInt32 = 128, isRestricted: Bool = false) throws {
+        ring = try Ring(
+            entries: entries, completions: completions, features: backEnd.features, isRestricted: isRestricted)
         try ring.enable()
     }
 

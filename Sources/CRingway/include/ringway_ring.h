@@ -43,6 +43,29 @@ static inline int ringway_enable(struct io_uring *ring) {
     return result < 0 ? -errno : 0;
 }
 
+/// Restricts a ring that is not enabled yet to these operations, submission flags and register calls. Zero, or a negated
+/// errno: -EINVAL if the kernel does not know one of them.
+static inline int ringway_restrict(struct io_uring *ring, const uint8_t *operations, unsigned operation_count,
+                                   const uint8_t *calls, unsigned call_count, uint8_t flags) {
+    struct io_uring_restriction entries[64];
+    unsigned count = 0;
+    if (operation_count + call_count + 1 > sizeof entries / sizeof *entries) return -E2BIG;
+    memset(entries, 0, sizeof entries);
+    for (unsigned index = 0; index < operation_count; index++) {
+        entries[count].opcode = IORING_RESTRICTION_SQE_OP;
+        entries[count++].sqe_op = operations[index];
+    }
+    for (unsigned index = 0; index < call_count; index++) {
+        entries[count].opcode = IORING_RESTRICTION_REGISTER_OP;
+        entries[count++].register_op = calls[index];
+    }
+    entries[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+    entries[count++].sqe_flags = flags;
+    // liburing 2.3 declares io_uring_register_restrictions but does not export it.
+    long result = syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, entries, count);
+    return result < 0 ? -errno : 0;
+}
+
 static inline unsigned ringway_completions_ready(const struct io_uring *ring) { return io_uring_cq_ready(ring); }
 
 /// Copies the oldest completion and frees its entry, so that a handler may submit more without overflow.

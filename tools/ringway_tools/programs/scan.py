@@ -8,8 +8,6 @@ import sys
 import time
 
 silent, count, host, port = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-# While the guest does not know its router's MAC address, its kernel keeps only some of the segments.
-socket.create_connection((host, port), timeout=30).close()
 waiting = []
 for number in range(count):
     attempt = socket.socket()
