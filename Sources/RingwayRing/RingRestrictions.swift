@@ -68,7 +68,7 @@ public enum RingRestrictions {
             "RECV", IORING_OP_RECV, use: "payload of TCP connections", leaves: "reads connected sockets"),
         Operation(
             "MSG_RING", IORING_OP_MSG_RING, use: "wakes another shard",
-            leaves: "posts completions to the other shards' rings, and passes registered files, of which there are none",
+            leaves: "posts completions to the other shards' rings; there are no registered files to pass",
             isKnown: { $0.hasRingMessages }),
         Operation(
             "READ_MULTISHOT", io_uring_op(rawValue: UInt32(RINGWAY_OP_READ_MULTISHOT)), use: "frames of devices",
