@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-// Run-time dispatch needs indirect functions, which glibc has and musl has not.
+// Run-time dispatch needs indirect functions (ifunc), which glibc has and musl has not.
 #if defined(__x86_64__) && defined(__GLIBC__)
 #define RINGWAY_CLONES __attribute__((target_clones("avx2", "default")))
 #else

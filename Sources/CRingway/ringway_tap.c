@@ -36,7 +36,7 @@ int ringway_tap_describe(int descriptor, char *name, int *flags) {
     return 0;
 }
 
-// Older headers lack the name (Linux 5.2).
+// Older headers lack this ioctl of Linux 5.2.
 #ifndef TUNGETDEVNETNS
 #define TUNGETDEVNETNS _IO('T', 227)
 #endif

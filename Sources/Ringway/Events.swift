@@ -20,7 +20,7 @@ extension VirtualNetwork {
         case guestRefused(link: String, reason: String)
         case forwardAdded(PublishedPort)
         case forwardRemoved(PublishedPort)
-        /// Published ports could not be opened, or could not be forwarded to their guest; retried later.
+        /// Published ports could not be opened, or could not be forwarded to their guest; the network retries.
         case forwardFailed(PublishedPort, reason: String)
         /// A failed forward is published now.
         case forwardRecovered(PublishedPort)
@@ -29,13 +29,13 @@ extension VirtualNetwork {
         /// or once the agent has connected.
         case agentForwardAdded(AgentPlace)
         case agentForwardRemoved(AgentPlace)
-        /// The listening address or unix socket could not be opened. The network retries, except for a place that an
-        /// agent requested: the agent repeats its request if the place was granted to it earlier.
+        /// The listening address or unix socket could not be opened. The network retries, unless an agent requested
+        /// the place. The agent then repeats its request, but only if the same request was granted earlier.
         case agentForwardFailed(AgentPlace, reason: String)
 
         case captureStarted(CaptureOptions)
         case captureEnded(CaptureStatus)
-        /// Frames are being lost; the capture continues.
+        /// A write to the file failed, and frames are being lost; the capture continues.
         case captureFailed(CaptureOptions, reason: String)
         /// Frames are written again after this number was lost.
         case captureResumed(CaptureOptions, lost: Int)
@@ -117,8 +117,8 @@ extension VirtualNetwork {
 
     /// Ends all subscriptions; no event follows.
     func endSubscriptions() {
-        // Called outside the lock: `ended` finishes a stream, whose termination handler cancels the subscription, and
-        // `cancel` takes the lock.
+        // The handlers are called outside the lock: `ended` finishes a stream, whose termination handler cancels the
+        // subscription, and `cancel` takes the lock.
         for ended in subscribers.withLock({ $0.end() }) { ended() }
     }
 

@@ -56,8 +56,8 @@ extension VirtualNetwork {
         return NetworkFlow(guest: attached.guest, record: record)
     }
 
-    /// The number of the forward or host socket through which a connection came. It is `.max`, which is not in use, for
-    /// a port that the agent has withdrawn.
+    /// The number of the forward or host socket through which a connection came. If the agent has withdrawn the port,
+    /// it is `.max`, which no forward has.
     func number(of route: AgentRoute, agent: AgentGuest) -> PublishedPort.ID {
         let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
         return state.withLock { state in

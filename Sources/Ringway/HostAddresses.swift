@@ -9,7 +9,7 @@ extension VirtualNetwork {
     /// Milliseconds until the kernel is queried again after an error.
     private static var retryInterval: UInt64 { 1_000 }
 
-    /// Starts to follow the host's addresses.
+    /// Opens a table of the host's addresses, and reads them. Throws if the kernel cannot be queried.
     ///
     /// - Returns: the table of addresses, and its current content.
     static func followHostAddresses() throws(Failure) -> (table: LocalAddressTable, addresses: AddressRanges) {

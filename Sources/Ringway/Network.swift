@@ -8,7 +8,7 @@ extension VirtualNetwork {
         public var ipv4Network = Self.defaultIPv4Network
         /// The guests' IPv6 prefix, a /64; `nil` for a random unique local one.
         public var ipv6Prefix: IPv6Address?
-        /// Bytes of an IP packet on the link.
+        /// The MTU: the most bytes of an IP packet on the link.
         public var mtu = 1_500
         /// Threads of the data path, shared by all guests of the process; zero for `defaultShardCount`. Networks share
         /// these threads only if they have the same number of threads and buffers, and the same reactor and polling
@@ -20,8 +20,8 @@ extension VirtualNetwork {
         /// Whether the network's host address is mapped to the host's own loopback. The host's other addresses do not
         /// depend on this.
         public var hostLoopback = true
-        /// Whether guests reach any address of the host. If not, `hostLoopback` has no effect, and only the gateway's
-        /// own services and published ports remain.
+        /// Whether guests reach any address of the host. If false, `hostLoopback` has no effect; the gateway's own
+        /// services and published ports still work.
         public var host = true
         /// From which senders a guest's UDP mapping passes datagrams on to the guest. Published ports accept every
         /// client.
@@ -42,22 +42,22 @@ extension VirtualNetwork {
         public var isolate = false
         /// Static leases of guests.
         public var leases: [StaticLease] = []
-        /// Leases of an earlier run, in the order in which their guests were detached. `leases` takes precedence, and
-        /// leases that do not fit the network are ignored.
+        /// Leases of an earlier run, in the order in which their guests were last attached or detached. `leases`
+        /// takes precedence, and leases that do not fit the network are ignored.
         public var rememberedLeases: [StaticLease] = []
         /// Additional names that guests can resolve.
         public var names: [NetworkName] = []
         /// The token required from agents; empty for none.
         public var agentToken: [UInt8] = []
-        /// Whether a published port or a forward for a guest's name may be connected to a guest whose agent claims the
-        /// name.
+        /// Whether a published port or forward that selects its guest by name may lead to a guest that has the name
+        /// only because its agent claims it.
         public var trustsAgentNames = false
         /// The host ports that agents may publish for their guests.
         public var agentPublishing = AgentPublishing.none
-        /// Sockets of the host that programs in guests may use through agents, by name.
+        /// Unix sockets of the host that programs in guests may use through agents: their paths, by name.
         public var agentSockets: [String: String] = [:]
-        /// Whether the agent opens the same port on the host's loopback for each TCP port on which a program in the
-        /// guest listens.
+        /// Whether the network opens, on the host's loopback, each TCP port from 1024 on which a program in an
+        /// agent's guest listens. Connections to it are forwarded to that program.
         public var followsListeningPorts = false
         /// A capture from the start; `nil` for none. `VirtualNetwork.startCapture` starts one later.
         public var capture: CaptureOptions?
@@ -67,9 +67,9 @@ extension VirtualNetwork {
         /// Whether to use the kernel's multishot read if it has one (Linux 6.7).
         public var usesMultishotRead = true
         /// Microseconds for which a shard may poll before it sleeps, if recent waits were so short that polling would
-        /// have found work. Polling halves the latency of a response, and costs processor time only while a response is
-        /// awaited. Zero disables polling; `nil` for `defaultBusyPoll`, or zero if more than half of the processors
-        /// would be polling.
+        /// have found work. Polling halves the latency of a response, and costs processor time only while a response
+        /// is awaited. Zero disables polling; `nil` for `defaultBusyPoll`, or for zero if there are more shards than
+        /// `defaultShardCount`.
         public var busyPoll: Int?
 
         public init() {}

@@ -34,14 +34,16 @@ public struct NetworkFlow: Sendable {
     public let guest: Guest.ID?
     public let transport: Transport
     public let state: State
-    /// Whether a client of a published port opened the flow.
+    /// Whether a client of a published port, or of a forward through an agent, opened the flow.
     public let isOpenedByHost: Bool
-    /// Whether the flow bypasses the link, through a socket inside the guest.
+    /// Whether the connection bypasses the link: a shard relays its bytes between a host socket and either a socket
+    /// inside the guest or a connection to the agent.
     public let isSpliced: Bool
     /// The guest's end; for a ping the port is its identifier. `nil` for a unix socket, and for a program in the guest
     /// that uses one of the host's sockets.
     public let guestAddress: TransportAddress?
-    /// The remote end as the guest sees it; `nil` for a mapping, which may have several, and for a unix socket.
+    /// The remote end as the guest sees it; `nil` for a UDP mapping or ping that may have several, and for a unix
+    /// socket.
     public let remoteAddress: TransportAddress?
     /// The address of the host socket's peer: the server that the guest connects to, or the client of a published port.
     /// `nil` if there is none.
@@ -58,7 +60,7 @@ public struct NetworkFlow: Sendable {
     public internal(set) var hostPath: String?
     public internal(set) var guestPath: String?
 
-    /// The number of the forward of a connection through an agent; zero for all other flows.
+    /// The number of the forward or host socket that a connection through an agent uses; zero for all other flows.
     let route: UInt32
 
     init(guest: Guest.ID?, record: FlowRecord) {

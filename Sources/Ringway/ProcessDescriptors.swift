@@ -18,8 +18,8 @@ extension DescriptorBudget {
     }
 }
 
-/// The descriptors of control connections. They are counted, because guests that have borrowed free descriptors return
-/// them only when counted descriptors need them. They are limited, because local clients must not use up the
+/// The descriptors of control connections. They are counted in the budget, which asks guests to return borrowed
+/// descriptors only for descriptors that it counts. They are limited, because local clients must not use up the
 /// descriptors of guests.
 package enum ControlDescriptors {
     /// The most control connections: an eighth of the process's descriptors, but 16 to 1,024.

@@ -3,7 +3,8 @@ internal import Glibc
 internal import RingwayStorage
 
 extension MemoryReserve {
-    /// The process's current memory use and limits, read from the kernel almost without allocation.
+    /// The process's current memory use and limits, read from the kernel with little allocation, as memory may be
+    /// short.
     static func ofProcess() -> MemoryReserve {
         var reserve = MemoryReserve()
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -1,7 +1,7 @@
 internal import RingwayEngine
 internal import RingwayResolver
 
-/// A snapshot of a network's or a guest's counters. Gauges may fall, everything else only rises.
+/// A snapshot of a network's or a guest's counters. Gauges may fall; all other counters only rise.
 public struct Statistics: Sendable {
     /// Every counter by name; those of the DNS service start with `dns.`.
     public let counters: [(name: String, value: Int)]
@@ -24,6 +24,8 @@ public struct Statistics: Sendable {
     }
 
     /// The sum over several guests, one row per name.
+    ///
+    /// - Parameter detached: the sums of former guests, which are added.
     static func sum(_ guests: [[Count]], detached: [String: Int]) -> [Count] {
         var rows = guests.first ?? Engine.counts
         for guest in guests.dropFirst() {

@@ -17,11 +17,11 @@ internal import Synchronization
 /// ```
 ///
 /// The guests of a process share the threads of its data path (`Configuration.shards`), but each guest has its own
-/// flows and a guaranteed share of buffers and descriptors, and its failure does not affect others. State shared by
-/// guests is kept here: addresses, names, forwards, and the switch between them.
+/// flows and a guaranteed share of buffers and descriptors, and its failure does not affect others. State that the
+/// guests of a network share is kept here: addresses, names and forwards.
 ///
-/// A network installs no signal handlers and prints nothing. A process may have several networks; they share only
-/// threads and the process's descriptors.
+/// A network installs no signal handlers and prints nothing. A process may have several networks; they share only the
+/// process's shards (threads and buffers) and its descriptors.
 public final class VirtualNetwork: Sendable {
     /// Why a network refused a request: one line for users.
     public struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -35,11 +35,11 @@ public final class VirtualNetwork: Sendable {
             case exists
             /// Another process listens at the socket's path.
             case pathInUse
-            /// The process lacks a privilege.
+            /// The process lacks a privilege, or the network does not permit the request.
             case notPermitted
             /// The host does not have the address.
             case addressMissing
-            /// A limit is reached: descriptors, guests, addresses.
+            /// Descriptors or memory are short, or the limit of owners' leases is reached.
             case exhausted
             case other
         }
@@ -52,7 +52,7 @@ public final class VirtualNetwork: Sendable {
             self.kind = kind
         }
 
-        /// Why a network's control API refused a request.
+        /// A failure of the control API, for example to open its socket.
         package static func control(_ description: String) -> Failure { Failure(description) }
     }
 
@@ -61,7 +61,7 @@ public final class VirtualNetwork: Sendable {
     /// The addresses of the network.
     public let plan: NetworkPlan
 
-    /// A guest, with its engine and resources.
+    /// A guest and its engine.
     struct Member {
         let guest: Guest
         let engine: Engine
@@ -73,7 +73,7 @@ public final class VirtualNetwork: Sendable {
         var shards: ShardSet?
         var bindings = LinkBindings()
         var members: [Guest.ID: Member] = [:]
-        /// Guests whose engines are being stopped; they still count towards limits.
+        /// Guests whose engines are being stopped; their counters still belong to the statistics.
         var leaving: [Guest.ID: Member] = [:]
         var nextGuest: Guest.ID = 0
         var forwards: [PublishedPort.ID: ForwardRecord] = [:]
@@ -83,9 +83,10 @@ public final class VirtualNetwork: Sendable {
         var agentPlaces = AgentPlaceTable()
         /// Whether a retry is scheduled for agents' listening places that could not be opened.
         var retriesPlaces = false
-        /// The names of host sockets that guests may use, by the numbers that stand for them in lists of flows.
+        /// The names of host sockets (`Configuration.agentSockets`), by the numbers that stand for them in lists of
+        /// flows.
         var hostSocketNumbers: [PublishedPort.ID: String] = [:]
-        /// Agents by object identity, because their own numbers are unique only among the agents of one listener.
+        /// Agents by object identity: `AgentGuest.id` is unique only among the agents of one listener.
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
         /// When the lease of each owner of published ports expires, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
@@ -93,15 +94,17 @@ public final class VirtualNetwork: Sendable {
         var sweepsOwners = false
         var names: [NetworkName]
         var policy: DestinationPolicy
-        /// The host's addresses, followed while guests may not reach them.
+        /// The table of the host's addresses, which reports changes; `nil` while guests may reach them.
         var hostAddresses: LocalAddressTable?
         /// Counters of detached guests.
         var detachedCounts: [String: Int] = [:]
         var guestsRefused = 0
-        /// Agents' requests for host ports that were refused, or exceeded their limit.
+        /// The number of agents' requests for host ports that the configuration does not permit.
         var agentPortsRefused = 0
+        /// The number of host ports that agents requested, or that were to follow a listener, beyond
+        /// `Limits.portsPerAgent`.
         var agentPortsBeyondLimit = 0
-        /// Queues offered by agents beyond the limit.
+        /// The number of queues that agents offered beyond the limit.
         var queuesRefused = 0
         /// Whether the timer that checks the free memory is set.
         var watchesMemory = false
@@ -109,7 +112,8 @@ public final class VirtualNetwork: Sendable {
         var isLinkLost = false
         var isStopped = false
 
-        /// Updates the names of attached guests from the registry, after a name was assigned to another guest.
+        /// Updates the names of attached guests that only claimed their name, after the registry assigned it to
+        /// another guest.
         mutating func renewGuestNames() {
             for (id, member) in members {
                 let guest = member.guest
@@ -133,8 +137,8 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// A lock held while guests are attached or detached and while ports are published, so that such changes happen one
-    /// after another. They may take long, so the lock protects no data: `state` has its own.
+    /// Serializes changes, such as attaching guests and publishing ports. A change may take long, so the data has a
+    /// lock of its own, `state`, which is held only briefly.
     let changes = Mutex(())
     /// Held while names are passed to the name service, so that an older list cannot replace a newer one. Acquired
     /// after `changes`.
@@ -149,7 +153,7 @@ public final class VirtualNetwork: Sendable {
     /// The name service's share of the process's descriptors.
     private let nameDescriptors: DescriptorShare
 
-    /// Descriptors of a network without guests: eventfds, and those of the DNS service.
+    /// The number of descriptors of a network without guests: those of its control loop and of its DNS service.
     private static var standingDescriptors: Int { 6 }
 
     /// Creates the network and starts its DNS service. No guest is attached yet.
@@ -260,7 +264,7 @@ public final class VirtualNetwork: Sendable {
         }
     }
 
-    /// Replaces the configured names; those of guests and of the gateway stay. The name service uses the new ones once
+    /// Replaces the configured names; those of guests, gateway and host stay. The name service uses the new ones once
     /// this has returned.
     public func setNames(_ names: [NetworkName]) throws(Failure) {
         try naming.withLock { (_) throws(Failure) in
@@ -285,7 +289,7 @@ public final class VirtualNetwork: Sendable {
     /// Changes the policy for new flows, and for datagrams; existing connections are not affected.
     ///
     /// - Parameters:
-    ///   - host: whether guests reach any address of the host.
+    ///   - host: whether guests reach any address of the host; if false, `hostLoopback` has no effect.
     public func setPolicy(
         allow: [CIDRBlock], deny: [CIDRBlock], hostLoopback: Bool, host: Bool = true,
         udpFiltering: UDPFiltering = .address
@@ -339,8 +343,8 @@ public final class VirtualNetwork: Sendable {
         return engine.map { Statistics(data: $0.snapshot(), names: nil) }
     }
 
-    /// Ends the network: guests' flows end with RST on the host, sockets are removed, threads and event streams end,
-    /// descriptors are closed. Every network must be stopped; it cannot be started again.
+    /// Ends the network: the guests' TCP connections are reset on the host, listening sockets are closed, and the
+    /// network's threads and event streams end. Every network must be stopped; it cannot be started again.
     public func stop() {
         let isFirst = state.withLock { state in
             defer {

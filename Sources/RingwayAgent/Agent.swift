@@ -82,7 +82,7 @@ final class Agent {
                     session.checkFrames()
                 }
                 session.stop()
-                // The interface was deleted; a new one replaces it.
+                // If the interface was deleted, `start` makes a new one.
                 if session.hasLostInterface { interface = nil }
                 guard !signals.hasCome, let reason = session.ending else { return }
                 complain("\(reason); connecting again")
@@ -173,7 +173,7 @@ final class Agent {
         }
         try interface?.set(network, configures: options.configures)
         if options.configures {
-            // A failure is only printed, because a guest without DNS is better than no guest.
+            // A failure is only printed, because a guest without DNS is better than one without a network.
             do throws(AgentFailure) { try nameServers.set(network.nameServers.map { "\($0)" }) } catch {
                 AgentCommand.say("\(error)")
             }

@@ -23,10 +23,10 @@ final class AgentSession: LoopMember {
     /// more, but the port may become free, so the agent repeats these requests.
     private var repeated: Set<UInt32> = []
     private var nextRepeat: UInt64 = 0
-    /// Why the session has ended.
+    /// Why the session has ended; `nil` until then.
     private(set) var ending: String?
 
-    /// Starts frames and streams on open channels, which are adopted.
+    /// Starts the frame threads and the streams. `control` and `sockets` are connected channels, and are adopted.
     init(
         control: consuming OwnedDescriptor, welcome: Welcome, line: HostLine, hello: Hello, queues: [Int32],
         sockets: [Int32], on loop: EventLoop, requests: LocalRequests?, shares: [SharedSocket]
@@ -54,7 +54,7 @@ final class AgentSession: LoopMember {
     /// Nanoseconds until a port that is no longer free is requested again.
     private static var repeatInterval: UInt64 { 2_000_000_000 }
 
-    /// Ends frames and streams.
+    /// Stops the frame threads, and ends all streams with a reset.
     func stop() {
         requests?.onEvent = nil
         loop.remove(self)

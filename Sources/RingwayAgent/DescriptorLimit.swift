@@ -1,6 +1,6 @@
 internal import CRingway
 
-/// Raises the limit of descriptors to the maximum, because each connection needs two.
+/// Raises the soft limit of descriptors to the hard limit, at most 2^20, because each connection needs two.
 enum DescriptorLimit {
     private static var wanted: UInt64 { 1 << 20 }
     /// The number of descriptors for which the kernel's table is made large enough at the start, while the process has

@@ -6,7 +6,7 @@ internal import RingwaySystem
 class AcceptingMember: HostMember {
     /// The most connections accepted per turn, so that other members get their turn.
     private static var acceptsPerTurn: Int { 256 }
-    /// Nanoseconds until accepting is retried after descriptors were exhausted.
+    /// Nanoseconds until accepting is retried after an error, such as a lack of descriptors.
     private static var retryInterval: UInt64 { 250_000_000 }
 
     /// Handles an accepted connection: non-blocking, adopted.
@@ -29,7 +29,8 @@ class AcceptingMember: HostMember {
         }
     }
 
-    /// Stops accepting for a while, because no descriptor is free. Meanwhile clients wait in the kernel's listen queue.
+    /// Stops accepting for a while after an error such as EMFILE. Meanwhile clients wait in the kernel's listen
+    /// queue.
     private func pause() {
         guard let host else { return }
         host.loop.setInterest([], of: self)

@@ -6,9 +6,9 @@ enum AgentError {
     static var gone: Int32 { ENOTCONN }
     /// The agent did not reply in time.
     static var timedOut: Int32 { ETIMEDOUT }
-    /// The agent is not permitted.
+    /// The agent may not do what it requests.
     static var forbidden: Int32 { EACCES }
-    /// Too many agents.
+    /// Too many agents, or too many queues.
     static var full: Int32 { ENOSPC }
     /// The agent uses another version of the protocol.
     static var version: Int32 { EPROTONOSUPPORT }

@@ -42,7 +42,7 @@ public struct AgentFlow: Sendable {
     public var bytesFromGuest: UInt64 = 0
     public var hasClientEnded = false
     public var hasGuestEnded = false
-    /// Nanoseconds since the last datagram.
+    /// Nanoseconds since the last datagram; zero for a connection.
     public var idle: UInt64 = 0
 
     init(agent: UInt32, connection: AgentConnection) {

@@ -28,13 +28,14 @@ public final class AgentGuest: Sendable {
         host.post(adopting: listener) { $0.forward($1, to: target, key: .host(number), agent: id) }
     }
 
-    /// Ends a forward: its listener is closed, existing connections continue.
+    /// Ends a forward: its listener is closed. Existing connections continue, but clients of a UDP port end.
     public func endForward(number: UInt32) {
         let id = id
         host.post { $0.endForward(.host(number), agent: id) }
     }
 
-    /// Ends a forward synchronously: its address is free when this returns.
+    /// Ends a forward synchronously: its address is free when this returns, unless the agents' thread did not respond
+    /// in time.
     public func endForwardNow(number: UInt32) {
         let id = id
         host.perform { $0.endForward(.host(number), agent: id) }

@@ -4,14 +4,14 @@ public import RingwayAgentProtocol
 public import RingwayStorage
 public import RingwaySystem
 
-/// The host's side of agents: accepts their connections, checks their hellos, collects their queues and dials through
-/// them.
+/// The host's side of agents: accepts their connections, checks their hellos, collects the frame channels of each
+/// agent, and dials servers in guests through them.
 ///
 /// ## Theory of operation
 ///
 /// Everything runs on one event loop (`HostLoop`) with its own thread, separate from the network's control loop. The
-/// thread relays connections for agents without frames, which must not wait for the control loop or an embedder's event
-/// handlers. Also, each of the two threads calls the other and waits for the result.
+/// thread relays connections for agents without frames, which must not wait for the control loop or an embedder's
+/// event handlers. The two threads call each other and wait for the result.
 ///
 ///     connection ─► AgentListener ─► PendingChannel ─hello─► AgentSession     control
 ///                   MonitorSocket ─┘                       ├► its queues      frames
@@ -21,7 +21,8 @@ public import RingwaySystem
 /// An `AgentSession` lives as long as its control channel. When all of its queues are connected, the network's policy
 /// (`AgentReception`) admits it and takes ownership of the queues. A client of a forward (`StreamForward`,
 /// `DatagramForward`) uses a ready stream, which the agent is asked to connect to a server. Then the `AgentReception`
-/// may take both sockets, which a shard relays; otherwise a `RelayedConnection` relays them here.
+/// may take both sockets of a connection, which a shard relays; otherwise a `RelayedConnection` relays them here.
+/// Datagrams are always relayed here.
 public final class AgentHost: Sendable {
     private let thread: LoopThread
     /// The state of the agents' thread; `nil` until the thread runs, and after `stop`.
@@ -124,15 +125,15 @@ public enum AgentEndpoint: Hashable, Sendable {
     /// of the monitor's own socket, an underscore and the port. The monitor connects to it for a guest that dials this
     /// vsock port.
     case unix(path: String)
-    /// A vsock port for agents of these machines.
+    /// A vsock port for agents on the machines that `VsockPeers` admits.
     case vsock(port: UInt32, VsockPeers)
-    /// The monitor's own socket, through which the host connects to the port on which an agent listens.
+    /// The monitor's own socket, through which the host connects to the vsock port on which an agent listens.
     case hybrid(path: String, port: UInt32)
 }
 
 /// The policy for agents. Called on the agents' thread, which waits for the result.
 public protocol AgentReception: Sendable {
-    /// Admits an agent whose channels are all connected, or refuses it.
+    /// Admits an agent whose frame channels are all connected, or refuses it.
     ///
     /// - Parameter queues: the guest's frame channels, in the format of `AgentFrame`, non-blocking; adopted unless this
     ///   throws.
@@ -148,8 +149,8 @@ public protocol AgentReception: Sendable {
     /// An admitted agent has disconnected.
     func didDisconnect(_ agent: AgentGuest, because reason: String)
 
-    /// Relays bytes between a plain socket and a channel with records, both adopted. If false, the agents' own thread
-    /// relays them.
+    /// Takes a plain socket and a channel with records, and relays bytes between them. If it returns false, it has
+    /// taken neither, and the agents' own thread relays them.
     func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool
 
     /// The path of a host socket that the guest may use by this name; `nil` if none.
@@ -166,7 +167,7 @@ public protocol AgentReception: Sendable {
     /// A port is open for an agent: the request with its actual address and port.
     func publish(_ granted: PublishRequest, for agent: AgentGuest)
 
-    /// A port could not be opened; the agent may request it again with the same number.
+    /// A port was refused or could not be opened; the agent may request it again with the same number.
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest)
 
     /// An agent withdraws a request, whether granted or not.

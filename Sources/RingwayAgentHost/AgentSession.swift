@@ -79,7 +79,8 @@ final class AgentSession: HostMember {
         share.onDemand { agent.giveBack() }
     }
 
-    /// Ends idle flows, as many as other guests need descriptors.
+    /// Closes ready streams and then ends flows, longest idle first, until enough descriptors are returned to other
+    /// guests.
     func giveBack() {
         guard share.isInDebt, let host else { return }
         let kept = streams.idle.map { stream in
@@ -205,7 +206,8 @@ final class AgentSession: HostMember {
 
     // MARK: Forwards
 
-    /// Accepts clients on a socket, which is adopted. False if the limit is reached.
+    /// Accepts clients on a socket, which is adopted. False if the limit is reached, or if the loop cannot watch the
+    /// socket.
     @discardableResult
     func forward(
         _ listener: Int32, to target: DialTarget, key: AgentRoute, charge: DescriptorCharge = .none
@@ -275,7 +277,8 @@ final class AgentSession: HostMember {
 
     // MARK: Ending
 
-    /// Closes everything except existing connections, which end when the agent closes its side.
+    /// Closes everything except relayed connections, which end when the agent closes its side. Clients of UDP ports
+    /// end.
     func tearDown() {
         for queue in queues { if let queue { Glibc.close(queue) } }
         queues = []

@@ -142,7 +142,8 @@ final class DatagramClient: HostRelay {
         }
     }
 
-    /// The agent has connected to the guest's server. The descriptor of `channel`, which leads there, is counted.
+    /// The agent has connected to the guest's server; `channel` leads there, and its descriptor is counted in the
+    /// share.
     func start(channel: Int32) {
         guard !hasEnded else {
             Glibc.close(channel)

@@ -22,9 +22,9 @@ enum DescriptorCharge {
     }
 }
 
-/// A flow on the agents' thread that could end to free descriptors for another guest.
+/// A flow or ready stream on the agents' thread that could end to free descriptors for another guest.
 struct IdleMember {
-    /// Monotonic nanoseconds of the last use; zero for an idle stream, which has not been used.
+    /// Monotonic nanoseconds of the last use; zero for a ready stream, which has not been used.
     let usedAt: UInt64
     let end: () -> Void
 }

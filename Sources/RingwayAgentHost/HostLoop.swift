@@ -84,7 +84,7 @@ final class HostLoop {
 
     // MARK: Members
 
-    /// Registers a member's descriptor for reading.
+    /// Registers a member's descriptor for reading. If that fails, closes the member and returns false.
     @discardableResult
     func watch(_ member: HostMember) -> Bool {
         members.insert(member, of: self)
@@ -157,8 +157,8 @@ final class HostLoop {
         return true
     }
 
-    /// Ends the previous session of a restarted agent, if the origin proves that it is the same machine. The host
-    /// notices only after a while that the vsock of a guest has gone without being closed.
+    /// Ends the previous session of a restarted agent: the one with the same machine (CID) and MAC address. Otherwise
+    /// the host would notice only after a while that the vsock of a guest has gone without being closed.
     private func replace(_ session: AgentSession) {
         guard let machine = session.origin.machine else { return }
         for other in sessions.values

@@ -2,7 +2,7 @@ internal import Glibc
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A member of the agents' loop that owns a counted descriptor.
+/// A member of the agents' loop that owns a descriptor, and knows which budget or share counts it.
 class HostMember: LoopMember {
     /// The adopted descriptor; -1 once it was closed or passed to another owner.
     private(set) var descriptor: Int32

@@ -20,7 +20,7 @@ struct IdleStreams {
     var waiting: [Dial] = []
     /// Streams with a dial that the agent has not answered.
     var asked: [ObjectIdentifier: HostStream] = [:]
-    /// Streams that were requested from the agent and have not arrived.
+    /// The number of streams that were requested from the agent and have not arrived.
     var expected = 0
 }
 
@@ -98,7 +98,7 @@ extension AgentSession {
         for dial in late { dial.completion(.failure(Refusal(errorNumber: AgentError.timedOut))) }
     }
 
-    /// Closes some of the streams that were opened for a burst.
+    /// Closes a quarter of the ready streams beyond `usualIdle`, which were opened for a burst.
     func trimStreams() {
         let surplus = streams.idle.count - Self.usualIdle
         guard surplus > 0, streams.waiting.isEmpty else { return }

@@ -15,7 +15,7 @@ final class PendingChannel: HostMember {
     /// When the channel is closed without a hello; `nil` for a channel opened by the host, on which the agent sends a
     /// hello only when it needs a channel.
     private let deadline: UInt64?
-    /// Called once: with true after the first message, with false if the channel ended before.
+    /// Called once: with true after the first message, with false if the channel failed before.
     var onFirstMessage: ((_ hasCome: Bool) -> Void)?
 
     init(_ descriptor: Int32, origin: ChannelOrigin, now: UInt64?) {

@@ -37,7 +37,7 @@ final class StreamForward: AcceptingMember {
         }
     }
 
-    /// Resets a client whose dial failed, as a closed port would.
+    /// Resets a client that cannot be connected to the server, as a closed port would.
     private static func reset(_ client: Int32, countedBy share: DescriptorShare? = nil) {
         _ = ringway_linger_zero(client)
         Glibc.close(client)

@@ -15,7 +15,7 @@ public enum AgentFrame {
     /// A virtio-net header and the fourteen bytes of an ethernet header.
     @inlinable public static var minimumLength: Int { 26 }
 
-    /// A virtio-net header, an ethernet header with a VLAN tag, and an IP packet of 64 KiB.
+    /// A virtio-net header, an ethernet header with a VLAN tag, and an IP packet of 65,535 bytes.
     @inlinable public static var maximumLength: Int { 12 + 18 + 65_535 }
 
     /// The valid lengths.

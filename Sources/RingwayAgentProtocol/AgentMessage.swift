@@ -12,7 +12,8 @@ public enum AgentMessage: Hashable, Sendable {
     case dial(DialTarget)
     /// 5, from the agent on a stream: connected, or the reason why not.
     case dialled(Refusal?)
-    /// 6, from the host on the control channel: requests this many streams beyond the ready ones (2 bytes).
+    /// 6, from the host on the control channel: requests this many streams in addition to `Welcome.readyStreams` (2
+    /// bytes).
     case moreStreams(UInt16)
     /// 7, from the agent on the control channel: listening ports of the guest that were opened or closed.
     case ports(PortReport)

@@ -1,7 +1,7 @@
 /// Extracts messages from the bytes of a channel, however they were split.
 ///
-/// Bytes after a channel's last message belong to other code. The caller therefore receives at most `wanted` bytes, so
-/// that the reader never holds more than one message.
+/// After a channel's last message, other code reads the frames or records that follow. The caller therefore receives
+/// at most `wanted` bytes at a time, so that the reader never takes bytes beyond one message.
 public struct AgentMessageReader: Sendable {
     private var bytes: [UInt8] = []
     private var bodyLength: Int?

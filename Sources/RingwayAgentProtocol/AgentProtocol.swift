@@ -18,8 +18,9 @@
 ///
 /// - **control**, one per agent: messages both ways. All requests of the agent are valid as long as this channel is
 ///   open.
-/// - **frames**, one per queue: ethernet frames both ways, in the format of `AgentFrame`. The host answers the control
-///   channel's hello once all of them are connected, so that the guest is attached before it gets its addresses.
+/// - **frames**, one per queue: ethernet frames both ways, in the format of `AgentFrame`. The host answers the
+///   control channel's hello once the channels of all queues that it uses are connected, so that the guest is
+///   attached before it gets its addresses.
 /// - **stream**: idle until the host sends a dial request. After a reply without error it carries records, in the
 ///   format of `StreamRecord`. The agent keeps a few of them connected ahead of time.
 /// - **host socket**: a connection of a program in the guest to a unix socket of the host. The host connects to that
@@ -27,16 +28,17 @@
 ///
 /// A side that receives an invalid message closes the channel.
 public enum AgentProtocol {
-    /// The version of the protocol in this source.
+    /// The version of the protocol that this source implements.
     public static var version: UInt16 { 1 }
 
     /// Bytes of the envelope before each body.
     public static var envelopeLength: Int { 8 }
 
-    /// The longest body: a full report of ports.
+    /// The longest body in bytes, enough for a report with the most ports.
     public static var maximumBodyLength: Int { 16_384 }
 
-    /// The longest body of a first message, from an unknown peer.
+    /// The longest body of a channel's first message in bytes. It is lower, because the peer is not yet known to be
+    /// an agent.
     public static var maximumHelloLength: Int { 640 }
 
     /// The longest text of a refusal, in bytes of UTF-8.
@@ -57,7 +59,7 @@ public enum AgentProtocolFailure: Error, Hashable, Sendable {
     case trailingBytes
     /// A length is beyond its bound.
     case tooLong
-    /// The first message is not a hello, or has the wrong magic.
+    /// The first message is not a hello, has the wrong magic, or is longer than a hello may be.
     case notAnAgent
     /// A field has an undefined value.
     case invalidValue

@@ -28,7 +28,7 @@ struct ByteReader {
 
     mutating func signed() throws(AgentProtocolFailure) -> Int32 { Int32(bitPattern: try integer()) }
 
-    /// Reserved bytes, which must be zero.
+    /// Skips reserved bytes, which must be zero.
     mutating func zero(_ count: Int) throws(AgentProtocolFailure) {
         guard try bytes(count).allSatisfy({ $0 == 0 }) else { throw .invalidValue }
     }

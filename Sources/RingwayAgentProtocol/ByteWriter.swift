@@ -16,7 +16,7 @@ struct ByteWriter {
 
     mutating func append(contentsOf other: some Sequence<UInt8>) { bytes.append(contentsOf: other) }
 
-    /// Sixteen bytes in network order, IPv4 mapped.
+    /// Sixteen bytes in network order; an IPv4 address as an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2).
     mutating func append(_ address: IPAddress) {
         for half in [address.high, address.low] {
             for shift in stride(from: 56, through: 0, by: -8) {

@@ -7,9 +7,9 @@ internal import RingwayModel
 ///     |what| 0  | port  | address        | namespace | path |
 ///     +----+----+-------+----------------+-----------+------+
 ///
-/// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen bytes in network order, IPv4 mapped;
-/// port and address are zero for a unix socket. Namespace and path have a byte of length before them; the path is empty
-/// except for a unix socket.
+/// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen bytes in network order, with IPv4
+/// addresses IPv4-mapped; port and address are zero for a unix socket. Namespace and path have a byte of length
+/// before them; the path is empty except for a unix socket.
 extension DialTarget {
     private enum Number {
         static let tcp: UInt8 = 1

@@ -100,7 +100,7 @@ public struct Hello: Hashable, Sendable {
 
 /// An agent's description of its guest.
 public struct GuestOffer: Hashable, Sendable {
-    /// The most queues; a hello with more is refused.
+    /// The most queues; a hello with more is invalid.
     public static var maximumQueues: UInt16 { 64 }
 
     /// The interface's ethernet address.

@@ -8,7 +8,7 @@ public import RingwayModel
 ///     +-------+----+----+-------+----------------+
 ///
 /// "What" is 1 for TCP and 2 for UDP; "is" is 1 for an opened port and 0 for a closed one. The first report of a
-/// control channel lists all open ports.
+/// control channel lists all open ports, continued in further reports if they are more than `maximumChanges`.
 public struct PortReport: Hashable, Sendable {
     /// One opened or closed port.
     public struct Change: Hashable, Sendable {

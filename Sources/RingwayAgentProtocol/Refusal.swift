@@ -26,7 +26,7 @@ public struct Refusal: Error, Hashable, Sendable {
 
     func write(_ writer: inout ByteWriter) { Self.write(self, &writer) }
 
-    /// Zero and an empty text if nothing was refused.
+    /// Writes a refusal; for `nil`, zero and an empty text.
     static func write(_ refusal: Refusal?, _ writer: inout ByteWriter) {
         writer.append(refusal?.errorNumber ?? 0)
         writer.appendText(refusal?.text ?? "")
@@ -39,7 +39,7 @@ public struct Refusal: Error, Hashable, Sendable {
             guard text.isEmpty else { throw .invalidValue }
             return nil
         }
-        // Error numbers are never negative.
+        // Linux's error numbers are from 1 to 4,095.
         guard number > 0, number < 4_096 else { throw .invalidValue }
         return Refusal(errorNumber: number, text: text)
     }

@@ -7,21 +7,24 @@ public import RingwayModel
 ///     |version|  MTU  |streams|what|qs. | IPv4 and its  | gateway     |
 ///     +-------+-------+-------+----+----+------+------+-------------+- ...
 ///
-/// IPv4's gateway is followed by the same for IPv6 (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses
-/// are sixteen bytes in network order, IPv4 mapped. In "what", bit 0 says that the network's addresses are valid and
-/// bit 1 that the host wants reports of listening ports. "qs." is the number of offered queues that the host uses, zero
-/// for all: higher-numbered ones carry no frames. Except for a control channel, everything but the version is zero.
+/// The fields from 8 to 41 are the guest's IPv4 address, its prefix length and the IPv4 gateway. The same fields for
+/// IPv6 follow (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses are sixteen bytes in network
+/// order, with IPv4 addresses IPv4-mapped. In "what", bit 0 says that the network's addresses are valid and bit 1
+/// that the host wants reports of listening ports. "qs." is the number of offered queues that the host uses, the
+/// first ones; zero means all. In a welcome on any channel but the control channel, everything except the version is
+/// zero.
 public struct Welcome: Hashable, Sendable {
-    /// The number of streams to keep connected ahead of time.
+    /// The number of streams that the agent is to keep connected ahead of time.
     public var readyStreams: UInt16
     /// Whether the host wants reports of listening ports.
     public var wantsPorts: Bool
     /// How many of the offered queues the host uses, from the first one on; zero for all.
     public var queues: UInt8
-    /// The guest's addresses; `nil` for an agent without frames.
+    /// The guest's addresses; `nil` for an agent without frame channels, and on channels other than the control
+    /// channel.
     public var network: GuestNetwork?
 
-    /// A welcome for a control channel, or an empty one for others.
+    /// A welcome for a control channel; without arguments, a welcome for any other channel.
     public init(readyStreams: UInt16 = 0, wantsPorts: Bool = false, queues: UInt8 = 0, network: GuestNetwork? = nil) {
         self.readyStreams = readyStreams
         self.wantsPorts = wantsPorts
@@ -81,7 +84,7 @@ public struct Welcome: Hashable, Sendable {
 
 /// The configuration of a guest's interface without DHCP.
 public struct GuestNetwork: Hashable, Sendable {
-    /// Bytes of an IP packet.
+    /// The most bytes of an IP packet.
     public var mtu: UInt16
     /// The interface's address and its network's prefix length.
     public var ipv4: CIDRBlock

@@ -3,8 +3,8 @@ internal import Glibc
 internal import RingwayModel
 internal import RingwayWire
 
-/// The files of one capture. Only whole blocks are appended; a partial write is truncated again, so that each file is
-/// readable at any moment, even if the disk is full.
+/// The files of one capture. Only whole blocks are appended: after a failed write a regular file is truncated to its
+/// last whole block, so that it can be read even if the disk is full.
 struct CaptureFile: ~Copyable {
     /// The result of a write.
     struct Outcome: Equatable {
@@ -21,14 +21,13 @@ struct CaptureFile: ~Copyable {
     private var size: Int
     /// Whether the file is regular, so that a partial block can be removed by truncation. A pipe cannot be truncated.
     private let isRegular: Bool
-    /// Whether a pipe received only part of a block, because its reader stopped reading. Nothing more is written then:
-    /// the reader could not parse it.
+    /// Whether a write to a pipe failed within a block. Nothing more is written then: the reader could not parse it.
     private var isTorn = false
 
     /// Milliseconds for which a write to a full pipe waits for the reader, before it fails with EAGAIN.
     private static var readerTimeout: Int32 { 2_000 }
 
-    /// The most bytes that a file's name may have, as the kernel bounds paths.
+    /// The most bytes of a path: the kernel's PATH_MAX without the terminating zero.
     private static var longestPath: Int { 4_095 }
 
     /// Creates the file, or empties it, and writes its header.
@@ -77,7 +76,8 @@ struct CaptureFile: ~Copyable {
         CaptureFailure("cannot \(verb) the capture file \(path): \(String(cString: strerror(error)))")
     }
 
-    /// Returns zero or the `errno`. A file whose header cannot be written is truncated to zero bytes.
+    /// Writes a file's header; returns zero or the `errno`. A file whose header cannot be written is truncated to
+    /// zero bytes.
     private static func writeHeader(to descriptor: Int32, _ options: CaptureOptions) -> Int32 {
         withUnsafeTemporaryAllocation(byteCount: CaptureWriter.fileHeaderLength, alignment: 8) { bytes in
             guard let start = bytes.baseAddress else { return EINVAL }
@@ -156,7 +156,8 @@ struct CaptureFile: ~Copyable {
         if ftruncate(descriptor, off_t(length)) == 0 { size = length }
     }
 
-    /// Renames each file to the next number (`path` to `path.1`) and begins a new one. Returns zero or the `errno`.
+    /// Renames each file to the next number (`path` to `path.1`), which replaces the oldest, and begins a new one.
+    /// Returns zero or the `errno`.
     private mutating func rotate() -> Int32 {
         for number in stride(from: max(1, options.fileCount) - 1, through: 1, by: -1) {
             let older = number == 1 ? options.path : "\(options.path).\(number - 1)"

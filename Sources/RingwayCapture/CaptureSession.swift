@@ -10,12 +10,13 @@ internal import Synchronization
 /// ## Theory of operation
 ///
 /// `append` copies a frame into one half of a `RecordBuffer`, under a lock, and wakes the writer if it sleeps. The
-/// writer swaps the halves and appends the records to a `CaptureFile` without the lock. While the disk is full, the
-/// writer retries once a second, the half being filled becomes full, and further frames are dropped.
+/// writer swaps the halves and appends the records to a `CaptureFile` without the lock. After a failed write, for
+/// example to a full disk, the records that it did not write are lost, and the writer waits a second. Meanwhile
+/// frames go to the other half; when that is full, further frames are dropped.
 public final class CaptureSession: Sendable {
     /// Events of a running capture.
     public enum Change: Sendable {
-        /// Frames are being lost; `reason` is the end of an error message.
+        /// A write has failed and frames are being lost; `reason` is the end of an error message.
         case failed(reason: String)
         /// Frames are written again, after `lost` frames were lost.
         case resumed(lost: Int)
@@ -106,7 +107,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Accepts no more frames, writes the pending ones as far as the disk has room, and closes the file.
+    /// Accepts no more frames, writes the pending ones as far as writes succeed, and closes the file.
     public func stop() {
         state.withLock { $0.isClosed = true }
         wake()
@@ -135,7 +136,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Returns zero or an `errno`.
+    /// Starts the writer's thread. Returns zero or an `errno`.
     private func start(_ file: consuming sending CaptureFile) -> Int32 {
         let work = Unmanaged.passRetained(Work(self, file))
         return writer.withLock { writer in

@@ -14,7 +14,8 @@ struct RecordBuffer: ~Copyable {
         case kept
         /// The filter does not match.
         case unwanted
-        /// The writer is too slow.
+        /// The frame does not fit, because the writer is too slow or the frame exceeds
+        /// `CaptureWriter.snapshotLength`.
         case full
     }
 
@@ -22,7 +23,7 @@ struct RecordBuffer: ~Copyable {
     private var filling = 0
     private var filled = 0
 
-    /// `nil` if there is no memory.
+    /// Reserves the memory; `nil` if there is none.
     init?() {
         let memory = mmap(
             nil, 2 * Self.halfSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)

@@ -10,12 +10,11 @@ public import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// A guest in the data path: its parts on the shards of a `ShardSet`, and the control plane's access to them. The only
-/// class that knows stack, reactor and links.
+/// A guest in the data path: its parts on the shards of a `ShardSet`, and the control plane's access to them.
 ///
-/// The guest has one part for each queue of its link, on the least loaded shards. Each part owns the flows that a keyed
-/// hash assigns to it. The engine allocates the memory of the parts, lends it to the shards, and frees it when these
-/// have removed the guest.
+/// The guest has one part for each queue of its link, on the least loaded shards. Each part owns the flows that a
+/// keyed hash of their addresses and ports assigns to it. The engine allocates the memory of the parts, lends it to
+/// the shards, and frees it when they have removed the guest.
 public final class Engine: Sendable {
     let shared: EngineShared
     private let counters: [Counters]
@@ -30,13 +29,14 @@ public final class Engine: Sendable {
         let guest: UnsafeMutablePointer<ShardGuest>
     }
 
-    /// Serves a guest from `start` on. Uses one shard for each queue of the link, or all if there are fewer shards.
+    /// Adds a guest to shards, which serve it from `start` on. The queues of its link are on different shards, as
+    /// long as there are enough shards.
     ///
     /// - Parameters:
-    ///   - link: the engine takes ownership of its descriptors unless this throws. Virtio-net headers, if the queues
-    ///     have them, have 12 bytes.
+    ///   - link: the engine takes ownership of the link's descriptors unless this throws. If frames on the link have
+    ///     virtio-net headers, these are 12 bytes long.
     ///   - shards: the shards that serve the guest; `nil` creates one for each queue of the link, for this guest alone.
-    ///   - features: the kernel features that newly created shards may use; ignored for existing ones.
+    ///   - features: the kernel features that newly created shards may use; ignored if `shards` is not `nil`.
     ///   - handler: called from the shards' threads.
     public init(
         _ configuration: EngineConfiguration, link: Link, on shards: ShardSet? = nil, features: KernelFeatures,
@@ -110,8 +110,8 @@ public final class Engine: Sendable {
             for (part, guest) in admitted.enumerated() {
                 _ = ask(guest, shared.place(of: part), shared.set, ShardCall.withdraw)
             }
-            // `withdraw` has freed the places of the admitted parts. No shard has any other part, so their places are
-            // freed here.
+            // `withdraw` has freed the places of the admitted parts. The other parts are on no shard, so their places
+            // are freed here.
             for part in admitted.count..<shared.parts { shared.set.free(shared.place(of: part)) }
             for part in parts {
                 part.guest.deinitialize(count: 1)
@@ -123,7 +123,7 @@ public final class Engine: Sendable {
 
     /// Allocates a part of the guest.
     ///
-    /// - Parameter descriptor: the link's descriptor of the part's queue.
+    /// - Parameter descriptor: the descriptor of the link's queue that the part serves.
     static func layOut(
         _ part: Int, _ shared: EngineShared, _ descriptor: Int32, _ framing: Link.Framing, _ counters: Counters,
         now: UInt64
@@ -158,9 +158,10 @@ public final class Engine: Sendable {
         return admission.wait()
     }
 
-    /// The number of descriptors that a guest uses as long as it is served. For each queue: the link, a reserved
-    /// descriptor (`SpareDescriptor`), both ends of the channel to the name service, and the channel over which guest
-    /// sockets arrive, if any. The shards' descriptors are counted separately (`ShardSet.standingDescriptors`).
+    /// The number of descriptors that are open as long as a guest is served. For each queue: the link, a reserved
+    /// descriptor (`SpareDescriptor`), both ends of the channel to the name service, and with `hasGuestSockets` the
+    /// channel over which sockets from the guest's namespace are received. The shards' descriptors are counted
+    /// separately (`ShardSet.standingDescriptors`).
     public static func standingDescriptors(queues: Int, hasGuestSockets: Bool) -> Int {
         queues * (hasGuestSockets ? 5 : 4)
     }
@@ -168,11 +169,12 @@ public final class Engine: Sendable {
     /// The guest's share of the process's descriptors.
     public var descriptors: DescriptorShare { shared.descriptors }
 
-    /// Asks the guest's shards to return descriptors that other guests need. Called from any thread.
+    /// Asks the guest's shards to close descriptors, because other guests need some. Called from any thread.
     private func giveBack() { tellAll(.giveBack) }
 
     deinit {
-        // `stop` empties the list. Otherwise a shard may still run a part of the guest, which uses the counters.
+        // `stop` empties the list. If it was not called or has timed out, a shard may still run a part of the guest,
+        // which uses the counters, so these are not freed.
         guard guests.withLock({ $0.isEmpty }) else { return }
         for counters in counters { counters.deallocate() }
     }
@@ -182,8 +184,9 @@ public final class Engine: Sendable {
     /// Timeout for parts to carry out a command, in milliseconds. A part that has been removed answers at once.
     static var changeTimeout: Int32 { 1_000 }
 
-    /// Sends commands to every shard and waits until they are carried out. A shard may read the guest's frames before
-    /// its commands; without waiting, frames sent after this call could still be treated as before the change.
+    /// Sends commands to every part and waits until they are carried out, at most for `changeTimeout`. A shard may
+    /// read the guest's frames before its commands: without waiting, frames sent after this call could still be
+    /// treated as before the change.
     private func change(_ commands: ShardCommand...) { change(commands) }
 
     private func change(_ commands: [ShardCommand]) {
@@ -198,7 +201,8 @@ public final class Engine: Sendable {
         change(addresses.map { .revokeAddress($0) })
     }
 
-    /// Changes the guest's DNS search domains. A router advertisement announces them at once, DHCP with its next reply.
+    /// Changes the guest's DNS search domains. A router advertisement announces them at once, DHCP announces them
+    /// with its next reply.
     public func setSearchDomains(_ domains: [String]) {
         // Only the first part runs the DHCP server and sends router advertisements.
         send(.setSearchDomains(domains), to: 0)
@@ -266,8 +270,9 @@ public final class Engine: Sendable {
         return rows
     }
 
-    /// Removes the guest from its shards, and waits until they have removed it. When this returns, the guest's flows
-    /// have ended with RST on the host, and no shard uses the listening sockets of published ports. Called once.
+    /// Removes the guest from its shards, and waits until they have removed it, at most for `removalTimeout`. The
+    /// host sockets of the guest's flows are then closed, TCP connections normally by RST, and no shard uses the
+    /// listening sockets of published ports. Called once.
     public func stop() {
         let removal = GuestRemoval()
         tellAll(.stop(removal))

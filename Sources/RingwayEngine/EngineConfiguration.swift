@@ -7,19 +7,20 @@ public import RingwayStorage
 internal import RingwayWire
 internal import Synchronization
 
-/// The configuration of an engine; fixed for its life.
+/// The configuration with which an engine is created.
 public struct EngineConfiguration: Sendable {
     /// The stack's configuration. The engine sets `shard`, `shards` and `segmentsUDP` itself.
     public var stack: Stack.Configuration
     /// The initial capture; `Engine.setCapture` changes it.
     public var capture: CaptureSession?
     /// For each queue, a socket over which the engine receives sockets that were created in the guest's network
-    /// namespace (`SocketSupply`). The engine takes ownership. Empty if the namespace is not accessible.
+    /// namespace (`SocketSupply`). The engine takes ownership unless `Engine.init` throws. Empty if the namespace is
+    /// not accessible.
     public var guestSockets: [Int32] = []
-    /// Whether the kernel's multishot read may be used; false tests the code path for kernels before 6.7.
+    /// Whether the kernel's multishot read may be used. Tests set it to false to run the code for kernels before 6.7.
     public var usesMultishotRead = true
-    /// Decides which IP addresses the guest may send from; its ethernet address is fixed. `nil` if the network does not
-    /// check source addresses, in which case it has only one guest.
+    /// The registry of the IP addresses that the guest may send from; its ethernet address is fixed. `nil` if the
+    /// network does not check source addresses, in which case it has only one guest.
     public var claims: (any AddressClaims)?
     /// The most neighbours of a guest, and the most IPv6 addresses from which it may send.
     public var neighborLimit = 64
@@ -27,9 +28,10 @@ public struct EngineConfiguration: Sendable {
     /// Whether the host socket of a connection from a privileged port of the guest (below 1024) is bound to the same
     /// port, if that port is free and permitted.
     public var keepsPrivilegedPorts = false
-    /// The guest's share of the process's descriptors; `nil` for an engine that is alone in the process.
+    /// The guest's share of the process's descriptors; `nil` for no limit.
     public var descriptors: DescriptorShare?
-    /// Checked when an engine has allocated all of its memory, before any frame is read; false makes `init` fail.
+    /// Called when the engine has allocated the memory of its parts, before any frame is read. If the result is
+    /// false, `Engine.init` throws `ENOMEM`.
     public var hasMemoryLeft: @Sendable () -> Bool = { true }
     /// The most nanoseconds for which a shard polls before it sleeps, when polling has recently found work; zero
     /// disables polling. Used only for shards that the engine creates.
@@ -40,33 +42,36 @@ public struct EngineConfiguration: Sendable {
 
 /// The network's registry of addresses, as used by the shards of one guest.
 public protocol AddressClaims: Sendable {
-    /// Whether the engine's guest may send from the address. Each part asks when it first sees the address, and again
-    /// for every frame after a refusal. Called from any of the shards' threads.
+    /// Reserves the address for the guest, unless it belongs to another guest; returns whether the guest may send
+    /// from it. Each part asks when it first sees the address, and again for every frame after a refusal. Called from
+    /// any of the shards' threads.
     func claim(_ address: IPv6Address) -> Bool
-    /// The guest has not used the address for a while, so it becomes available to others.
+    /// Makes the address available to other guests. A part calls this when its table of addresses is full and it has
+    /// not seen a frame from the address for a while.
     func release(_ address: IPv6Address)
     /// The guest has declined its IPv4 address; returns its replacement, or `nil` if there is none.
     func replace(_ address: IPv4Address) -> IPv4Address?
     /// The guest has sent from an IPv4 address that is not its own. Each part calls this at most once a second, and
-    /// once a minute as long as the address is the same.
+    /// at most once a minute while the address is the same.
     func refused(_ address: IPAddress)
 }
 
-/// An engine's event for its owner, from any of its threads.
+/// An event that an engine passes to its handler, on the thread of one of its shards.
 public enum EngineEvent: Sendable {
-    /// The link is gone. `errno` says why: the guest, its namespace or its device no longer exists. It is zero if the
-    /// peer closed a stream in order.
+    /// The link is lost, normally because the guest, its namespace or its device no longer exists. `errno` is the
+    /// error of a read or a send; it is zero if the peer closed a stream in order.
     case linkLost(errno: Int32)
     /// The guest sent an invalid frame length on a stream: no later frame can be found, so the link is lost.
     case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped, and with it all of its guests.
     case ringFailed(errno: Int32)
-    /// The guest has proved to have an address, or an address does not answer: `Engine.target(ipv4:)` may have changed.
+    /// The guest has proved to have an address, does not answer at one, or has a new IPv4 address after it declined
+    /// the previous one. `Engine.target(ipv4:)` may have changed.
     case addressesChanged
 }
 
-/// State shared by the parts of one guest, which run on different shards: either constant after the start, or safe to
-/// use from any thread.
+/// State shared by the parts of one guest, which run on different shards. Each field is constant after `init`, or
+/// safe to use from any thread.
 final class EngineShared: Sendable {
     let configuration: EngineConfiguration
     let features: KernelFeatures
@@ -75,7 +80,7 @@ final class EngineShared: Sendable {
     /// Indexed by part.
     let commands: [CommandQueue]
     let addresses: GuestAddresses
-    /// Counts the sockets of flows.
+    /// The guest's share of the process's descriptors, in which the sockets of its flows are counted.
     let descriptors: DescriptorShare
     /// The number of the guest's parts, one for each queue of its link.
     let parts: Int
@@ -116,8 +121,8 @@ final class EngineShared: Sendable {
         return places[part]
     }
 
-    /// The part to which a neighbour at `sender` posts all its frames for this guest, so that they stay in order. A
-    /// part on the sender's own shard is preferred.
+    /// The part of this guest to which a part of a neighbour, at `sender`, posts its frames. It is always the same,
+    /// so that the frames stay in order. A part on the sender's own shard is preferred.
     func place(nearest sender: GuestPlace) -> GuestPlace {
         for part in 0..<parts where places[part].shard == sender.shard { return places[part] }
         return places[Int(sender.shard) % parts]
@@ -168,7 +173,7 @@ final class EngineShared: Sendable {
         descriptors.release()
     }
 
-    /// Whether the guest has proved to have an IPv6 address of the network.
+    /// Whether the guest has an IPv6 address of the network, or is about to configure one (`IPv6Discovery`).
     var hasIPv6: Bool { isIPv6Known.load(ordering: .relaxed) }
     func noteIPv6() { isIPv6Known.store(true, ordering: .relaxed) }
 }

@@ -20,7 +20,8 @@ extension Link.Framing {
         }
     }
 
-    /// Whether the receiver accepts a frame of this length. If the length is out of bounds, the receiver ends the link.
+    /// Whether a receiver accepts a frame of this length. On a stream, an invalid length makes the receiver end the
+    /// link; without length prefixes, every length is accepted.
     @inline(__always)
     func carries(_ length: Int) -> Bool {
         if case .stream(let framing) = self { return framing.lengths.contains(length) }
@@ -54,8 +55,9 @@ extension StreamFraming {
         }
     }
 
-    /// The valid lengths of a frame: at least an ethernet header; at most an ethernet header with a VLAN tag and an IP
-    /// packet of 65,535 bytes, or as much as the length before the frame can express.
+    /// The valid lengths of a frame: at least an ethernet header; at most an ethernet header with a VLAN tag and an
+    /// IP packet of 65,535 bytes, or as much as the length before the frame can express. On an agent's link the
+    /// virtio-net header is counted, too.
     var lengths: ClosedRange<Int> {
         switch self {
         case .qemu: EthernetHeader.length...18 + 65_535

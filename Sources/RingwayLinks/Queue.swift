@@ -7,16 +7,17 @@ public import RingwayStorage
 public import RingwaySystem
 internal import RingwayWire
 
-/// One queue of a link, driven by one shard's ring. On a device or a datagram socket each read is one frame and goes
-/// into a leased buffer: by a multishot read if the kernel supports it, otherwise by several single reads in flight.
+/// One queue of a link, driven by one shard's ring. On a device or a datagram socket each read returns one frame in a
+/// leased buffer: by a multishot read if the kernel supports it, otherwise by several single-shot reads in flight.
 /// Frames to a device are written from their own buffers.
 public struct Queue: ~Copyable {
     /// The result of a completed read.
     public enum ReadResult {
-        /// A frame of `length` bytes at the start of the buffer; the receiver owns the lease.
+        /// A frame of `length` bytes. It is at the start of the buffer, or on a datagram socket behind free space for
+        /// a virtio-net header. The receiver owns the lease.
         case frame(Lease, length: Int)
-        /// No buffer was available. The read is re-armed when a buffer has been released; re-armed at once it would
-        /// fail again.
+        /// No buffer was available. `refill` arms the read again when a buffer has been released; armed at once, the
+        /// read would fail again.
         case starved
         /// The completion brings neither a frame nor a new failure of the link.
         case nothing
@@ -30,16 +31,16 @@ public struct Queue: ~Copyable {
     public let descriptor: Int32
     private var buffers: LeaseRing
     private let isMultishot: Bool
-    /// The queue is a datagram socket: frames are received by recv, after free space for a virtio-net header.
+    /// The queue is a datagram socket: recv puts each frame behind free space for a virtio-net header.
     private let isSocket: Bool
-    /// Reads in flight: one if multishot.
+    /// Reads in flight; at most one if multishot.
     private var armed = 0
     private var isLost = false
 
-    /// A queue that is not read yet; `register` comes first.
+    /// A queue from which nothing is read yet. Call `register` before `refill`.
     ///
     /// - Parameters:
-    ///   - framing: for a stream, the queue only stores the descriptor.
+    ///   - framing: the framing of the link. For a stream, the queue only stores the descriptor.
     ///   - buffers: the number of buffers that the kernel may fill in advance.
     ///   - group: the number by which operations refer to the buffers.
     ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
@@ -57,12 +58,12 @@ public struct Queue: ~Copyable {
     /// Registers the queue's buffers with the kernel. Called by the thread that drives `ring`.
     public func register(with ring: inout Ring) throws(SystemError) { try buffers.register(with: &ring) }
 
-    /// Releases the queue's buffers, once no read is in flight.
+    /// Unregisters the queue's buffers and releases them. No read may be in flight.
     public mutating func unregister(from ring: inout Ring, _ pool: UnsafeMutablePointer<BufferPool>) {
         buffers.unregister(from: &ring, pool)
     }
 
-    /// Stops reading.
+    /// No read is armed any more. Reads in flight are not cancelled.
     public mutating func close() { isLost = true }
 
     /// Buffers available to the kernel.
@@ -111,14 +112,15 @@ public struct Queue: ~Copyable {
     private mutating func takeFailure(
         _ completion: Completion, _ pool: UnsafeMutablePointer<BufferPool>
     ) -> ReadResult {
-        // A single read without data still has its buffer, which is released; a multishot read has none.
+        // A single-shot read without data still has its buffer, which is released; a multishot read has none.
         if completion.hasBuffer { pool.pointee.release(buffers.take(completion.bufferIdentifier)) }
         switch -completion.result {
         case ENOBUFS: return .starved
         case EAGAIN, EINTR, ECANCELED: return .nothing
         // A datagram socket has no end of file: the result is an empty datagram, which is no frame.
         case 0 where isSocket: return .nothing
-        // End of file: the other end of the socket is closed. A deleted TAP device fails with EBADFD instead.
+        // End of file: the descriptor is a socket in place of a device, and its other end is closed. A deleted TAP
+        // device fails with EBADFD instead.
         case 0: return lose(ENODEV)
         case let error: return lose(error)
         }
@@ -130,7 +132,7 @@ public struct Queue: ~Copyable {
         return .lost(errno: error)
     }
 
-    /// Whether fewer reads than needed are in flight; `refill` re-arms them.
+    /// Whether fewer reads than needed are in flight; `refill` arms the missing ones.
     public var isIdle: Bool { isMultishot ? armed == 0 : armed < Self.singleReads / 2 }
 
     /// Writes a frame that is in one piece. It must stay valid until the completion.

@@ -29,9 +29,10 @@ public struct CaptureStatus: Sendable {
     public let startedAt: Int
     /// Frames written so far, including those in files that the rotation has deleted.
     public let frames: Int
-    /// Frames lost for lack of memory or disk space. If memory is full, frames that the filter would refuse count, too.
+    /// Frames lost because the capture's buffer was full or a write to the file failed. While the buffer is full,
+    /// frames that do not match the filter count, too.
     public let dropped: Int
-    /// Why frames are missing from the capture now, such as a full disk; `nil` if none are.
+    /// The error of the last write to the file, such as a full disk; `nil` if that write succeeded.
     public let problem: String?
 
     package init(options: CaptureOptions, startedAt: Int, frames: Int, dropped: Int, problem: String?) {

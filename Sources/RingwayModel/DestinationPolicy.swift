@@ -8,10 +8,10 @@ public struct DestinationPolicy: Sendable {
     public var deny: [CIDRBlock]
     /// Whether guests reach the host's loopback at the network's host address (`NetworkPlan.hostIPv4`, `hostIPv6`).
     public var hostLoopback: Bool
-    /// The host's own addresses, which are then refused to guests whatever the other rules allow; `nil` to apply only
-    /// the other rules.
+    /// Addresses of the host, which guests may not reach even if `allow` contains them. If set, `hostLoopback` has no
+    /// effect. `nil` if only the other rules apply.
     public var hostAddresses: AddressRanges?
-    /// Which senders' datagrams pass a UDP mapping to the guest.
+    /// From which senders a UDP mapping passes datagrams on to the guest.
     public var udpFiltering: UDPFiltering
 
     public init(
@@ -25,8 +25,8 @@ public struct DestinationPolicy: Sendable {
         self.udpFiltering = udpFiltering
     }
 
-    /// Whether a flow to `address`, as the host would dial it, may be opened. Called once per TCP connection, and for
-    /// each datagram.
+    /// Whether guests may reach `address`, to which the host's socket would connect or send. Called once for each TCP
+    /// connection, and for each datagram and echo request.
     @inlinable
     public func permits(_ address: IPAddress) -> Bool {
         if let hostAddresses, hostAddresses.contains(address) { return false }
@@ -37,7 +37,7 @@ public struct DestinationPolicy: Sendable {
 
     /// Whether the guest may reach `loopback` through `host`, the address that stands for the host's loopback. A rule
     /// may name either address. An allow rule for exactly the host address wins over a deny rule for a block that
-    /// contains the loopback address.
+    /// contains the loopback address, but not over one for exactly the loopback address.
     @inlinable
     public func permits(_ loopback: IPAddress, as host: IPAddress) -> Bool {
         guard hostLoopback, hostAddresses == nil, permits(host) else { return false }

@@ -1,4 +1,4 @@
-/// The destination of a connection: a server of the guest, or of the host.
+/// The destination of a connection that a guest's agent opens: a server inside the guest.
 public struct DialTarget: Hashable, Sendable {
     /// The address to dial.
     public enum Endpoint: Hashable, Sendable {

@@ -1,5 +1,5 @@
 extension Limits {
-    /// The valid range of a limit: below it the network cannot work, above it no machine has the memory.
+    /// The values that the option for a limit accepts.
     public static func range(of flag: String) -> ClosedRange<Int> {
         switch flag {
         case "--max-flows": 64...4_194_304

@@ -1,48 +1,57 @@
-/// All limits of a network: the default, the flag that sets it, and the effect of reaching it.
+/// The limits of a network. `table` names, for each, the option that sets it and the effect of reaching it.
 public struct Limits: Sendable, Equatable {
-    /// TCP connections, UDP mappings and pings of a guest together. Beyond it new flows are dropped and counted.
+    /// TCP connections of a guest. Beyond it a SYN from the guest is dropped, and a client of a published port is
+    /// reset; both are counted.
     public var flowsPerGuest = 65_536
-    /// Connections whose TCP handshake is in progress. The limit applies separately to those that the guest opens and
-    /// to those of clients of published ports. Beyond it the oldest one ends; the guest's TCP repeats its SYN.
+    /// TCP connections of a guest that are not established yet. The limit applies separately to those that the guest
+    /// opens and to those of clients of published ports. Beyond it the oldest of the same kind ends: the guest gets
+    /// no reply to its SYN and repeats it, and a client is reset.
     public var halfOpenConnects = 4_096
-    /// UDP mappings (a guest's address and port). Beyond it the mapping with the longest idle time is evicted; mappings
-    /// without any reply are evicted first.
+    /// UDP mappings per queue of a guest: one for each port of the guest, and one for each client of a published
+    /// port. Beyond it the mapping idle for longest is evicted; mappings without any reply are evicted first.
     public var udpMappings = 8_192
-    /// Peers of UDP mappings and pings that have more than one peer. Beyond it the least recently used peer of a
-    /// mapping with the most peers is evicted. The default does not enlarge the flow table of a guest with one queue:
-    /// the table's size is a power of two.
+    /// Peers of a guest's UDP mappings and pings that have more than one peer. Beyond it the least recently used peer
+    /// of a mapping with the most peers is evicted. With the default, a guest with one queue needs no larger flow
+    /// table, because the table's size is rounded up to a power of two.
     public var udpPeers = 24_576
-    /// Ping sockets. Beyond it the mapping with the longest idle time is evicted.
+    /// Ping mappings per queue of a guest. Beyond it the mapping idle for longest is evicted.
     public var pingMappings = 256
-    /// DNS queries in progress. Beyond it new queries are dropped; the guest's resolver repeats them.
+    /// DNS queries in progress, for each queue of a guest and for the network. Beyond the limit of a queue new
+    /// queries are dropped; beyond that of the network a query is answered with SERVFAIL.
     public var nameQueries = 4_096
-    /// Datagrams being reassembled. Beyond it the oldest is dropped.
+    /// Datagrams being reassembled, per queue of a guest. Beyond it the oldest is dropped.
     public var fragments = 64
-    /// Spliced connections to published ports per shard. Beyond it connections use the link.
+    /// Spliced connections of a guest, per shard. Beyond it a connection to a published port uses the link, and a
+    /// connection through the guest's agent is reset.
     public var splicedConnectionsPerShard = 4_096
-    /// Bytes of frame buffers per shard; pages are touched only when needed. When all are in use, reading from the link
-    /// and from host sockets pauses.
+    /// Bytes of buffers per shard, shared by its guests; the kernel allocates the memory at first use. When all
+    /// buffers are in use, reading from links and from host sockets pauses.
     public var poolBytesPerShard = 256 << 20
-    /// Unsent bytes from the guest per TCP connection while its host socket is slow; limits the receive window.
+    /// The most bytes per TCP connection that the guest may send before the host socket accepts them. Bounds the
+    /// queued bytes and the receive window together.
     public var unsentBytesPerFlow = 4 << 20
-    /// Out-of-order TCP bytes held per connection. Beyond it such data is dropped and the guest retransmits it.
+    /// Bytes of the buffers that hold out-of-order data, per TCP connection. Beyond it such data is dropped and the
+    /// guest retransmits it.
     public var outOfOrderBytesPerFlow = 1 << 20
 
-    /// Guests on one network at a time. Beyond it new links are refused.
+    /// Guests on one network at a time. Beyond it a new guest is refused.
     public var guestsPerNetwork = 64
-    /// IPv6 source addresses per guest on a network with several guests. Beyond it frames are dropped.
+    /// IPv6 source addresses per queue of a guest, on a network that checks sources. Beyond it a new address replaces
+    /// one that has not been used for 60 s; if there is none, frames from the new address are dropped.
     public var addressesPerGuest = 16
-    /// Owners of published ports with a lease, after which their ports are removed. Beyond it a lease is refused.
+    /// Owners of published ports that have a lease, at whose end their ports are removed. Beyond it a lease is
+    /// refused.
     public var forwardOwners = 1_024
 
-    /// Host ports per agent: as many for the ports that the agent publishes, and as many again for `--follow-ports`.
+    /// Host ports per agent. The limit applies separately to ports that the agent publishes and to those of
+    /// `--follow-ports`. Beyond it a port is not opened.
     public var portsPerAgent = 1_024
-    /// Queues, and therefore threads, of an agent's guest; zero for the number of shards. An agent that offers more is
-    /// limited to this number.
+    /// Queues of an agent's guest; zero for the number of shards. An agent that offers more is limited to this
+    /// number.
     public var queuesPerGuest = 0
 
-    /// Idle timeout of a UDP mapping, seconds: without a datagram from the guest or from a solicited peer (RFC 4787
-    /// REQ-5: at least two minutes).
+    /// Idle timeout of a UDP mapping, seconds (RFC 4787 REQ-5: at least two minutes). It restarts with each datagram
+    /// from the guest, from a peer that the guest has sent to, or from a client of a published port.
     public var udpTimeout = 180
     /// Timeout of a DNS query, to the gateway or to another server, seconds.
     public var dnsTimeout = 30
@@ -122,8 +131,8 @@ public struct Limits: Sendable, Equatable {
             counter: "pingMappings", atTheBound: "the mapping ends"),
     ]
 
-    /// Large buffers of a shard: half of the pool.
+    /// The number of large buffers of a shard, 69,632 bytes each: half of the pool, and at least 128 buffers.
     public var largeBuffers: Int { max(128, min(0x7F_FFFE, poolBytesPerShard / 2 / 69_632)) }
-    /// Small buffers of a shard: the other half.
+    /// The number of small buffers of a shard, 2,048 bytes each: the other half, and at least 1,024 buffers.
     public var smallBuffers: Int { max(1_024, min(0x7F_FFFE, poolBytesPerShard / 2 / 2_048)) }
 }

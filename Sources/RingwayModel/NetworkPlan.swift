@@ -1,14 +1,14 @@
 /// The addresses of one network: gateway, host address and guest range.
 ///
 /// For `192.168.127.0/24` the gateway is `.1`, the host `.254` and guests use `.2` to `.253`; in the IPv6 /64 the
-/// gateway is `::1`, the host `::fe`, and guests start at `::2`. A plan is always consistent: gateway, host and guests
+/// gateway is `::1`, the host `::fe`, and guests start at `::2`. A new plan is consistent: gateway, host and guests
 /// are distinct, inside the network, and neither its first nor its last address.
 public struct NetworkPlan: Sendable {
     /// The ethernet address of the gateway; locally administered.
     public var gatewayMAC: MACAddress
     /// The first address of the IPv4 network, its host bits zero.
     public var ipv4Network: IPv4Address
-    /// 8 to 29: a /29 has room for the gateway, the host and four guests.
+    /// The prefix length of the IPv4 network, 8 to 29. A /29 has room for the gateway, the host and four guests.
     public var ipv4PrefixLength: Int
     /// The default router, and the DNS and DHCP server.
     public var gatewayIPv4: IPv4Address
@@ -18,7 +18,7 @@ public struct NetworkPlan: Sendable {
     public var firstGuestIPv4: IPv4Address
     /// The last address a guest may have.
     public var lastGuestIPv4: IPv4Address
-    /// The /64 that is advertised, its lower half zero.
+    /// The /64 prefix in router advertisements, its lower 64 bits zero.
     public var ipv6Prefix: IPv6Address
     /// The gateway's address inside the prefix.
     public var gatewayIPv6: IPv6Address
@@ -35,9 +35,9 @@ public struct NetworkPlan: Sendable {
     /// The guests' own domain, advertised by DHCP option 15.
     public var domainName: String?
 
-    /// RFC 8200 §5: no link that carries IPv6 may have less.
+    /// The least MTU of a link that carries IPv6 (RFC 8200 §5).
     public static var minimumMTU: Int { 1280 }
-    /// Leaves room for an ethernet header in a frame of 64 KiB.
+    /// The greatest MTU: an ethernet header and such a packet fit a frame of 64 KiB.
     public static var maximumMTU: Int { 65_520 }
     /// `52:55:00:00:00:01`.
     public static var defaultGatewayMAC: MACAddress { MACAddress(rawValue: 0x5255_0000_0001) }
@@ -111,8 +111,8 @@ extension NetworkPlan {
         address.rawValue >= firstGuestIPv4.rawValue && address.rawValue <= lastGuestIPv4.rawValue
     }
 
-    /// Whether a guest may hold the address: link-local or in the prefix, and neither the gateway's nor the host's. A
-    /// zero interface identifier is refused, because it makes the subnet-router anycast address (RFC 4291 §2.6.1).
+    /// Whether a guest may hold the address: link-local or in the prefix, and neither the gateway's nor the host's.
+    /// An interface identifier of zero is refused: it is that of the subnet-router anycast address (RFC 4291 §2.6.1).
     @inlinable
     public func isGuest(_ address: IPv6Address) -> Bool {
         guard contains(address) || address.isLinkLocal else { return false }
@@ -137,7 +137,7 @@ extension NetworkPlan {
         address.isIPv4 ? address.ipv4 == gatewayIPv4 : isGateway(address.ipv6)
     }
 
-    /// Whether the address stands for the host.
+    /// Whether the address is one of the two that stand for the host's loopback.
     @inlinable
     public func isHost(_ address: IPAddress) -> Bool {
         address.isIPv4 ? address.ipv4 == hostIPv4 : address.ipv6 == hostIPv6

@@ -2,15 +2,15 @@
 ///
 /// Sleeping and waking are expensive: a pass through the scheduler for the thread, and for its waker an interrupt to
 /// another processor, which in a virtual machine causes an exit. If the next event is only microseconds away, as
-/// between request and response, polling is cheaper. If it is not, polling wastes processor time that guests could use.
-/// So the thread polls only if polling has recently paid off. The owner reports the outcome of each wait; `BusyPoll`
+/// between request and response, polling is cheaper. If it is not, polling wastes processor time that guests could
+/// use. So the thread polls only if recent waits were short. `Reactor` reports the outcome of each wait; `BusyPoll`
 /// reads no clock.
 public struct BusyPoll: Equatable, Sendable {
     /// How long to poll, in nanoseconds; zero never polls.
     public let limit: UInt64
-    /// Positive while polling pays off. It rises by one with each short wait, so a single short wait does not start
-    /// polling. A poll that finds nothing lowers it by one, so a single such poll does not stop polling. A long sleep
-    /// sets it to the minimum.
+    /// The thread polls while this is positive. Each short sleep and each poll that finds work raise it by one, up to
+    /// `mostCredit`, so a single short wait does not start polling. A poll that finds nothing lowers it by one; if it
+    /// reaches zero, it is set to the minimum. A long sleep sets it to the minimum, too.
     private var credit = -BusyPoll.threshold
 
     /// The thread starts to poll after `threshold` + 1 short waits without a long sleep between them: at the start,
@@ -25,7 +25,7 @@ public struct BusyPoll: Equatable, Sendable {
     /// Whether the next wait should start with polling.
     public var isWorthwhile: Bool { limit > 0 && credit > 0 }
 
-    /// The thread polled, and found work or not.
+    /// Records the outcome of a poll.
     public mutating func polled(found: Bool) {
         credit = found ? min(credit + 1, Self.mostCredit) : credit - 1
         if credit == 0 { credit = -Self.threshold }
@@ -36,7 +36,7 @@ public struct BusyPoll: Equatable, Sendable {
         if nanoseconds <= shortSleep { credit = min(credit + 1, Self.mostCredit) } else { credit = -Self.threshold }
     }
 
-    /// The turn moved much data: the threads that receive it need the processor more than this thread needs low
-    /// latency.
+    /// Stops polling, because the turn moved much data: the threads that receive it need the processor more than this
+    /// thread needs low latency.
     public mutating func discourage() { credit = -Self.threshold }
 }

@@ -4,13 +4,13 @@ internal import RingwayRing
 public import RingwaySystem
 public import Synchronization
 
-/// Wakes the thread that owns a ring while it waits for completions. Another shard sends a message to the ring; a
-/// thread without a ring writes to an eventfd. Shards do not wake an owner that is running, because it checks its
-/// mailboxes before it waits.
+/// Wakes the *owner* of a ring, a shard's thread, while it waits for completions. Another shard sends a message to
+/// the ring (IORING_OP_MSG_RING); a thread without a ring writes to an eventfd. Shards do not wake an owner that is
+/// running, because the owner checks its mailboxes before it waits.
 public final class Doorbell: Sendable {
     private let before: InlineArray<16, UInt64> = .init(repeating: 0)
-    /// True while the owner waits, and before that while it checks its mailboxes for the last time. Written every turn,
-    /// so it has a cache line of its own (see `CacheLines`).
+    /// True while the owner checks its mailboxes for the last time before it waits, and then while it waits, until a
+    /// shard claims to wake it. Written every turn, so it has a cache line of its own (see `CacheLines`).
     @usableFromInline let isWaiting = Atomic<Bool>(false)
     private let after: InlineArray<16, UInt64> = .init(repeating: 0)
     /// The descriptor of the owner's ring; written before any shard runs.
@@ -49,7 +49,7 @@ public final class Doorbell: Sendable {
 
     public var ringDescriptor: Int32 { ring.load(ordering: .acquiring) }
 
-    /// Called by another shard after it has posted mail: whether it must wake the owner. Returns true once per wait.
+    /// Whether the calling shard must wake the owner, to which it has posted mail. True for one caller per wait.
     @inlinable public func claimWake() -> Bool {
         guard isWaiting.load(ordering: .sequentiallyConsistent) else { return false }
         return isWaiting.exchange(false, ordering: .sequentiallyConsistent)

@@ -6,8 +6,8 @@ public import RingwaySystem
 /// identifies the lease.
 ///
 /// The ring is kept short, so that data lands in recently used buffers that are still in the cache. A ring whose
-/// buffers do not fit into the cache costs a third of the throughput. If many sources have data at once and some find
-/// no buffer, the ring grows; it shrinks again when it is hardly used.
+/// buffers do not fit into the cache costs a third of the throughput. The ring grows if operations find no buffer,
+/// because many sources have data at once. It shrinks again if it stays more than half full for long.
 public struct LeaseRing: ~Copyable {
     private var ring: BufferRing
     private let leases: UnsafeMutablePointer<Lease>
@@ -16,9 +16,9 @@ public struct LeaseRing: ~Copyable {
     /// The number of buffers that `refill` provides.
     private var target: Int
     private let least: Int
-    /// The number of consecutive refills before which the ring still had more than half of `target`.
+    /// The number of consecutive refills that found more than half of `target` still in the ring.
     private var idleRefills = 0
-    /// An upper limit for `refill`, set by the owner: it applies even if `target` is larger.
+    /// The most buffers that `refill` provides, even if `target` is larger.
     public var limit: Int
     /// Bytes left free at the start of each buffer.
     public let headroom: Int
@@ -29,7 +29,7 @@ public struct LeaseRing: ~Copyable {
     /// Buffers available to the kernel.
     public var available: Int { ring.available }
 
-    /// A ring without buffers. `register` precedes `refill`.
+    /// A ring without buffers. Call `register` before `refill`.
     ///
     /// - Parameters:
     ///   - capacity: the most buffers in the ring, a power of two.
@@ -80,17 +80,18 @@ public struct LeaseRing: ~Copyable {
         drain(into: pool)
     }
 
-    /// Fills the ring from the pool. Returns whether it has buffers afterwards.
+    /// Fills the ring from the pool, up to `target` or `limit`. Returns whether the ring has buffers afterwards.
     @discardableResult
     public mutating func refill(from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         if target > least { considerShrinking() }
         return fill(upTo: min(target, limit), from: pool)
     }
 
-    /// Fills the ring up to the given number of buffers, at most the capacity.
+    /// Fills the ring up to the given number of buffers, at most the capacity, but leaves `reserve` large buffers in
+    /// the pool.
     @discardableResult
     public mutating func fill(upTo count: Int, from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
-        // A buffer in the ring is charged to no guest (owner 0). It is charged when data arrives.
+        // A buffer in the ring is charged to no guest (owner 0). It is charged to a guest when data arrives.
         let owner = pool.pointee.owner
         pool.pointee.owner = 0
         defer { pool.pointee.owner = owner }
@@ -108,7 +109,8 @@ public struct LeaseRing: ~Copyable {
         return ring.available > 0
     }
 
-    /// An operation found no buffer: the next refill provides more, up to the capacity.
+    /// Doubles the number of buffers that `refill` provides, up to the capacity. Called when an operation has found
+    /// no buffer.
     public mutating func grow() {
         target = min(ring.capacity, target * 2)
         idleRefills = 0

@@ -6,8 +6,8 @@ public import RingwaySystem
 /// The ring, clock and doorbell of one thread.
 ///
 /// Each turn of the thread starts with `wait`, which submits all queued operations, waits for a completion, the
-/// deadline or the doorbell, and reads the clock once. The thread then handles a bounded number of completions, all
-/// with the same `now`. It blocks nowhere else.
+/// deadline or the doorbell, and reads the clock. The thread then handles a bounded number of completions, all with
+/// the same `now`. It blocks nowhere else.
 public struct Reactor: ~Copyable {
     public var ring: Ring
     public let doorbell: Doorbell
@@ -17,7 +17,7 @@ public struct Reactor: ~Copyable {
     public var busyPoll: BusyPoll
     private var eventBuffer: UnsafeMutablePointer<UInt64>
 
-    /// Fails if there is no memory, or no descriptor for the doorbell.
+    /// Attaches the ring to the doorbell. Fails if there is no memory, or no descriptor for the doorbell.
     public init(
         ring: consuming Ring, doorbell: Doorbell, busyPoll: BusyPoll = BusyPoll(limit: 0)
     ) throws(SystemError) {
@@ -42,13 +42,13 @@ public struct Reactor: ~Copyable {
     /// The kernel's monotonic clock, in nanoseconds. A simulation has a clock of its own, which `Ring.clock` reads.
     public static func clock() -> UInt64 { ringway_monotonic_nanoseconds() }
 
-    /// Reads the doorbell's eventfd, which completes with `tag` when a thread rings. To be called again after each
-    /// completion.
+    /// Submits a read of the doorbell's eventfd, which completes with `tag` when a thread calls `wake`. To be called
+    /// again after each completion.
     public mutating func listen(_ tag: OperationTag) {
         ring.read(doorbell.event, into: UnsafeMutableRawBufferPointer(start: eventBuffer, count: 8), tag)
     }
 
-    /// Wakes another shard through its ring.
+    /// Wakes another shard through its ring, unless that shard is running or has been woken already.
     public mutating func wake(_ other: Doorbell, _ tag: OperationTag) {
         guard other.claimWake() else { return }
         ring.post(tag, toRing: other.ringDescriptor)
@@ -58,10 +58,12 @@ public struct Reactor: ~Copyable {
     ///
     /// - Parameters:
     ///   - deadline: the time of the next timer, in monotonic nanoseconds; `nil` if no timer is set.
-    ///   - hasMail: whether mail has arrived, so that the thread must not sleep. Called after `beginWaiting`.
+    ///   - hasMail: whether mail has arrived, so that the thread must not sleep. Called after `beginWaiting`, and
+    ///     while polling.
     /// - Returns: zero, or the `errno` with which the ring failed.
     public mutating func wait(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
-        // `now` is still the last turn's clock reading. That is precise enough: a timer runs at most one turn late.
+        // `now` is still the last turn's clock reading. That is precise enough: a timer is late by at most a turn's
+        // duration.
         var limit: Int64 = -1
         if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }
         if busyPoll.isWorthwhile, limit != 0 {

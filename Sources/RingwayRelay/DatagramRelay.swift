@@ -2,21 +2,21 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// Relays datagrams between an agent's channel, where each is a record, and a connected UDP socket.
+/// Relays datagrams between an agent's channel, where each is a record (`StreamRecord`), and a connected UDP socket.
 ///
-/// The channel has flow control; the UDP socket drops datagrams that do not fit, as UDP does. Once the channel has
+/// The channel has flow control; a datagram for which the UDP socket has no room is dropped. Once the channel has
 /// accepted a part of a record, the record is sent to its end.
 public final class DatagramRelay {
-    /// An incomplete record from the channel: header and payload.
+    /// The bytes received so far of an incomplete record from the channel, header included.
     private var received: [UInt8] = []
-    /// Records for which the channel had no room. The first may be sent in part.
+    /// Records that wait for room in the channel. The first may have been sent in part.
     private var unsent: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: StreamRecord.headerLength + StreamRecord.maximumDatagramLength)
 
     /// The most records per visit and direction.
     private static var visitRecords: Int { 64 }
 
-    /// The most bytes of records that wait for room in the channel.
+    /// `add` drops a datagram if more bytes than this would then wait for room in the channel.
     private static var maximumUnsent: Int { 256 << 10 }
 
     public init() {}
@@ -59,7 +59,7 @@ public final class DatagramRelay {
             case .none: return .failed
             case .some(let length) where received.count == StreamRecord.headerLength + length:
                 if header == StreamRecord.end { return .finished }
-                // A datagram for which the socket has no room is dropped.
+                // The result is ignored: a datagram that the socket does not accept is dropped.
                 _ = received[StreamRecord.headerLength...].withUnsafeBytes {
                     send(socket, $0.baseAddress, length, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
                 }
@@ -101,7 +101,7 @@ public final class DatagramRelay {
         return .busy
     }
 
-    /// Sends the records for which the channel had no room. False if the channel has failed.
+    /// Sends the waiting records, as far as the channel has room. False if the channel has failed.
     private func flush(_ channel: Int32) -> Bool {
         while !unsent.isEmpty {
             let sent = send(channel, unsent, unsent.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))

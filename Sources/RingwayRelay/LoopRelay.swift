@@ -1,7 +1,7 @@
 internal import Glibc
 public import RingwaySystem
 
-/// Shared by the relays of one event loop: the loop, the pipes, and the count of the pipes' descriptors.
+/// What the relays of one event loop share: the loop, the pipes, and the count of the pipes' descriptors.
 public final class RelayGroup {
     public let loop: EventLoop
     private var pipes: PipePool
@@ -9,7 +9,7 @@ public final class RelayGroup {
 
     /// Whether more pipes may be created; called before each visit.
     public var mayGrow: () -> Bool = { true }
-    /// Called with the change in descriptors when pipes were created or closed.
+    /// Called with the change in the number of descriptors after pipes were created or closed.
     public var descriptorsChanged: (Int) -> Void = { _ in }
 
     /// - Parameter pipes: the most pipes at a time.
@@ -36,7 +36,8 @@ public final class RelayGroup {
         descriptorsChanged(change)
     }
 
-    /// Reports all pipes' descriptors as closed, at the end of the loop: the pipes are closed when the group is freed.
+    /// Reports all pipes' descriptors as closed. Called when the loop ends; the pipes are closed when the group is
+    /// freed.
     public func settle() {
         descriptorsChanged(-countedDescriptors)
         countedDescriptors = 0
@@ -45,11 +46,11 @@ public final class RelayGroup {
 
 /// A relay on an event loop, from opening its ends, which a subclass does, to closing them.
 ///
-/// Both descriptors are registered edge-triggered. Before `begin`, events go to `negotiate`; afterwards they move bytes
-/// or datagrams. The loop retains the relay while one of its descriptors is registered; the owner ends the relay before
-/// the loop.
+/// Both descriptors are registered edge-triggered. Before `begin`, events go to `negotiate`; afterwards they move
+/// bytes or datagrams. The loop retains the relay while one of its descriptors is registered, so `end` must be called
+/// before the loop ends.
 open class LoopRelay: LoopMember {
-    /// One of the two descriptors.
+    /// One of the two descriptors, as a member of the loop.
     private final class End: LoopMember {
         private unowned let relay: LoopRelay
         private let side: Relay.Side
@@ -74,15 +75,15 @@ open class LoopRelay: LoopMember {
     }
 
     public let group: RelayGroup
-    /// The two ends, which are owned by the relay, and the number of bytes moved.
+    /// The two descriptors, which the relay owns, and the number of bytes moved.
     public private(set) var relay: Relay
     private var phase = Phase.opening
     private lazy var nearEnd = End(self, .near)
     private lazy var farEnd = End(self, .far)
 
     /// - Parameters:
-    ///   - near: a non-blocking descriptor, adopted; or -1 if it is not open yet.
-    ///   - far: likewise.
+    ///   - near: a non-blocking descriptor, which the relay owns from now on; or -1 if it is not open yet.
+    ///   - far: the same for the far end.
     ///   - farHasRecords: whether the far end is an agent's channel.
     public init(_ group: RelayGroup, near: Int32, far: Int32, farHasRecords: Bool) {
         self.group = group
@@ -105,10 +106,10 @@ open class LoopRelay: LoopMember {
 
     // MARK: Opening
 
-    /// Sets the near end to a non-blocking descriptor, which is adopted.
+    /// Sets the near end to a non-blocking descriptor, which the relay owns from now on.
     public func setNear(_ descriptor: Int32) { relay.near.descriptor = descriptor }
 
-    /// Sets the far end likewise.
+    /// Sets the far end in the same way.
     public func setFar(_ descriptor: Int32) { relay.far.descriptor = descriptor }
 
     /// Registers an open end with the loop; false if the kernel refuses. Does nothing if it is registered.
@@ -134,7 +135,8 @@ open class LoopRelay: LoopMember {
         group.loop.resume(self)
     }
 
-    /// Sends a datagram to the far end that did not come through the near end, after those that already wait.
+    /// Sends to the far end a datagram that did not come through the near end, after those that already wait. Ignored
+    /// unless datagrams are being relayed.
     public func add(_ datagram: [UInt8]) {
         guard case .datagrams(let datagrams) = phase else { return }
         datagrams.add(datagram)
@@ -143,13 +145,13 @@ open class LoopRelay: LoopMember {
 
     // MARK: For subclasses
 
-    /// An end is ready before `begin`. The error of a failed connect is still pending on the socket.
+    /// Called when an end is ready before `begin`. The error of a failed connect is still pending on the socket.
     open func negotiate(_ events: EventLoop.Events, of side: Relay.Side) {}
 
     /// Called after a visit.
     open func visited() {}
 
-    /// Both descriptors are closed; called once.
+    /// Called once, when both descriptors are closed.
     open func ended(reset: Bool) {}
 
     // MARK: Moving

@@ -13,11 +13,10 @@ public struct Pipe: BitwiseCopyable {
 
     public var isNone: Bool { reading < 0 }
 
-    /// Creates a pipe of up to `bytes`, or smaller if the kernel's per-user limit requires; `nil` without free
-    /// descriptors.
+    /// Creates a pipe of `bytes`, or a smaller one if the kernel refuses that size; `nil` if no descriptor is free.
     static func make(bytes: Int32) -> Pipe? {
         guard let ends = HostCalls.pipe() else { return nil }
-        // The pipe memory of a user is limited (fs.pipe-user-pages-soft); a smaller pipe works as well.
+        // The pipe memory of a user is limited (fs.pipe-user-pages-soft), but a smaller pipe works as well.
         var room = bytes
         while room > 65_536, HostCalls.setPipeSize(ends.1, room) < 0 { room /= 4 }
         return Pipe(reading: ends.0, writing: ends.1)
@@ -65,7 +64,7 @@ public struct PipePool: ~Copyable {
         copy?.deallocate()
     }
 
-    /// The most recently used empty pipe, or a new one; `nil` without free descriptors.
+    /// The most recently used empty pipe, or a new one; `nil` if no pipe may be created or no descriptor is free.
     public mutating func take() -> Pipe? {
         guard count == 0 else {
             count -= 1
@@ -79,14 +78,14 @@ public struct PipePool: ~Copyable {
         return nil
     }
 
-    /// Returns an empty pipe to the pool.
+    /// Returns an empty pipe to the pool, or closes it if the pool is full.
     public mutating func put(_ pipe: Pipe) {
         guard count < Self.capacity else { return discard(pipe) }
         idle[count] = pipe
         count += 1
     }
 
-    /// Peeks at most `limit` bytes of a socket (MSG_PEEK).
+    /// Copies bytes that a socket has received, at most `limit` and 64 KiB, without removing them (MSG_PEEK).
     ///
     /// - Returns: the number of bytes, or a negated `errno`.
     mutating func peek(_ source: Int32, limit: Int) -> Int {
@@ -122,7 +121,7 @@ public struct PipePool: ~Copyable {
         return true
     }
 
-    /// Closes a pipe instead of returning it to the pool; bytes in it are lost.
+    /// Closes a pipe instead of returning it to the pool. Bytes in the pipe are lost.
     public mutating func discard(_ pipe: Pipe) {
         pipe.close()
         made -= 1

@@ -10,7 +10,7 @@ public struct RecordHeader: BitwiseCopyable {
     enum Received {
         /// A record of this many bytes.
         case record(Int)
-        /// The header that says that the stream's sender has ended its direction.
+        /// The header that ends the direction (`StreamRecord.end`).
         case end
         /// The header is incomplete.
         case incomplete
@@ -32,8 +32,8 @@ public struct RecordHeader: BitwiseCopyable {
     /// Whether there is nothing to send.
     var isDone: Bool { count == 0 }
 
-    /// Sets the header of a record of `bytes` bytes, which the following calls of `send` send; zero is the header that
-    /// ends the direction.
+    /// Sets the header that `send` sends: of a record of `bytes` bytes or, if `bytes` is zero, the header that ends
+    /// the direction.
     mutating func write(_ bytes: UInt32) {
         value = bytes.littleEndian
         count = UInt8(StreamRecord.headerLength)

@@ -6,11 +6,12 @@ internal import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// The *near* end is the socket of a client that was accepted, or of a server to which a connection was made. The *far*
-/// end is a socket inside the guest, or an *agent's channel*: a connection between the host and an agent, each of which
-/// relays its end. On a channel, bytes are framed as records (`StreamRecord`), so that the end of one direction and a
-/// reset can be told apart. Each direction is a `RelayDirection` with an end of file of its own, so that a half-close
-/// is passed on. If one end fails, the other is reset.
+/// The *near* end is the socket of a client that was accepted, or of a server to which a connection was made. The
+/// *far* end is another such socket, for example inside the guest's network namespace, or an *agent's channel*: a
+/// connection between the host and an agent, each of which relays its end. On a channel, bytes are framed as records
+/// (`StreamRecord`), so that the end of one direction and a reset can be told apart. Each direction is a
+/// `RelayDirection` with an end of file of its own, so that a half-close is passed on. If one end fails, the other is
+/// reset.
 ///
 /// No call of a relay blocks, and a relay belongs to no event loop. Its owner waits for events of the two sockets and
 /// reports readiness by `note`, once per edge, as edge-triggered epoll(7) and multishot polls of io_uring do. The relay
@@ -57,7 +58,7 @@ public struct Relay: BitwiseCopyable {
 
     /// - Parameters:
     ///   - near: a descriptor, or -1 if it is not open yet.
-    ///   - far: likewise.
+    ///   - far: the same for the far end.
     ///   - farHasRecords: whether the far end is an agent's channel.
     public init(near: Int32, far: Int32, farHasRecords: Bool) {
         self.near = RelayEnd(descriptor: near)
@@ -71,7 +72,7 @@ public struct Relay: BitwiseCopyable {
     /// The number of bytes after which `moveLast` stops reading from a source that failed or is to be closed.
     private static var lastBytes: Int { 16 << 20 }
 
-    /// Makes the next visit try both ends, regardless of reported readiness.
+    /// Makes the next visit read from both ends, regardless of reported readiness.
     public mutating func tryBoth() {
         toFar.isReadable = true
         toNear.isReadable = true
@@ -101,7 +102,7 @@ public struct Relay: BitwiseCopyable {
         move(to: .near, Self.visitBytes, &pipes)
         if toNear.isSourceGoneAfterEnd(far), !toFar.isShut { far.isBroken = true }
         if near.isBroken || far.isBroken {
-            // Data that one end sent before it failed is still delivered, as far as the other has room.
+            // Data that one end sent before it failed is still delivered, as far as the other end has room.
             if near.isBroken, !far.isBroken { moveLast(to: .far, &pipes) }
             if far.isBroken, !near.isBroken { moveLast(to: .near, &pipes) }
             return .failed
@@ -128,8 +129,8 @@ public struct Relay: BitwiseCopyable {
         }
     }
 
-    /// Moves the data that a source has sent so far, because the source has failed, or because the owner closes the
-    /// relay without waiting for end of file.
+    /// Moves to `side` the data that the other end has sent so far: because that end has failed, or because the owner
+    /// closes the relay without waiting for its end of file.
     public mutating func moveLast(to side: Side, _ pipes: inout PipePool) {
         switch side {
         case .far: toFar.isReadable = true

@@ -16,8 +16,8 @@ public struct RelayEnd: BitwiseCopyable {
 /// One direction of a relay. Bytes are moved through a pipe by splice(2), so that pages move without a copy. If there
 /// is no pipe or the sockets cannot be spliced, bytes are copied.
 ///
-/// Only the sockets buffer data: nothing is read from the source until the sink has accepted earlier data. That is the
-/// backpressure.
+/// Nothing is read from the source until the sink has accepted earlier data: besides the sockets, only the pipe
+/// buffers data. That is the backpressure.
 @frozen
 public struct RelayDirection: BitwiseCopyable {
     /// The framing of the two streams: plain bytes, or records (`StreamRecord`) on an agent's channel.
@@ -37,13 +37,13 @@ public struct RelayDirection: BitwiseCopyable {
     public var queued = 0
     /// Payload bytes moved.
     public var bytes: UInt64 = 0
-    /// Whether the source may have data or end of file; set again by the next edge.
+    /// Whether the source may have data or end of file. EAGAIN clears this, and the next edge sets it again.
     public var isReadable = false
     /// Whether the sink may have room.
     public var isWritable = true
-    /// The source has ended.
+    /// The source has ended its direction.
     public var hasEnded = false
-    /// The end has been passed to the sink.
+    /// The end of the direction has been passed to the sink.
     public var isShut = false
     public let framing: Framing
     /// Bytes are copied, because the kernel cannot splice these sockets.
@@ -64,7 +64,7 @@ public struct RelayDirection: BitwiseCopyable {
 }
 
 extension RelayDirection {
-    /// How a visit ended.
+    /// How a move ended.
     public enum Outcome {
         /// The source or the sink returned EAGAIN, the budget is used up, or the direction has ended.
         case moved
@@ -116,8 +116,8 @@ extension RelayDirection {
                     if framing == .outOfRecords { owed -= count }
                     if framing == .intoRecords { header.write(UInt32(count)) }
                 case 0:
-                    // The kernel reports a socket's error once; after that a read returns end of file. In a stream of
-                    // records only the end record is an orderly end.
+                    // The kernel reports a socket's error once, and end of file after that, so end of file from a
+                    // broken source is not orderly. In a stream of records only the end record is an orderly end.
                     guard !source.isBroken, framing != .outOfRecords else { return .sourceBroken }
                     hasEnded = true
                     continue
@@ -148,7 +148,7 @@ extension RelayDirection {
 
     // MARK: Records and ends
 
-    /// Passes the end to the sink.
+    /// Passes the end of the direction to the sink: by shutdown(2), or on a channel by a record.
     private mutating func finish(_ sink: Int32) -> Outcome {
         guard framing == .intoRecords else {
             // The result is not checked: the error of a failed sink is reported as an event.
@@ -162,8 +162,8 @@ extension RelayDirection {
         return .moved
     }
 
-    /// Receives the next record's header, if the previous record is complete. The visit ends if this returns an
-    /// outcome.
+    /// Receives the next record's header, if the previous record is complete. If this returns an outcome, the move
+    /// ends with it.
     private mutating func openRecord(_ source: RelayEnd) -> Outcome? {
         guard framing == .outOfRecords, owed == 0 else { return nil }
         switch header.receive(source.descriptor) {
@@ -187,8 +187,8 @@ extension RelayDirection {
         }
     }
 
-    /// Whether the channel has failed, closed or sent more after the record for the end of this direction. Otherwise
-    /// only a send in the other direction would detect that, and there may be nothing to send.
+    /// Whether the channel has failed, closed or sent more after the record that ends this direction. Without this
+    /// check only a send in the other direction would detect that, and there may be nothing to send.
     public mutating func isSourceGoneAfterEnd(_ source: RelayEnd) -> Bool {
         guard framing == .outOfRecords, isShut, isReadable else { return false }
         isReadable = false
@@ -242,7 +242,7 @@ extension RelayDirection {
         return .moved
     }
 
-    /// Discards the content of the pipe.
+    /// Closes the pipe, whose bytes are lost.
     public mutating func abandon(_ pipes: inout PipePool) {
         guard !pipe.isNone else { return }
         pipes.discard(pipe)

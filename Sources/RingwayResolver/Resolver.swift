@@ -2,7 +2,7 @@ internal import Glibc
 public import RingwaySystem
 
 /// The gateway's DNS service: built-in names are answered, all other queries are forwarded to nameservers, and their
-/// answers returned byte for byte.
+/// answers returned byte for byte except for the identifier.
 ///
 /// It has its own event loop, separate from its network's control loop: a guest's query must not wait while a guest is
 /// attached or ports are opened there. The thread inherits the network namespace (and other per-thread attributes) of
@@ -10,7 +10,7 @@ public import RingwaySystem
 /// communicate with it through descriptors only and never block.
 public final class Resolver: Sendable {
     private let thread: LoopThread
-    /// Exists while the thread runs.
+    /// `nil` before the thread has started, and after `stop()`.
     private let service: LoopConfined<Service?>
     private let board = StatisticsBoard()
     private let zone: CurrentZone
@@ -41,8 +41,8 @@ public final class Resolver: Sendable {
     ///
     /// Each record from the shard is a tag of sixteen bytes, which is returned unchanged (see `ClientTag`), and then a
     /// DNS query; each record to the shard is the same tag and then the answer. Answers may be in any order. A
-    /// malformed query gets no answer. An answer for which the socket has no room is dropped and counted. The service
-    /// ends when the shard closes its end.
+    /// malformed query gets no answer. An answer for which the socket has no room is dropped and counted. The socket
+    /// is closed when the shard closes its end.
     ///
     /// - Parameter guest: the number of the guest that sends the queries; guests share the limits fairly.
     public func serve(datagrams descriptor: consuming OwnedDescriptor, guest: UInt32 = 0) {

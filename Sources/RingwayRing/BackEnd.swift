@@ -2,7 +2,7 @@
 public enum BackEnd: Sendable, Equatable {
     /// The kernel's io_uring.
     case ioUring
-    /// This process, with non-blocking system calls and epoll: the same operations, at some cost in speed.
+    /// Non-blocking system calls and epoll in this process: the same operations, but slower.
     case epoll
     /// A model of a host that follows a script, for simulations (`ScriptedHost`).
     case scripted

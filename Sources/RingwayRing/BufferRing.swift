@@ -1,7 +1,8 @@
 internal import CRingway
 public import RingwaySystem
 
-/// A ring of buffers from which the kernel picks when data arrives, so that ten thousand idle sockets pin none.
+/// A ring of provided buffers (io_uring_register_buf_ring(3)). The kernel takes a buffer only when data arrives, so
+/// that ten thousand idle sockets occupy none.
 ///
 /// The owner gives each buffer a 16-bit identifier, which the completion returns.
 public struct BufferRing: ~Copyable {
@@ -9,7 +10,7 @@ public struct BufferRing: ~Copyable {
     private let mask: UInt32
     public let group: UInt16
     public let capacity: Int
-    /// Buffers available to the kernel, as of the completions seen so far.
+    /// Buffers that were added and that no completion has reported as taken.
     public private(set) var available = 0
     private var pending: UInt32 = 0
 
@@ -56,6 +57,6 @@ public struct BufferRing: ~Copyable {
         pending = 0
     }
 
-    /// A completion has reported that the kernel took a buffer.
+    /// Records that a completion has reported a buffer as taken.
     public mutating func taken() { available &-= 1 }
 }

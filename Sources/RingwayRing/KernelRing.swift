@@ -35,7 +35,8 @@ struct KernelRing: BitwiseCopyable {
         _ = io_uring_register_ring_fd(ring)
     }
 
-    /// Submits queued entries; returns their number, or a negated `errno`.
+    /// Submits queued entries; returns the number accepted, or a negated `errno`: EAGAIN if the kernel accepted none
+    /// of them.
     func submit() -> Int32 {
         let result = io_uring_submit(ring)
         return result == 0 && io_uring_sq_ready(ring) > 0 ? -EAGAIN : result

@@ -42,7 +42,7 @@ public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
 @frozen
 public struct Completion: BitwiseCopyable, Sendable {
     public var tag: OperationTag
-    /// Bytes moved, an accepted descriptor, or a negated `errno`.
+    /// The operation's result, such as bytes moved, an accepted descriptor or a poll's events; or a negated `errno`.
     public var result: Int32
     public var flags: UInt32
 

@@ -3,10 +3,11 @@ internal import Glibc
 
 /// The operations of a ring, named after their system calls.
 ///
-/// Each queues one submission and completes with its tag and a count, a descriptor, or a negated `errno`. The caller
-/// owns descriptors and memory; memory must stay in place until the operation completes. A *multishot* operation
-/// completes repeatedly until an error or `cancel` ends it (`Completion.hasMore`). With a `group`, the kernel takes a
-/// buffer from that buffer ring when data arrives, and the completion identifies the buffer.
+/// Each queues one submission. Its completion has the tag that was given, and the result of the system call or a
+/// negated `errno`. The caller owns descriptors and memory; memory must stay in place until the operation completes.
+/// A *multishot* operation completes repeatedly; a completion without `Completion.hasMore`, for example after an
+/// error or `cancel`, is the last. With a `group`, the kernel takes a buffer from that buffer ring when data arrives,
+/// and the completion identifies the buffer.
 extension Ring {
     /// Queues one submission for the current tenant. No other function writes `user_data`. The tag is written last,
     /// because some versions of liburing clear `user_data` when an entry is filled.
@@ -97,7 +98,7 @@ extension Ring {
     }
 
     /// recvmsg(2) into buffers of `group`, multishot: each holds a `struct io_uring_recvmsg_out`, then name, control
-    /// data and payload (io_uring_recvmsg_multishot(3)).
+    /// data and payload (io_uring_prep_recvmsg_multishot(3)).
     ///
     /// - Parameter template: the sizes of name and control data; must stay in place until the operation has ended.
     public mutating func receiveMessageMultishot(
@@ -122,7 +123,7 @@ extension Ring {
 
     // MARK: Other operations and rings
 
-    /// Cancels the current tenant's operation with the tag `other`; both complete.
+    /// Cancels the current tenant's operation with the tag `other`. That operation completes, and so does the cancel.
     public mutating func cancel(_ other: OperationTag, _ tag: OperationTag) {
         let target = other.rawValue | tenantBits
         add(tag) { ringway_prepare_cancel_tag($0, target) }
@@ -134,7 +135,8 @@ extension Ring {
         add(tag) { ringway_prepare_cancel_descriptor($0, descriptor) }
     }
 
-    /// Posts a completion with `tag` to another ring. On this ring only a failure completes, with tag zero.
+    /// Posts a completion with `tag` to another ring. On this ring there is a completion, with tag zero, only on
+    /// failure.
     public mutating func post(_ tag: OperationTag, toRing descriptor: Int32) {
         let submitter = tenant
         tenant = 0

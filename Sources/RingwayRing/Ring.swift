@@ -19,17 +19,17 @@ public struct Ring: ~Copyable {
     @usableFromInline let ring: UnsafeMutablePointer<io_uring>
     private let driver: RingDriver
     public let features: KernelFeatures
-    /// Operations submitted so far. Each of them completes, except for messages to other rings.
+    /// The number of operations queued so far, without messages to other rings. Each of them completes.
     public internal(set) var submissions: UInt64 = 0
-    /// The number of the user that now submits operations to the ring, one of several that share it. The number is part
-    /// of the tags of the user's operations and completions. Zero stands for the ring's owner.
+    /// The tenant for which operations are now queued. Several tenants share the ring; a tenant's number is part of
+    /// the tags of its operations and completions. Zero stands for the ring's owner.
     public var tenant: UInt16 {
         get { UInt16(truncatingIfNeeded: tenantBits >> 40) }
         set { tenantBits = OperationTag.bits(ofTenant: newValue) }
     }
     private(set) var tenantBits: UInt64 = 0
-    /// Changes whenever queued submissions have been passed to the kernel. Until then, the memory to which they point
-    /// may be changed.
+    /// A counter that changes whenever queued submissions are passed to the kernel. Until then, the memory to which a
+    /// submission points may be changed.
     public private(set) var round: UInt64 = 0
     private var backlog = CompletionBacklog()
     /// A dummy entry for submissions after the ring has failed; allocated then.
@@ -38,8 +38,8 @@ public struct Ring: ~Copyable {
     /// Creates a ring that can only do what `RingRestrictions` lists.
     ///
     /// - Parameters:
-    ///   - entries: the most submissions queued between two turns.
-    ///   - completions: the most completions between two turns; multishot operations need many.
+    ///   - entries: the size of the submission queue. A full queue is submitted at once.
+    ///   - completions: the size of the completion queue; multishot operations need a large one.
     public init(entries: UInt32, completions: UInt32, features: KernelFeatures) throws(SystemError) {
         try self.init(entries: entries, completions: completions, features: features, isRestricted: true)
     }
@@ -113,7 +113,8 @@ public struct Ring: ~Copyable {
     /// Submits queued operations and waits for a completion.
     ///
     /// - Parameter nanoseconds: the timeout; negative for none, zero to return at once.
-    /// - Returns: zero, also after an interruption or the timeout; otherwise the `errno` of the failure.
+    /// - Returns: zero, also after an interruption or the timeout; otherwise the `errno` after which the ring is
+    ///   unusable.
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         round &+= 1
         return Self.failure(driver.submitAndWait(nanoseconds: backlog.count > 0 ? 0 : nanoseconds))
@@ -121,7 +122,7 @@ public struct Ring: ~Copyable {
 
     /// Submits queued operations, if there are any.
     ///
-    /// - Returns: zero, or the `errno` of a failure.
+    /// - Returns: zero, or the `errno` after which the ring is unusable.
     public mutating func submit() -> Int32 {
         guard io_uring_sq_ready(ring) > 0 else { return 0 }
         round &+= 1
@@ -136,7 +137,7 @@ public struct Ring: ~Copyable {
 
     // MARK: Completions
 
-    /// Whether a completion is ready. Enters the kernel only if it reports deferred completions.
+    /// Whether a completion is ready. Makes a system call only if the kernel says that it has deferred completions.
     @inline(__always)
     public mutating func hasCompletion() -> Bool {
         if ringway_completions_ready(ring) > 0 || backlog.count > 0 { return true }

@@ -60,7 +60,7 @@ enum RingDriver {
         }
     }
 
-    /// Submits queued entries; returns their number, or a negated `errno`.
+    /// Submits queued entries; returns zero or more, or a negated `errno`.
     func submit() -> Int32 {
         switch self {
         case .kernel(let kernel): return kernel.submit()
@@ -134,8 +134,8 @@ enum RingDriver {
         }
     }
 
-    /// A descriptor is about to be closed. Operations of the kernel and of a script reference their file; emulated ones
-    /// know only the number, which may be reused, so they end.
+    /// Called before a descriptor is closed. Operations of a kernel ring or scripted ring reference their file.
+    /// Emulated operations know only the descriptor's number, which may be reused, so they are ended here.
     @inline(__always)
     func closing(_ descriptor: Int32) {
         switch self {

@@ -4,8 +4,8 @@ internal import Glibc
 protocol SubmissionQueue: ~Copyable {
     /// Submits queued entries; returns the number accepted, or a negated `errno`.
     mutating func submitOnce() -> Int32
-    /// Removes completions from the kernel's queue, including those that the kernel had not posted yet (task work,
-    /// overflow). Returns their number.
+    /// Moves completions from the kernel's queue to a backlog; if there are none, first has the kernel post those
+    /// that it has deferred (task work, overflow). Returns their number.
     mutating func takeCompletions() -> Int
     /// Pauses briefly, because the kernel accepts no entries at the moment.
     mutating func rest()
@@ -14,8 +14,9 @@ protocol SubmissionQueue: ~Copyable {
 extension SubmissionQueue where Self: ~Copyable {
     /// Makes the kernel accept at least one entry.
     ///
-    /// While the completion queue has overflowed, the kernel accepts none (EBUSY); without memory it accepts none for a
-    /// while (EAGAIN). Repeating the call at once would not help in either case.
+    /// After an overflow of the completion queue the kernel accepts none until completions are taken (EBUSY); without
+    /// memory it accepts none for a while (EAGAIN). So completions are taken before the call is repeated, and if
+    /// there are none, this pauses.
     ///
     /// - Returns: zero, or the `errno` after which the ring is unusable.
     mutating func submitSome() -> Int32 {
@@ -31,8 +32,8 @@ extension SubmissionQueue where Self: ~Copyable {
     }
 }
 
-/// Completions that were removed from the kernel's queue to make room, and not handled yet. Used only when the queue
-/// was full.
+/// Completions that were taken from the kernel's queue because the kernel accepted no submissions, and that are not
+/// handled yet.
 struct CompletionBacklog: ~Copyable {
     private var items: [Completion] = []
     private var head = 0

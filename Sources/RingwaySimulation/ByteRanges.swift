@@ -35,7 +35,7 @@ struct ByteRanges {
         ranges.contains { $0.lowerBound <= wanted.lowerBound && wanted.upperBound <= $0.upperBound }
     }
 
-    /// The end of the run that starts at `position`; `position` itself if it is not in the set.
+    /// The end of the range that contains `position`; `position` itself if it is not in the set.
     func contiguousEnd(from position: Int) -> Int {
         ranges.first { $0.contains(position) }?.upperBound ?? position
     }

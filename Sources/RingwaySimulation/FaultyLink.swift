@@ -38,7 +38,7 @@ struct FaultyLink {
         return deliveries
     }
 
-    /// When the frame will have been sent by a link with a limited rate; `nil` if the queue is full.
+    /// When the link will have sent the frame: `now` if its rate is unlimited; `nil` if its queue is full.
     private mutating func timeOnWire(of frame: [UInt8], _ now: UInt64) -> UInt64? {
         guard faults.rate > 0 else { return now }
         let begins = max(sentAt, now)
@@ -52,7 +52,7 @@ struct FaultyLink {
         delivery.time =
             random.chance(faults.reordering)
             ? now + faults.delay + random.time(0...faults.reorderDelay) : inOrder(now)
-        // The first eight bytes of an IPv6 header are not changed, because no checksum covers them.
+        // The first eight bytes of an IPv6 header are not changed, because no checksum covers most of their fields.
         let firstBit = (FrameLayout.ip + (FrameLayout.isIPv4(frame) ? 0 : 8)) * 8
         if random.chance(faults.corruption), !FrameLayout.hasPartialChecksum(frame) {
             let bit = random.integer(firstBit...frame.count * 8 - 1)

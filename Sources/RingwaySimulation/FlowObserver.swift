@@ -1,5 +1,6 @@
-/// Checks what can be seen in the frames of one connection and must always hold: the right edge of the window never
-/// moves back, data inside the window is not dropped, and SACK blocks are true.
+/// Checks that the stack's segments of one connection always fulfil these conditions: acknowledgements, timestamps
+/// and the window's right edge never move back, data inside the window is acknowledged, and acknowledgements and SACK
+/// blocks cover only data that has arrived.
 struct FlowObserver {
     /// The guest's initial sequence number, once the stack has acknowledged it.
     private var guestInitial: UInt32?
@@ -9,12 +10,13 @@ struct FlowObserver {
     /// position 0.
     private var edge = 0
     private var arrived = ByteRanges()
-    /// Like `arrived`, but without segments that the stack may reject by their timestamps as old.
+    /// Like `arrived`, but without segments that the stack may reject because of an old timestamp (PAWS).
     private var fresh = ByteRanges()
-    /// The latest timestamp of the guest's segments that are in order, and the latest of the stack's segments.
+    /// The latest timestamp of the guest's segments that start at or before the last acknowledged position, and the
+    /// latest timestamp of the stack's segments.
     private var guestStamp: UInt32?
     private var stackStamp: UInt32?
-    /// The highest position in the guest's intact frames.
+    /// The highest end position of the guest's segments that have reached the stack undamaged.
     private var reach = 0
     private var lastAcknowledged = 0
     /// The position that the next acknowledgement must cover.
@@ -44,7 +46,8 @@ struct FlowObserver {
     /// The stack has processed the guest's latest frame, so the next acknowledgement must cover it.
     mutating func settle() { due = fresh.contiguousEnd(from: 1) }
 
-    /// Checks a segment of the stack; returns the error or `nil`.
+    /// Checks a segment of the stack; returns the error or `nil`. With `mayDrop`, data inside the window need not be
+    /// acknowledged.
     mutating func noteToGuest(_ segment: Segment, guestScale: Int?, mayDrop: Bool) -> String? {
         if segment.flags.contains(.rst) {
             self = FlowObserver()
@@ -78,8 +81,8 @@ struct FlowObserver {
         if acknowledged < lastAcknowledged { return "the acknowledgement moved back" }
         lastAcknowledged = acknowledged
         if acknowledged > max(1, reach) { return "\(acknowledged) is acknowledged, \(reach) has arrived" }
-        // The stack may withhold the acknowledgement of the last byte until the far end of the host's connection has
-        // it.
+        // The stack may withhold the acknowledgement of the last byte until the peer of the host's socket has
+        // acknowledged it.
         if acknowledged < due - 1, !mayDrop {
             return "\(acknowledged) is acknowledged, though all up to \(due) arrived inside the window"
         }

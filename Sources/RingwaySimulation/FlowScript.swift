@@ -3,15 +3,15 @@ internal import RingwayStack
 
 /// The scripted behaviour of the two ends of one connection.
 struct FlowScript: Sendable {
-    /// When an end closes.
+    /// When an end closes its direction of the connection.
     enum Closing: Sendable { case afterSending, afterPeerEnded }
 
-    /// An event that prevents the normal end of a connection.
+    /// A deviation from a connection that both ends close normally. Times are in nanoseconds.
     enum Disturbance: Sendable, Equatable {
         case none
         /// The guest's application resets the connection.
         case guestResets(at: UInt64)
-        /// The guest's application closes completely after its last byte; data that still arrives is answered by RST.
+        /// The guest's application closes the socket after its last byte; data that still arrives is answered by RST.
         case guestCloses
         /// The guest disappears without sending anything.
         case guestVanishes(at: UInt64)

@@ -1,10 +1,11 @@
 internal import RingwayModel
 internal import RingwayWire
 
-/// Checks that a guest's kernel would accept a frame of the stack: every length, checksum and offload field.
+/// Checks that a guest's kernel would accept a frame of the stack. In TCP it checks every length, checksum and
+/// offload field; other frames only have to come from the gateway and pass the parser of `RingwayWire`.
 struct FrameInspector {
     let plan: NetworkPlan
-    /// The only valid destination address; `nil` if the address is not checked.
+    /// The only valid destination address of TCP frames; `nil` if the address is not checked.
     let guestMAC: UInt64?
 
     /// Returns the fault, or `nil`.

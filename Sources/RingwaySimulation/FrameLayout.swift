@@ -42,7 +42,7 @@ enum FrameLayout {
         return total
     }
 
-    /// The sum of the pseudo-header of a TCP segment of `length` bytes.
+    /// The sum of the pseudo-header of a TCP segment of `tcpLength` bytes.
     static func pseudoHeader(_ frame: [UInt8], tcpLength: Int) -> UInt64 {
         let addresses = isIPv4(frame) ? frame[ip + 12..<ip + 20] : frame[ip + 8..<ip + 40]
         return sum(addresses, 6 + UInt64(tcpLength))
@@ -50,7 +50,7 @@ enum FrameLayout {
 
     static func ipHeaderLength(_ frame: [UInt8]) -> Int { isIPv4(frame) ? Int(frame[ip] & 15) * 4 : 40 }
 
-    /// Completes the TCP checksum that the sender has left to the device, in a frame that needs no segmentation.
+    /// Computes the TCP checksum of a frame that needs no segmentation, and clears the virtio-net header.
     static func completeChecksum(_ frame: inout [UInt8]) {
         let tcp = ip + ipHeaderLength(frame)
         put(0, &frame, tcp + 16)

@@ -1,4 +1,4 @@
-/// The legal differences between guest TCP implementations.
+/// The behaviour of a model guest's TCP and application, within what the RFCs permit.
 struct GuestBehavior: Sendable {
     // The content of the SYN.
     var maximumSegmentSize: Int?
@@ -14,20 +14,20 @@ struct GuestBehavior: Sendable {
     var readSize = 65_536
     /// The longest time between reads, in nanoseconds.
     var readInterval: UInt64 = 1_000_000
-    /// Chance that a read is followed by a long pause, in which the window closes.
+    /// Chance that a long pause, in which the window may close, precedes the next read.
     var pauseChance = 0.0
     var pause: UInt64 = 0
     /// The longest delay of an acknowledgement in nanoseconds; zero acknowledges immediately.
     var acknowledgementDelay: UInt64 = 0
-    /// Windows smaller than a segment are advertised as zero (RFC 9293 §3.8.6.2.2).
+    /// The window's right edge advances only by at least a segment or half of the buffer (RFC 9293 §3.8.6.2.2).
     var avoidsSillyWindows = true
     /// Chance, per out-of-order segment, of discarding selectively acknowledged data (permitted by RFC 2018 §8).
     var renegeChance = 0.0
 
     // Sending.
-    /// Segments passed to the link together as one super-frame.
+    /// The most segments that are passed to the link together as one super-frame.
     var segmentsPerFrame = 1
-    /// Leaves the checksum to the link; always so for super-frames.
+    /// Leaves a partial checksum in every segment; super-frames always have one.
     var leavesChecksum = false
     var congestionWindow = 1 << 20
     var writeSize = 65_536

@@ -49,7 +49,8 @@ extension GuestConnection {
             lastSegmentAt = now
             silentProbes = 0
             if segment.extent == 0, start == rcvEdge {
-                // Linux, too, processes the acknowledgement of an empty segment exactly at the window's edge.
+                // As in Linux, an empty segment that starts exactly at the window's right edge is not acceptable, but
+                // its acknowledgement is processed.
                 takeAcknowledgement(segment)
             }
             if phase == .synReceived && segment.flags == .syn { return sendSYN() }

@@ -54,7 +54,7 @@ extension GuestConnection {
         timeouts += 1
         switch phase {
         case .synSent, .synReceived:
-            // As Linux's tcp_syn_retries: about two minutes.
+            // Six retries, the default of Linux's tcp_syn_retries: about two minutes.
             guard timeouts <= 6 else { return finish(.gaveUp) }
             sendSYN()
             retransmitAt = now + 1_000_000_000 << UInt64(timeouts)
@@ -78,7 +78,7 @@ extension GuestConnection {
         retransmitAt = now + currentTimeout
     }
 
-    /// Retransmits the first gap at or after `position`.
+    /// Retransmits up to a segment from the first range at or after `position` that no SACK block covers.
     func resendLost(from position: Int) {
         let limit = held.ranges.last?.upperBound ?? min(sndMax, position + segmentSize)
         guard position < limit, let gap = held.firstGap(in: position..<limit) else { return }
@@ -129,7 +129,7 @@ extension GuestConnection {
         return field
     }
 
-    /// The application has read: advertises the window once the change is large enough.
+    /// Called when the application has read: advertises the window if it has grown enough.
     func announceWindow() {
         guard phase == .open, !peerHasFinished else { return }
         let free = behavior.receiveBuffer - (received - bytesRead)

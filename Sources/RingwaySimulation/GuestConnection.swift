@@ -68,7 +68,7 @@ final class GuestConnection {
         self.random = random
         self.now = now
         lastSegmentAt = now
-        // Often close to the wrap of sequence numbers, so that they wrap during the connection.
+        // The initial sequence number is often close to 2³², so that sequence numbers wrap during the connection.
         let number = UInt32(truncatingIfNeeded: self.random.next())
         initialSequence = self.random.chance(0.3) ? UInt32.max - number % 100_000 : number
         if behavior.offersTimestamps { stamps = GuestTimestamps(from: &self.random) }
@@ -156,7 +156,7 @@ final class GuestConnection {
         writeAt = now
     }
 
-    /// The application aborts: sends RST to the peer.
+    /// The application aborts the connection: sends RST to the peer, except in SYN-SENT.
     func reset() {
         guard phase != .over, phase != .timeWait else { return }
         if phase == .open || phase == .synReceived { send([.rst, .ack], at: sndNxt, 0) }

@@ -1,6 +1,6 @@
 internal import RingwayStorage
 
-/// A host socket of the model: it takes the place of engine and kernel, and has a scripted peer.
+/// A socket of the model host: it stands for the engine, the kernel's socket and the socket's scripted peer.
 final class HostSocket {
     enum End { case closed, reset, failed, connectFailed }
 
@@ -22,7 +22,7 @@ final class HostSocket {
     var sent = 0
     var isSending = false
     var slices: [Slice] = []
-    /// The limit of the receive in flight.
+    /// The most bytes that the receive in flight may return.
     var receiveLimit: Int?
     var sawShutdown = false
     var gaveEnd = false

@@ -1,4 +1,4 @@
-/// The probabilities of a link's faults, in one direction.
+/// The faults of a link in one direction. A `Double` is a probability.
 public struct LinkFaults: Sendable {
     /// A frame does not arrive.
     public var loss = 0.0
@@ -17,7 +17,7 @@ public struct LinkFaults: Sendable {
     public var reorderDelay: UInt64 = 0
     /// The link's rate in bytes per second; zero for unlimited.
     public var rate: UInt64 = 0
-    /// The queue limit of a link with a rate, in bytes; a frame that does not fit is lost.
+    /// The queue limit of a link with a rate, in bytes; a frame is lost if more bytes than that wait before it.
     public var queue: UInt64 = 0
 
     /// A link without faults.
@@ -39,7 +39,7 @@ public struct LinkFaults: Sendable {
 }
 
 extension LinkFaults: CustomStringConvertible {
-    /// The rates in percent and the delays in microseconds.
+    /// The probabilities in percent and the delays in microseconds.
     public var description: String {
         func percent(_ value: Double) -> String { "\(Double(Int(value * 1_000)) / 10)%" }
         return "loss \(percent(loss)) burst \(lossBurst) duplication \(percent(duplication)) "

@@ -15,7 +15,7 @@ public final class Recorder {
 
     /// - Parameters:
     ///   - captures: whether to capture frames.
-    ///   - print: receives one line of the trace.
+    ///   - print: receives each line of the trace.
     public init(captures: Bool = false, print: ((String) -> Void)? = nil) {
         self.captures = captures
         self.print = print

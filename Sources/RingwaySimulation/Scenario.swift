@@ -18,7 +18,7 @@ public struct Scenario: Sendable {
     public let healsAfter: UInt64
     /// Whether the link splits super-frames, so that their segments are lost or delayed individually.
     let linkCuts: Bool
-    /// Events within this time are handled in one turn of the stack, in nanoseconds.
+    /// The length of a turn in nanoseconds: all events within it are passed to the stack before its timers run.
     let turnLength: UInt64
     let largestStream: Int
     /// The stack's congestion control; not random, so that two algorithms can be compared over the same scenarios.

@@ -1,7 +1,7 @@
-/// Initial scripts for the fuzzer that cover what the simulation never sends: everything except TCP, and TCP segments
-/// whose numbers are relative to the stack's.
+/// Initial scripts for the fuzzer with frames that the simulation never sends: frames of other protocols than TCP,
+/// and TCP segments whose numbers are relative to those in the stack's segments.
 public enum ScriptSamples {
-    /// Name and script.
+    /// The name and the bytes of each script.
     public static func all() -> [(name: String, script: [UInt8])] {
         var samples: [(String, [UInt8])] = []
         for isIPv6 in [false, true] {
@@ -83,7 +83,7 @@ public enum ScriptSamples {
     }
 
     /// Two connections, one opened by each end. Their segments have numbers relative to the stack's last segment, so
-    /// that they stay near the window when the fuzzer changes something else.
+    /// that they stay near the window when the fuzzer changes other bytes of the script.
     private static func segments(isIPv6: Bool) -> [UInt8] {
         let flow: UInt8 = isIPv6 ? 8 : 0
         let syn = step(.segment, [flow, 0x02, 1, 0, 0, 0xFF, 0, 0, 7, 84, 7])

@@ -1,4 +1,4 @@
-/// A step of a script: the next event that the stack gets. The raw value is the low half of a step's first byte.
+/// A step of a script: the next event that the stack gets. The raw value is the low four bits of a step's first byte.
 enum ScriptStep: UInt8 {
     /// A frame from the guest: two bytes of length, then the frame, virtio-net header first. If the step's high bit is
     /// set, checksums are corrected, so that the parser does not reject every mutation.
@@ -27,10 +27,10 @@ enum ScriptStep: UInt8 {
     case datagram
     /// A datagram from a client of a published port.
     case forwarded
-    /// The name service answers or refuses.
+    /// The name service answers a query, or refuses it if the high bit is set or no buffer is free.
     case answered
-    /// A ping succeeds or fails.
+    /// A ping is answered, or fails if the high bit is set.
     case echoed
-    /// A datagram socket reports an error.
+    /// A datagram socket reports an error; if the high bit is set, a published UDP port opens or closes.
     case undelivered
 }

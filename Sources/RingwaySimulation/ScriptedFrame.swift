@@ -8,8 +8,9 @@ enum ScriptedFrame {
         var isIPv6: Bool
     }
 
-    /// The ends of a connection, from one byte of a script: three bits for its number, one for the address family, and
-    /// one for a remote address on the host's loopback. A simulation's flow with the same number has the same ends.
+    /// The ends of a connection, from one byte of a script: three bits for the connection's number, one for the
+    /// address family, and one that is set if the remote end is the host's loopback. The simulation's flow with the
+    /// same number has the same ports and addresses.
     static func ends(_ choice: UInt8, _ plan: NetworkPlan) -> Ends {
         let number = UInt16(choice & 7)
         let isIPv6 = choice & 8 != 0
@@ -36,7 +37,7 @@ enum ScriptedFrame {
         segment.sourcePort = Int(ends.guest.port)
         segment.destinationPort = Int(ends.remote.port)
         segment.flags = Segment.Flags(rawValue: reader.byte())
-        // Offsets are signed bytes; the high bits of the options' byte are a shift that enlarges them.
+        // The two offsets are signed bytes, shifted left by four bits times the high three bits of `choices`.
         let before = Int8(bitPattern: reader.byte())
         let after = Int8(bitPattern: reader.byte())
         segment.window = Int(reader.integer(2))
@@ -62,8 +63,8 @@ enum ScriptedFrame {
         }
     }
 
-    /// Corrects what a mutation breaks first: the IPv4 header checksum, and the transport checksum, which is marked as
-    /// left to the link.
+    /// Corrects what almost every mutation breaks: computes the IPv4 header's checksum, and marks the transport
+    /// checksum as partial, so that the parser does not verify it.
     static func repair(_ frame: inout [UInt8]) {
         guard frame.count >= FrameLayout.ip + 20 else { return }
         let at = FrameLayout.ip

@@ -2,7 +2,7 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Executes the stack's effects as the engine does.
+/// Executes the requests of the stack (its effects) in place of the engine.
 extension ScriptedNetwork {
     mutating func perform() {
         while let effect = stack.effects.popFirst() {
@@ -76,7 +76,7 @@ extension ScriptedNetwork {
         }
     }
 
-    /// A send is complete: releases its buffers.
+    /// Releases the buffers of a socket's send, which has completed or is given up.
     mutating func release(_ index: Int) {
         for lease in sockets[index].held { pool.pointee.release(lease) }
         sockets[index].held = []

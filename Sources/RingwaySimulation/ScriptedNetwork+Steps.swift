@@ -2,9 +2,9 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayStorage
 
-/// Results of sockets and services.
+/// The steps that report results of sockets and services to the stack.
 extension ScriptedNetwork {
-    /// The socket of a step: selected from those that are still open.
+    /// The socket that a step selects. If it is closed, the open socket that was created last; `nil` if none is open.
     private func socket(_ choice: UInt8) -> Int? {
         guard !sockets.isEmpty else { return nil }
         let index = Int(choice) % sockets.count
@@ -91,7 +91,7 @@ extension ScriptedNetwork {
         switch step {
         case .datagram:
             guard let mapping = Self.pick(names.mappings, choice), let buffer = buffer(count) else { return }
-            // Several datagrams in one buffer, as the kernel joins them (UDP_GRO): at most 64, of one size.
+            // Several datagrams in one buffer, as the kernel joins them (UDP_GRO): at most 64 of the same size.
             let segmentSize = detail & 0x40 != 0 && buffer.length > 64 ? (buffer.length + 63) / 64 : 0
             stack.datagramReceived(
                 mapping, from: sender, buffer.lease, offset: Stack.headroom, length: buffer.length,

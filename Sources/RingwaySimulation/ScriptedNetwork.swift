@@ -3,10 +3,12 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwayWire
 
-/// A stack in an environment that is read from bytes. Used by the fuzzer, and to replay its findings.
+/// A stack whose environment (guest, sockets, clock) is a script of bytes. Used by the fuzzer, and to replay its
+/// findings.
 ///
-/// The guest of a script may be hostile, but the stack's owner follows the contract: it only completes what was
-/// requested. At the end of the script all sockets fail and time passes; after that the stack must hold no resources.
+/// The guest of a script may be hostile, but this type, in the engine's place, follows the stack's contract: it
+/// completes only what the stack requested. At the end of the script all sockets fail and time passes; after that the
+/// stack must hold no resources.
 public struct ScriptedNetwork: ~Copyable {
     struct Socket {
         var handle: Handle
@@ -14,7 +16,7 @@ public struct ScriptedNetwork: ~Copyable {
         var isSending = false
         var receiveLimit = 0
         var isOver = false
-        /// The buffers that a send in flight references, and its bytes.
+        /// The buffers that a send in flight references, and the number of their bytes.
         var held: [Lease] = []
         var heldBytes = 0
     }
@@ -26,7 +28,7 @@ public struct ScriptedNetwork: ~Copyable {
         var queries: [Handle] = []
     }
 
-    /// The latest sequence and acknowledgement numbers in the stack's segments of a connection.
+    /// The stack's latest segment of a connection: the sequence number after it, and its acknowledgement number.
     struct Position {
         var next: UInt32 = 0
         var acknowledged: UInt32 = 0

@@ -54,7 +54,7 @@ extension SimulatedNetwork {
         openFromGuest(flow)
     }
 
-    /// Reopens a connection from the same port after the first one has ended.
+    /// Schedules a second connection from the same port after the first one has ended, if the script has one.
     private func comeAgain(_ flow: Int) {
         guard case .guestReturns(let delay) = scenario.flows[flow].disturbance, !fates[flow].wasDisturbed,
             let connection = connections[flow], connection.end == .clean
@@ -190,7 +190,7 @@ extension SimulatedNetwork {
         settle(flow)
     }
 
-    /// Resets a segment that belongs to no connection (RFC 9293 §3.10.7.1).
+    /// Answers a segment that belongs to no connection with RST (RFC 9293 §3.10.7.1).
     private func refuse(_ segment: Segment, _ flow: Int) {
         guard !segment.flags.contains(.rst) else { return }
         var answer = Segment()
@@ -226,7 +226,7 @@ extension SimulatedNetwork {
         return FrameLayout.sum(frame[tcp...], FrameLayout.pseudoHeader(frame, tcpLength: frame.count - tcp)) == 0xFFFF
     }
 
-    /// An ICMP error aborts a connection in SYN-SENT if it quotes its SYN.
+    /// Aborts a connection in SYN-SENT if the frame is an ICMP "destination unreachable" that quotes its SYN.
     private func hearError(_ frame: [UInt8]) {
         let isIPv4 = FrameLayout.isIPv4(frame)
         let message = FrameLayout.ip + FrameLayout.ipHeaderLength(frame)

@@ -96,7 +96,7 @@ extension SimulatedNetwork {
         }
     }
 
-    /// Reports a far end that is always alive and sometimes acknowledges late.
+    /// Reports to the stack that the socket's peer is alive, and sometimes that it acknowledges late.
     private func inspect(_ socket: HostSocket) {
         let isDelivered = !random.chance(0.1)
         stack.streamReported(

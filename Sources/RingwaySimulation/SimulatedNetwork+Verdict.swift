@@ -33,7 +33,7 @@ extension SimulatedNetwork {
         if let open = own.first(where: { $0.end == nil }) { return "socket \(open.identifier) is still open" }
         if fate.wasUnanswered {
             // The stack gave up the client, so the client's sockets must have been reset. The guest may have a
-            // connection all the same, but it must not have ended in order.
+            // connection all the same, but the connection must not have ended in order.
             let isReset = own.allSatisfy { $0.end == .reset }
             let end = connections[script.index]?.end
             return isReset && end != .clean ? nil : "given up, but the guest saw \(end.map { "\($0)" } ?? "nothing")"

@@ -23,13 +23,13 @@ final class SimulatedNetwork {
     /// Events of a flow that its ends do not record.
     struct Fate {
         var hasStarted = false
-        /// The disturbance occurred while the connection existed.
+        /// Whether the disturbance in the flow's script has taken effect.
         var wasDisturbed = false
         var hasVanished = false
         /// The stack gave up the client of a published port, because the guest did not answer.
         var wasUnanswered = false
-        /// The client of a published port was connected to the guest's address of the other family, where nothing
-        /// listens, because the guest had not answered.
+        /// The guest did not answer the SYN for a client of a published port, so the client was connected to the
+        /// guest's address of the other family. Nothing listens there.
         var wasMoved = false
         var hadConnection = false
         var attempts = 0
@@ -159,7 +159,7 @@ final class SimulatedNetwork {
         while stack.finishTurn() { perform() }
         perform()
         let bound = max(scenario.limits.unsentBytesPerFlow, 65_536) + 32_768
-        // A connection that its guest has forgotten may still have data for the host, next to its successor.
+        // A connection that the guest has forgotten, and the one that replaced it, may both have data for the host.
         let streams = scenario.flows.count + fates.reduce(0) { $0 + $1.forgotten.count }
         if counters.read(.tcpUnsentBytes) > streams * bound {
             fail("\(counters.read(.tcpUnsentBytes)) bytes are parked")
@@ -185,7 +185,7 @@ final class SimulatedNetwork {
 
     // MARK: Effects
 
-    /// Executes the stack's effects as the engine does.
+    /// Executes the requests of the stack (its effects) in place of the engine.
     func perform() {
         while let effect = stack.effects.popFirst() {
             switch effect.kind {
@@ -201,8 +201,8 @@ final class SimulatedNetwork {
         }
     }
 
-    /// Checks that the stack gives up a client of a published port only after three SYNs to a guest that does not
-    /// answer, with timeouts of one, two and four seconds.
+    /// Checks that the stack gives up a client of a published port only after seven seconds: it sends a silent guest
+    /// three SYNs, with timeouts of one, two and four seconds.
     private func guestDidNotAnswer(at guest: TransportAddress) {
         guard
             let script = scenario.flows.first(where: {
@@ -216,7 +216,7 @@ final class SimulatedNetwork {
     /// three timeouts, less the tolerance of timers.
     private static var leastSilence: UInt64 { 6_900_000_000 }
 
-    /// Takes the frame's bytes and releases its buffers, immediately or after the kernel's delay.
+    /// Sends the frame to the guest and releases its buffers: immediately, or after a delay like a kernel's.
     private func writeFrame(_ effect: Effect) {
         let frame = bytes(of: effect)
         sendToGuest(frame)

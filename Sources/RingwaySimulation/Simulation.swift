@@ -1,9 +1,11 @@
 internal import RingwayStack
 
-/// Runs one seed.
+/// Runs the simulation of the stack.
 public enum Simulation {
+    /// Runs the scenario of a seed to its end, or until a check fails.
+    ///
     /// - Parameters:
-    ///   - seed: determines everything.
+    ///   - seed: determines everything, except the congestion control.
     ///   - recorder: receives every frame and event, for a replay; `nil` for speed.
     ///   - usesCubic: CUBIC as the stack's congestion control, for a comparison; otherwise the default.
     public static func run(seed: UInt64, recorder: Recorder? = nil, usesCubic: Bool = false) -> SimulationReport {
@@ -14,7 +16,7 @@ public enum Simulation {
         return run(scenario, recorder)
     }
 
-    /// Runs a bulk transfer.
+    /// Runs a bulk transfer; the seed determines which segments are lost.
     public static func run(_ transfer: Transfer, seed: UInt64, usesCubic: Bool) -> SimulationReport {
         guard var scenario = Scenario(transfer, seed: seed) else {
             preconditionFailure("a transfer's network plan is consistent")

@@ -10,7 +10,7 @@ public struct SimulationReport: Sendable {
     public var framesToGuest = 0
     /// Frames retransmitted by the stack.
     public var retransmissions = 0
-    /// Nanoseconds until a guest first had a complete stream from the host; zero for never.
+    /// Nanoseconds until a guest's connection had first received everything up to the host's FIN; zero for never.
     public var deliveredAt: UInt64 = 0
     /// The number of the stack's retransmission timeouts.
     public var timeouts = 0

@@ -23,7 +23,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
         return value ^ value >> 31
     }
 
-    /// An independent generator, so that the numbers drawn by one part do not change those of another.
+    /// An independent generator, so that the numbers that one user draws do not change another user's numbers.
     public mutating func split() -> SplitMix64 { SplitMix64(seed: next()) }
 
     /// A uniformly distributed integer of the range.

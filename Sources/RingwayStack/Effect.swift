@@ -1,15 +1,14 @@
 public import RingwayModel
 public import RingwayStorage
 
-/// A request from the stack to the shard that runs it. The stack never touches a descriptor: frames, socket events and
-/// a clock reading go in, effects come out, in order.
+/// A request from the stack to the shard on which the stack runs. The stack never touches a descriptor: frames,
+/// socket events and a clock reading go in, effects come out, in order.
 ///
-/// Effects are plain values in a preallocated queue rather than calls into a generic sink: the stack stays one
-/// non-generic module that the optimiser sees whole, and simulators and tests read the same queue as the engine.
+/// Effects are plain values in a preallocated queue, not calls to a delegate: the stack needs no generic parameter
+/// for it, and simulators and tests read the same queue as the engine.
 ///
-/// The layout is flat, because one 64-byte layout for all kinds is cheaper to queue than an enum with payloads. No
-/// field has two meanings: each kind has a factory that sets the fields it uses, and the other fields keep their
-/// defaults.
+/// The layout is flat, because one 64-byte layout for all kinds is cheaper to queue than an enum with payloads.
+/// Fields that a kind does not use keep their defaults.
 @frozen
 public struct Effect: BitwiseCopyable, Sendable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
@@ -17,23 +16,25 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// `payloadOffset` of `payload` unless that is `none`. The effect owns one reference to each buffer, released
         /// when the write completes.
         case writeFrame
-        /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`. `hopLimit` and
-        /// `sourcePort` are the guest's: the shard uses the hop limit if it is small, as in a traceroute, and the port
-        /// if it is privileged and the configuration preserves such ports.
+        /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`. `hopLimit` is
+        /// what the gateway leaves of the SYN's hop limit; the shard uses it if it is below `TCPBounds.fewHops`, as
+        /// in a traceroute. `sourcePort` is the guest's port; the shard uses it if it is privileged and the
+        /// configuration preserves such ports.
         case connectStream
-        /// Connect connection `handle` to the built-in DNS service by a stream socket.
+        /// Open a stream socket to the built-in DNS service for connection `handle`.
         case connectService
-        /// Send the unsent payload of connection `handle` on `socket`: at most `limit` bytes, or all if `limit` is
-        /// zero. If `isUrgent`, the last byte is urgent. At most one send per connection is in flight.
+        /// Send the unsent payload of connection `handle` on `socket`: at most `limit` bytes, or any number if
+        /// `limit` is zero. If `isUrgent`, the last byte is urgent (MSG_OOB). At most one send per connection is in
+        /// flight.
         case sendStream
         /// Receive at most `limit` bytes for connection `handle`. At most one receive per connection is in flight.
         case receiveStream
         /// Set the DSCP of `socket` to that of `trafficClass`.
         case classifyStream
-        /// Report what the kernel knows about the peer of `socket` (the reply is `streamReported`). With `solicits`,
-        /// also send a keepalive probe if the peer has been silent for `PeerWatch.keepaliveTrust`.
+        /// Report to `Stack.streamReported` what the kernel knows about the peer of `socket`. With `solicits`, also
+        /// send a keepalive probe if the peer has been silent for `PeerWatch.keepaliveTrust`.
         case inspectStream
-        /// Nothing can be received for connection `handle` now: watch `socket` for errors, and with `reportsEnd` also
+        /// Nothing can be received for connection `handle` now: poll `socket` for errors, and with `reportsEnd` also
         /// for a FIN from a client that has sent no data.
         case watchStream
         /// The guest has sent FIN, and all data before the FIN is sent: shut down the sending side of `socket`.
@@ -45,9 +46,10 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// Send `length` bytes at `offset` of `lease` to `address` from the socket of UDP mapping `handle`. The effect
         /// owns the reference to the buffer.
         case sendDatagram
-        /// Like `sendDatagram`, through the listener of forwarded UDP mapping `handle`.
+        /// Like `sendDatagram`, for UDP mapping `handle` of a published port's peer: send from the port's listening
+        /// socket.
         case sendForwardedDatagram
-        /// Report to the peer of forwarded UDP mapping `handle` that the port to which the peer sent is closed.
+        /// Send ICMP port unreachable, for the published port, to the peer of UDP mapping `handle`.
         case refuseDatagram
         /// Close the socket of UDP mapping `handle`.
         case closeDatagram
@@ -58,15 +60,16 @@ public struct Effect: BitwiseCopyable, Sendable {
         case closeEcho
         /// Pass `length` bytes at `offset` of `lease` to the DNS service as query `handle`.
         case query
-        /// The guest has declined its address: assign another one, if there is one.
+        /// The guest has declined its IPv4 address (DHCPDECLINE) on a network with several guests: assign another
+        /// address, if one is free.
         case replaceAddress
-        /// A datagram was reassembled: process `length` bytes of `lease` as a frame read from the link.
+        /// A datagram was reassembled: process the first `length` bytes of `lease` as a frame read from the link.
         case reenterFrame
-        /// The guest has proved that it has `address`, by ARP or neighbour discovery.
+        /// The guest has proved that it has `address`, by ARP, neighbour discovery or a reply to a SYN.
         case guestShown
-        /// `address`, one of the guest's, does not answer. `socket`, unless it is `noSocket`, is that of a client whose
-        /// connection was abandoned before the usual timeout, so that the shard can connect the client to another
-        /// address of the guest.
+        /// The guest does not answer SYNs to `address`. If a client's connection was abandoned early for that reason,
+        /// `socket` is the client's socket, which the shard connects to another address of the guest. If the
+        /// connection has timed out, `socket` is `noSocket`.
         case guestSilent
     }
 
@@ -87,37 +90,37 @@ public struct Effect: BitwiseCopyable, Sendable {
     @usableFromInline var options: Options = []
     /// The connection, UDP mapping, ping or query that the effect is about.
     public internal(set) var handle = Handle(slot: 0, generation: 0)
-    /// Bytes of each datagram if the payload consists of several; zero for one.
+    /// Bytes of each datagram but the last, if the payload consists of several datagrams; otherwise zero.
     public internal(set) var segmentSize: UInt16 = 0
-    /// The buffer of a frame, datagram or message, and the range of its bytes in the buffer.
+    /// The buffer of a frame, datagram, ICMP message or DNS query, and the range of the bytes in the buffer.
     public internal(set) var lease: Lease = .none
     public internal(set) var offset: UInt32 = 0
     public internal(set) var length: UInt32 = 0
-    /// A second buffer, whose bytes follow those of `lease`, or `none`.
+    /// A second buffer of a frame, whose bytes follow those of `lease`; `none` if there is none.
     public internal(set) var payload: Lease = .none
     public internal(set) var payloadOffset: UInt32 = 0
     public internal(set) var payloadLength: UInt32 = 0
-    /// The shard's identifier for a connection's host socket, as passed to `streamOpened`. It stays valid after the
-    /// connection's end.
+    /// The shard's identifier for a connection's host socket, as passed to `streamOpened`. It identifies the socket
+    /// even after the connection has ended and `handle` has become stale.
     public internal(set) var socket = Effect.noSocket
-    /// The destination of a datagram or connect. For other stream effects the address of the remote end, without its
-    /// port.
+    /// The destination of a datagram or connect. For other stream effects, the address of the remote end with port
+    /// zero; for `guestShown` and `guestSilent`, the guest's address.
     public internal(set) var address = TransportAddress(address: IPAddress(IPv4Address(rawValue: 0)), port: 0)
-    /// The guest's port of a connection to be opened.
+    /// The guest's port, for `connectStream`.
     public internal(set) var sourcePort: UInt16 = 0
     /// The most bytes to send or receive; zero for no limit.
     public internal(set) var limit: UInt32 = 0
 
-    /// No socket.
+    /// The value of `socket` if there is none.
     @inlinable public static var noSocket: UInt32 { .max }
 
     /// The guest set DF: the datagram must not be fragmented.
     @inlinable public var dontFragment: Bool { options.contains(.dontFragment) }
     /// The last byte of the send is urgent.
     @inlinable public var isUrgent: Bool { options.contains(.urgent) }
-    /// Probe a silent peer.
+    /// Whether to send a keepalive probe to a silent peer, for `inspectStream`.
     @inlinable public var solicits: Bool { options.contains(.solicits) }
-    /// Report the client's FIN, too.
+    /// Whether to watch for the client's FIN, too, for `watchStream`.
     @inlinable public var reportsEnd: Bool { options.contains(.reportsEnd) }
 
     @inline(__always) init(_ kind: Kind) { self.kind = kind }
@@ -127,7 +130,7 @@ public struct Effect: BitwiseCopyable, Sendable {
         self.handle = handle
     }
 
-    /// A frame in one buffer, virtio-net header first.
+    /// A `writeFrame` of one buffer, which has the virtio-net header first.
     public static func frame(_ lease: Lease, offset: UInt32, length: UInt32) -> Effect {
         var effect = Effect(.writeFrame)
         effect.lease = lease
@@ -140,8 +143,8 @@ public struct Effect: BitwiseCopyable, Sendable {
 /// Effects, oldest first. The shard drains the queue after every call into the stack, so the capacity only has to cover
 /// the effects of one event.
 ///
-/// A queue is a reference to memory that belongs to the stack: the stack's parts append through one copy, and the shard
-/// removes through another.
+/// The queue is a reference to memory that belongs to the stack, so copies of it share their content: the stack
+/// appends through one copy, and the shard removes through another.
 @frozen
 public struct EffectQueue: BitwiseCopyable {
     /// Running indices of the oldest effect and of the next free slot.
@@ -187,7 +190,7 @@ public struct EffectQueue: BitwiseCopyable {
         ends.pointee.tail = tail &+ 1
     }
 
-    /// The oldest effect, or `nil`.
+    /// Removes and returns the oldest effect; `nil` if there is none.
     @inlinable public func popFirst() -> Effect? {
         let head = ends.pointee.head
         guard head != ends.pointee.tail else { return nil }

@@ -2,20 +2,20 @@ public import RingwayModel
 public import RingwayStorage
 public import RingwayWire
 
-/// One shard's part of a guest's network: a gateway with a complete TCP, UDP and ICMP, and the services ARP, NDP and
-/// DHCP. Sans-I/O: frames, socket events and the time go in, effects come out.
+/// The network stack of a guest on one shard: a gateway with TCP, UDP, ICMP, ARP, NDP and DHCP. It does no I/O:
+/// frames, socket events and the time go in, effects come out.
 ///
 /// ## Theory of operation
 ///
 /// The stack dispatches to its parts (TCP, UDP and so on): each frame to the part for its protocol, each socket event
-/// to the part whose flow the socket serves, and each timer to the part that set it. The state that the parts share is
-/// `core`, which every call passes `inout`. In every turn the shard calls `beginTurn`, then `receiveFrame` and the stream
-/// and datagram events as they occur, draining `effects` after each, then `runTimers` and `finishTurn`, each until it
-/// returns false. A method that "takes the lease" takes ownership: the stack releases the buffer.
+/// to the part whose flow the socket serves, and each timer to the part that set it. Their shared state is `core`,
+/// which every call passes `inout`. In every turn the shard calls `beginTurn`, then `receiveFrame` and the methods
+/// for socket events as they occur, then `runTimers` and `finishTurn`, each until it returns false. After each call
+/// it drains `effects`. A method that "takes the lease" takes ownership of the buffer.
 public struct Stack: ~Copyable {
     public typealias Configuration = StackConfiguration
 
-    /// Bytes before the payload in a buffer that the host's sockets fill: room for all headers.
+    /// Bytes left free before the payload in a buffer that is filled from a host socket: room for all headers.
     public static var headroom: Int { 128 }
 
     private var core: StackCore
@@ -27,7 +27,7 @@ public struct Stack: ~Copyable {
     private var fragments: Fragments
     private var sender: DatagramSender
 
-    /// - Parameter pool: the shard's buffers; outlives the stack.
+    /// Allocates the stack's tables. `pool`, the shard's buffers, must outlive the stack.
     public init(
         _ configuration: Configuration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters, now: UInt64
     ) throws(MemoryFailure) {
@@ -58,7 +58,7 @@ public struct Stack: ~Copyable {
     public let effects: EffectQueue
 
     public var configuration: Configuration { core.configuration }
-    /// Which destinations new flows may have. Existing flows are not affected by a change.
+    /// Which destinations the guest may reach. A change applies to new connections, later datagrams and pings.
     public var policy: DestinationPolicy {
         get { core.policy }
         set { core.policy = newValue }
@@ -66,7 +66,7 @@ public struct Stack: ~Copyable {
 
     // MARK: Turns
 
-    /// Sets the clock of this turn.
+    /// Sets the clock of this turn, monotonic nanoseconds.
     public mutating func beginTurn(now: UInt64) { core.now = now }
 
     /// The earliest time at which `runTimers` has work, monotonic nanoseconds; `nil` if no timer is set.
@@ -91,12 +91,12 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Sets the wheel's timer to the earliest deadline of the services and the reassembler.
+    /// Sets the timer that the services and the reassembler share to the earlier of their deadlines.
     private mutating func scheduleServices() {
         core.timers.schedule(.services, at: min(services.nextDeadline, fragments.nextDeadline))
     }
 
-    /// Sends acknowledgements due after this turn's frames; false if none is left. Drain the effects after each call.
+    /// Sends acknowledgements that are due. Drain the effects after each call; true if another call must follow.
     public mutating func finishTurn() -> Bool { tcp.finishTurn(&core) }
 
     // MARK: Frames from the guest
@@ -110,7 +110,7 @@ public struct Stack: ~Copyable {
         tcp.receive(summary, lease, frame, &core)
     }
 
-    /// A frame of another protocol than TCP. Takes the lease.
+    /// Handles a frame of any protocol other than TCP. Takes the lease.
     @inline(never)
     private mutating func receiveOther(_ summary: FrameSummary, _ lease: Lease, _ bytes: UnsafeRawBufferPointer) {
         switch summary.kind {
@@ -155,10 +155,10 @@ public struct Stack: ~Copyable {
 
     // MARK: TCP: connections and their host sockets
 
-    /// Opens a connection for a published port: SYN to the guest from the client's address or the host address.
+    /// Opens a connection for a client of a published port: sends SYN to the guest.
     ///
-    /// - Parameter trust: whether the guest is known to have the address. If it does not answer, the effect
-    ///   `guestSilent` returns the client's socket.
+    /// - Parameter trust: how likely it is that the guest has the address. If that is not certain and the guest does
+    ///   not answer, the effect `guestSilent` returns the client's socket.
     /// - Returns: the connection, or `nil` if it cannot be opened; the caller then resets the socket.
     public mutating func openFromHost(
         client: TransportAddress, guest: TransportAddress, trust: GuestTrust = .certain, trafficClass: UInt8 = 0
@@ -175,30 +175,30 @@ public struct Stack: ~Copyable {
     /// The host socket is connected: sends SYN-ACK.
     public mutating func streamConnected(_ handle: Handle) { tcp.streamConnected(handle, &core) }
 
-    /// The connect failed: the guest gets the same error. The shard has closed the socket.
+    /// The connect failed: the guest gets RST, an ICMP error or no reply. The shard has closed the socket.
     public mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure) {
         tcp.streamConnectFailed(handle, failure, &core)
     }
 
-    /// The connect failed, and a router or the host itself has reported why by ICMP.
+    /// The connect failed, and a router or the host has reported the reason by ICMP: the guest gets that ICMP error.
     public mutating func streamConnectReported(_ handle: Handle, _ reason: ICMPError.Reason, from router: IPAddress?) {
         tcp.streamConnectReported(handle, reason, from: router, &core)
     }
 
-    /// The chain of a connection's unsent payload, oldest first; `Lease.none` if the handle is stale.
+    /// The head of a connection's chain of unsent payload; `Lease.none` if empty or if the handle is stale.
     public mutating func unsentPayload(_ handle: Handle) -> Lease { tcp.unsentPayload(handle) }
 
-    /// The socket accepted `bytes` of the unsent payload.
+    /// The socket accepted `bytes` of the unsent payload; zero if the send must be requested again.
     public mutating func streamSent(_ handle: Handle, bytes: Int) { tcp.streamSent(handle, bytes: bytes, &core) }
 
-    /// A read put `length` bytes at `offset` in the buffer. `precedesUrgent`: the next byte is urgent. Takes the lease.
+    /// A read put `length` bytes at `offset` of the buffer. `precedesUrgent`: an urgent one follows. Takes the lease.
     public mutating func streamReceived(
         _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool = false
     ) {
         tcp.streamReceived(handle, lease, offset: offset, length: length, precedesUrgent: precedesUrgent, &core)
     }
 
-    /// A receive failed for lack of a buffer and may be requested again.
+    /// A receive returned nothing, for example for lack of a buffer: the stack requests it again.
     public mutating func streamReceiveStarved(_ handle: Handle) { tcp.streamReceiveStarved(handle, &core) }
 
     /// The socket returned end of file: FIN to the guest.
@@ -214,17 +214,17 @@ public struct Stack: ~Copyable {
 
     // MARK: UDP: mappings and published ports
 
-    /// Whether several datagrams may be sent as one super-frame.
+    /// Whether the link accepts several datagrams as one super-frame.
     public var takesTrains: Bool { mutating get { core.configuration.segmentsUDP } }
 
-    /// The address family of a mapping, for opening its socket; `nil` if the handle is stale.
+    /// Whether a mapping is of IPv4, for opening its socket; `nil` if the handle is stale.
     public mutating func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
 
     /// The shard could not open a socket: the mapping ends.
     public mutating func datagramSocketFailed(_ handle: Handle) { udp.socketFailed(handle, &core) }
 
-    /// Sends a datagram of a mapping to the guest, or several of `segmentSize` bytes each, with at least `headroom`
-    /// bytes before them. Takes the lease.
+    /// Sends a datagram from a mapping's socket to the guest, or several of `segmentSize` bytes each, if the filter
+    /// admits `peer`. In the buffer at least `headroom` bytes precede them. Takes the lease.
     public mutating func datagramReceived(
         _ handle: Handle, from peer: TransportAddress, _ lease: Lease, offset: Int, length: Int, segmentSize: Int,
         marks: DatagramMarks = DatagramMarks()
@@ -233,7 +233,7 @@ public struct Stack: ~Copyable {
         udp.received(handle, from: peer, payload, marks, &sender, &core)
     }
 
-    /// Sends a datagram that a client of a published port sent to the host's address `local`. Takes the lease.
+    /// Sends the guest a datagram that a published port's client sent to host address `local`. Takes the lease.
     public mutating func forwardedDatagramReceived(
         listener: UInt32, from client: TransportAddress, to local: IPAddress, guest: TransportAddress, _ lease: Lease,
         offset: Int, length: Int, segmentSize: Int, marks: DatagramMarks = DatagramMarks()
@@ -242,7 +242,8 @@ public struct Stack: ~Copyable {
         udp.receivedForwarded(listener, from: client, to: local, guest: guest, payload, marks, &sender, &core)
     }
 
-    /// A datagram to `target`, an address as the host sees it, failed: the guest gets an ICMP error from `router`.
+    /// The guest's datagram to `target`, an address on the host's side, failed: the guest gets an ICMP error from
+    /// `router`, or from the gateway if `router` is `nil`.
     public mutating func datagramFailed(
         _ handle: Handle, to target: TransportAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
         payload: UnsafeRawBufferPointer
@@ -250,12 +251,12 @@ public struct Stack: ~Copyable {
         udp.failed(handle, to: target, reason, from: router, payload: payload, &core)
     }
 
-    /// The listener, client and own host address of a forwarded mapping's datagrams; `nil` if the handle is stale.
+    /// For sending to a published port's client: listener, destination, source address; `nil` for a stale handle.
     public mutating func forwardedMapping(
         _ handle: Handle
     ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
 
-    /// The mapping of `peer`, a client of a published port as the host sees it; `nil` if there is none.
+    /// The mapping of a published port's client, whose address on the host's side is `peer`; `nil` if there is none.
     public mutating func forwardedMapping(of peer: TransportAddress, guest: TransportAddress) -> Handle? {
         udp.forwarded(of: peer, guest: guest, &core)
     }
@@ -312,13 +313,14 @@ public struct Stack: ~Copyable {
     /// Changes the address that DHCP assigns to the guest.
     public mutating func setGuestIPv4(_ address: IPv4Address) { services.setGuestIPv4(address, &core) }
 
-    /// Changes the search domains: for DHCP from the next reply on, and by a router advertisement at once.
+    /// Changes the search domains. DHCP has them from the next reply on; a router advertisement is sent at once.
     public mutating func setSearchDomains(_ domains: [String]) {
         services.setSearchDomains(domains, now: core.now)
         if core.isServiceShard { scheduleServices() }
     }
 
-    /// The address under which the guest at `guest` sees a peer of the host: the peer's own, or the host address.
+    /// The address under which the guest at `guest` sees a peer of the host: the peer's own, or the network's host
+    /// address for a loopback peer or one of the other address family.
     public mutating func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
         core.plan.shownToGuest(peer, by: guest)
     }
@@ -328,15 +330,14 @@ public struct Stack: ~Copyable {
     /// Sets the number of guests that share the shard's pool, which limits the sum of this guest's receive windows.
     public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
 
-    /// Removes some connections when the guest ends, from the position `cursor` in their table on, and releases their
-    /// buffers, while the shard closes their sockets. False if none is left; the stack then holds no buffer and must
-    /// receive no frame.
+    /// Removes some connections at the end of the guest, from slot `cursor` on, and releases their buffers; the shard
+    /// closes their sockets. False if none is left; then connections hold no buffer, and no frame may follow.
     public mutating func forgetConnections(from cursor: inout UInt32) -> Bool { tcp.forget(512, from: &cursor, &core) }
 
     // MARK: Idle flows
 
-    /// The flow to end first if descriptors are short: the oldest one without an answer, so that a port scan ends its
-    /// own flows and no others, or, if all are answered, the one idle for longest. `nil` if no flow has a socket.
+    /// The flow to end first if descriptors are short: the oldest without an answer, so that a port scan ends only
+    /// its own; otherwise the one idle for longest in a sample. `nil` if none has a socket.
     public mutating func idlestFlow() -> IdleFlow? {
         if let flow = oldestUnanswered() { return IdleFlow(flow: flow.flow, usedAt: 0) }
         return IdleFlow.older(IdleFlow.older(tcp.idlest(), udp.idlest(isAnswered: true)), ping.idlest())
@@ -346,7 +347,7 @@ public struct Stack: ~Copyable {
         IdleFlow.older(udp.idlest(isAnswered: false, sparing: spared), tcp.oldestHalfOpen())
     }
 
-    /// Ends the flow that `idlestFlow` returned: both ends of a connection see RST.
+    /// Ends the flow that `idlestFlow` returned. Both ends of a connection see RST; in `connecting`, the host only.
     public mutating func end(_ idle: IdleFlow) {
         core.counters.add(.flowsGivenBack)
         end(idle.flow)
@@ -369,12 +370,12 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Ends the UDP mapping that is first in `EvictionOrder`, except `mapping`, to free its descriptor; false if none.
+    /// Ends the UDP mapping with a socket that is first in `EvictionOrder`, except `mapping`; false if there is none.
     public mutating func endOldestMapping(sparing mapping: Handle) -> Bool { udp.evictOldest(sparing: mapping, &core) }
 
     // MARK: Inspection
 
-    /// Writes flows from the cursor on until the chunk is full or all tables are done.
+    /// Writes flows from the cursor on until the writer is full or all tables are done.
     public mutating func writeFlows(from cursor: inout FlowCursor, to writer: inout FlowRecordWriter) {
         let now = core.now
         cursor.list(.connections, upTo: tcp.slotLimit, to: &writer) { tcp.record(inSlot: $0, now: now) }
@@ -382,13 +383,13 @@ public struct Stack: ~Copyable {
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
 
-    /// Bytes that the receive windows reserve: those the guest may still send, and those host sockets have not accepted.
+    /// Bytes that the guest may still send within its receive windows, and bytes that host sockets have not accepted.
     public var reservedBytes: Int { tcp.reservedBytes }
     /// TCP connections in any state.
     public var connectionCount: Int { tcp.count }
     /// Connections whose handshake is not complete.
     public var halfOpenCount: Int { tcp.halfOpenCount }
-    /// Entries in the flow table: TCP connections, UDP mappings and pings together.
+    /// Entries in the flow table: TCP connections, UDP mappings, pings, and the peers of those that have several.
     public var flowCount: Int { core.table.count }
     /// Scheduled timers, including those of the services.
     public var scheduledTimerCount: Int { core.timers.count }

@@ -2,8 +2,8 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The state that the parts of a stack share: buffers, counters, clock, timers, the flow table, the effect queue and
-/// the configuration. It is passed `inout`; no part stores it.
+/// The state that the parts of a stack share, such as buffers, counters, clock, timers, flow table, effect queue and
+/// configuration. It is passed `inout`; no part stores it.
 ///
 /// Methods on the frame path are `mutating` even if they change nothing: the compiler passes `self` of other methods by
 /// value, which would copy the whole struct.
@@ -17,13 +17,13 @@ struct StackCore: ~Copyable {
     let effects: EffectQueue
     /// The clock reading of this turn, monotonic nanoseconds.
     var now: UInt64
-    /// The source address of the guest's last frame.
+    /// The guest's ethernet address: as configured, then as learned from its frames.
     var guestMAC: MACAddress
     var policy: DestinationPolicy
-    /// All flows, by key.
+    /// All flows, and the peers in `peers`, by key.
     var table: FlowTable
     var timers: StackTimers
-    /// The peers of mappings and pings.
+    /// The peers of UDP mappings and pings that have several.
     var peers: PeerTable
     var errors: ICMPError
 
@@ -34,8 +34,8 @@ struct StackCore: ~Copyable {
         _ configuration: StackConfiguration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters,
         capacities: StackCapacities, now: UInt64
     ) throws(MemoryFailure) {
-        // Allocations that may fail precede the first stored property. The queue is the last of them, because nothing
-        // would free it if a later one failed.
+        // Allocations that may fail come before any stored property is set. The effect queue is the last of them: it
+        // has no `deinit` that would free it if a later allocation failed.
         let table = try FlowTable(capacity: capacities.flows, secret: configuration.secret)
         let timers = try StackTimers(capacities, now: now)
         let peers = try PeerTable(capacity: capacities.peers, owners: capacities.mappings + capacities.pings)
@@ -57,12 +57,13 @@ struct StackCore: ~Copyable {
 
     deinit { effects.deallocate() }
 
-    /// Whether this shard handles frames that belong to no flow: ARP, NDP, DHCP, fragments.
+    /// Whether this shard handles frames that belong to no flow, such as ARP, NDP, DHCP and fragments.
     var isServiceShard: Bool { configuration.shard == 0 }
 
     // MARK: Buffers
 
-    /// Whether data to be stored should be copied into small buffers (`BufferPool.isPressed`).
+    /// Whether large buffers are scarce, so that data to be stored should be copied into small ones
+    /// (`BufferPool.isPressed`).
     @inline(__always)
     var isPressed: Bool { mutating get { pool.pointee.isPressed } }
 

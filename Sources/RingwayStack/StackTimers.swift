@@ -22,9 +22,9 @@ struct StackCapacities {
     var flows: Int { connections + mappings + pings + peers }
 }
 
-/// The timers of all parts on one wheel, identified by owner.
+/// The timers of a stack on one wheel. Each owner has one timer.
 struct StackTimers: ~Copyable {
-    /// The owner of a timer: a slot of one of the tables, or the services together.
+    /// The owner of a timer: a slot of one of the tables, or the services, which share theirs with the reassembler.
     enum Owner {
         case connection(UInt32)
         case mapping(UInt32)
@@ -78,7 +78,7 @@ struct StackTimers: ~Copyable {
     @inline(__always)
     mutating func cancel(_ owner: Owner) { wheel.cancel(number(owner)) }
 
-    /// Whether `popExpired` finds nothing.
+    /// Whether `popExpired` would find nothing.
     @inline(__always)
     func isQuiet(now: UInt64) -> Bool { wheel.isQuiet(now: now) }
 

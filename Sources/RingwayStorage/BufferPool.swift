@@ -1,6 +1,6 @@
-/// The buffers of all shards as one address space: a lease identifies memory on any shard.
+/// The buffers of all shards: a lease identifies a buffer of any of them.
 ///
-/// The table of all buffers is filled before the shards start and is only read from then on.
+/// The table of the shards' memory is filled before the shards start and is only read from then on.
 @frozen
 public struct BufferSpace: @unchecked Sendable {
     // Sendable: the table is not written after the shards have started, and the memory of a buffer is accessed only by
@@ -18,7 +18,7 @@ public struct BufferSpace: @unchecked Sendable {
     public static var largeSize: Int { 69_632 }
     /// Bytes in a small buffer.
     public static var smallSize: Int { 2_048 }
-    /// The most shards of a process. A lease has room for a larger number, in eight bits (see `Lease`).
+    /// The most shards of a process. The eight bits of a shard's number in a `Lease` would allow more.
     public static var maximumShards: Int { 64 }
 
     @usableFromInline let regions: UnsafeMutablePointer<Region>
@@ -26,7 +26,7 @@ public struct BufferSpace: @unchecked Sendable {
     public let largeCount: Int
     public let smallCount: Int
 
-    /// Reserves address space for `shards` pools. Pages are touched only when a buffer is first leased.
+    /// Allocates the memory of `shards` pools. No page of a buffer is touched before the buffer is first leased.
     public init(shards: Int, largeCount: Int, smallCount: Int) throws(MemoryFailure) {
         precondition(shards > 0 && shards <= Self.maximumShards)
         precondition(largeCount > 0 && largeCount < 0x7F_FFFF && smallCount > 0 && smallCount < 0x7F_FFFF)
@@ -88,20 +88,20 @@ public struct BufferSpace: @unchecked Sendable {
         lease.isSmall ? Self.smallSize : Self.largeSize
     }
 
-    /// The payload that the lease's state describes.
+    /// The first byte of the payload, at the `offset` in the lease's state.
     @inlinable @inline(__always) public func payload(of lease: Lease) -> UnsafeMutableRawPointer {
         address(of: lease) + Int(state(of: lease).pointee.offset)
     }
 }
 
-/// One shard's buffers: a fixed number of each of two sizes, last in first out.
+/// One shard's buffers: a fixed number of each of two sizes. The buffer that was released last is leased first.
 ///
 /// Only its shard's thread uses a pool, so nothing here is atomic. An empty pool is an expected condition: `lease`
 /// returns `Lease.none` and the caller applies backpressure. A released buffer of another shard is put on a chain for
-/// that shard; the engine returns the chains once a turn.
+/// that shard; the engine returns the chains once in each round of the shard's loop.
 ///
-/// Each leased buffer is charged to an *owner*, one of the guests that share the pool. The charges limit owners that
-/// hold many buffers, and show when an owner holds none any more.
+/// Each leased buffer is charged to an *owner*: one of the guests that share the pool, or the shard itself. The
+/// charges limit guests that hold many buffers, and show when a guest holds none any more.
 public struct BufferPool: ~Copyable {
     public let space: BufferSpace
     public let shard: Int
@@ -112,9 +112,9 @@ public struct BufferPool: ~Copyable {
     @usableFromInline let strays: UnsafeMutablePointer<LeaseQueue>
     /// The number of leases on all chains of `strays`.
     public var strayCount = 0
-    /// The owner, one of the guests, to which newly leased buffers are charged.
+    /// The owner to which newly leased buffers are charged: the number of a guest, or zero for the shard itself.
     public var owner: UInt16 = 0
-    /// Large buffers guaranteed to each owner; zero if there is only one owner, which may use all.
+    /// Large buffers guaranteed to each guest; zero if no other guest shares the pool, so that a guest may use all.
     public var share = 0
     /// The number of large buffers of each owner, followed by the numbers of small ones.
     @usableFromInline let charges: UnsafeMutablePointer<Int32>
@@ -178,20 +178,21 @@ public struct BufferPool: ~Copyable {
 
     @inlinable public var largeAvailable: Int { large.available }
     @inlinable public var smallAvailable: Int { small.available }
-    /// Whether large buffers are scarce and the owner holds at least half of its share. Data to be stored is then
-    /// copied into small buffers, so that large ones stay free for frames from the guest, including its
-    /// acknowledgements.
+    /// Whether fewer than half of the large buffers are free and the owner holds at least half of its share. Data to
+    /// be stored is then copied into small buffers, so that large ones stay free for frames from the guest, including
+    /// its acknowledgements.
     @inlinable public var isPressed: Bool {
         largeAvailable < space.largeCount / 2 && 2 &* largeHeld(by: owner) >= share
     }
-    /// Whether large buffers are scarce and the owner, one of several, holds its share: it should take no more.
+    /// Whether fewer than half of the large buffers are free and the owner holds its share, so that it should take no
+    /// more. Always false if only one guest uses the pool.
     @inlinable public var isBeyondShare: Bool {
         share > 0 && largeAvailable < space.largeCount / 2 && largeHeld(by: owner) >= share
     }
     /// The number of leased buffers of both sizes.
     public var leased: Int { space.largeCount + space.smallCount - large.available - small.available }
 
-    /// Leases a buffer with one reference, or returns `Lease.none` if all are in use.
+    /// Leases a buffer with one reference, or returns `Lease.none` if all of that size are in use.
     @inlinable @inline(__always) public mutating func lease(_ kind: Lease.Kind) -> Lease {
         let taken: UInt32?
         switch kind {
@@ -225,7 +226,7 @@ public struct BufferPool: ~Copyable {
         Int(charges[Int(owner)]) &+ Int(charges[owners &+ Int(owner)])
     }
 
-    /// Puts a buffer to which no reference is left on its free list.
+    /// Puts a buffer back on its free list and off its owner's charge. No reference to it may be left.
     @inlinable @inline(__always) mutating func putBack(_ lease: Lease, _ state: UnsafeMutablePointer<LeaseState>) {
         if lease.isSmall {
             charges[owners &+ Int(state.pointee.owner)] &-= 1
@@ -236,7 +237,8 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Leases a small buffer if `byteCount` bytes fit and one is free, otherwise a large one.
+    /// Leases a small buffer if `byteCount` bytes fit in one and one is free, otherwise a large buffer; returns
+    /// `Lease.none` if no large one is free either.
     @inlinable @inline(__always) public mutating func lease(fitting byteCount: Int) -> Lease {
         if byteCount <= BufferSpace.smallSize {
             let lease = lease(.small)
@@ -248,7 +250,7 @@ public struct BufferPool: ~Copyable {
     /// Adds a reference, for example for a write in flight.
     @inlinable @inline(__always) public func hold(_ lease: Lease) { space.state(of: lease).pointee.holds &+= 1 }
 
-    /// Removes a reference; the last one returns the buffer to its pool.
+    /// Removes a reference. The last one frees the buffer, or puts it on `strays` if it belongs to another shard.
     @inlinable public mutating func release(_ lease: Lease) {
         let state = space.state(of: lease)
         precondition(state.pointee.holds > 0, "a buffer was released more often than held")
@@ -272,8 +274,8 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Removes and returns the chain of leases that belong to `shard`, for the caller to mail there; `Lease.none` if
-    /// the chain is empty.
+    /// Empties the chain of leases that belong to `shard` and returns its first lease, for the caller to send there;
+    /// `Lease.none` if the chain is empty.
     @inlinable public mutating func takeStrays(of shard: Int) -> Lease {
         var lease = strays[shard].head
         let head = lease
@@ -285,7 +287,7 @@ public struct BufferPool: ~Copyable {
         return head
     }
 
-    /// Puts a chain that the caller could not send on `strays` again.
+    /// Puts the leases of a chain back on `strays`: the caller got the chain from `takeStrays` and could not send it.
     public mutating func keepStrays(_ head: Lease, of shard: Int) {
         var lease = head
         while !lease.isNone {
@@ -296,7 +298,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Accepts a chain of returned leases from another shard.
+    /// Frees the buffers of a chain that another shard took from its `strays`.
     @inlinable public mutating func acceptHome(_ head: Lease) {
         var lease = head
         while !lease.isNone {

@@ -6,6 +6,6 @@ public enum CacheLines {
     /// Bytes within which only one thread may write.
     @inlinable public static var reach: Int { 128 }
 
-    /// `byteCount` rounded up to whole units of `reach`.
+    /// `byteCount` rounded up to whole units of `reach`, at least one.
     @inlinable public static func whole(_ byteCount: Int) -> Int { max(reach, (byteCount + reach - 1) & ~(reach - 1)) }
 }

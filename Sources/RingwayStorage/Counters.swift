@@ -2,7 +2,7 @@ public import Synchronization
 
 /// All counters, in one list; `name` is the key in statistics.
 ///
-/// A drop without a counter is a defect. Gauges rise and fall, all others only rise.
+/// Every dropped packet must be counted. Gauges rise and fall, all other counters only rise.
 public enum Metric: Int, CaseIterable, Sendable {
     // Link
     case framesFromGuest, bytesFromGuest, framesToGuest, bytesToGuest
@@ -34,7 +34,7 @@ public enum Metric: Int, CaseIterable, Sendable {
     // Host and kernel
     case hostSockets, descriptorsExhausted, flowsGivenBack, forwardsAccepted, forwardsRefused
     case receivesStarved, turns, wakes
-    // Spliced connections, which bypass the link
+    // Connections relayed between two sockets, by splice(2) or through a buffer, without the link
     case splicedConnections, splicedOpened, splicedReset, splicedRefused, splicedTimedOut, splicedWithoutSocket
     case splicedBeyondLimit, splicedBytesToGuest, splicedBytesFromGuest, splicedPipesExhausted
     // Between the guests of a network
@@ -69,9 +69,9 @@ public enum Metric: Int, CaseIterable, Sendable {
     }
 }
 
-/// The counters of one part of a guest, or of a shard itself. The shard's thread is the only writer, so an increment is
-/// a relaxed load and a relaxed store. Readers on other threads never see a torn value, and the control plane sums over
-/// all parts on demand.
+/// The counters of one guest on one shard, or of a shard itself. The shard's thread is the only writer, so an
+/// increment is a relaxed load and a relaxed store. Readers on other threads never see a torn value, and the control
+/// plane adds up a guest's counters on all shards on demand.
 @frozen
 public struct Counters: @unchecked Sendable {
     // Sendable: all counters are atomics, and their memory is freed only when no shard uses it any more.

@@ -8,21 +8,23 @@ internal import Synchronization
 ///     | outside, standing |<--------------- pool ---------------->|<- reserve ->|
 ///                         | flows of guests ...        | headroom |
 ///
-/// *Standing* descriptors are open as long as a guest or a listener exists; *outside* ones were opened by other code of
-/// the process. The rest of the limit, less a *reserve* for control connections, for accepting and for new guests, is
-/// the *pool* for flows. A *member* is a guest, or the resolver of a network. Each member's fair share is the pool
-/// divided by the number of members. The *headroom* is the part of the pool that may not be borrowed.
+/// *Standing* descriptors belong to no flow, such as those of a guest's link or a listener; *outside* ones were
+/// opened by other code of the process. The rest of the limit, less a *reserve* for control connections, for
+/// accepting and for new guests, is the *pool* for flows. A *member* is a guest, or the resolver of a network. Each
+/// member's fair share is the pool divided by the number of members. The *headroom* is the part of the pool that may
+/// not be borrowed.
 ///
-/// - A member below its share gets descriptors at once. If others have borrowed them, they come from the headroom, then
-///   from half of the reserve, and the member furthest above its share is asked to return descriptors.
+/// - A member below its share gets descriptors at once. If other members have borrowed them, they come from the
+///   headroom, then from half of the reserve, and the member furthest above its share is asked to return descriptors.
+///   If these are used up, too, the member must wait.
 /// - A member at its share may borrow free descriptors, except the headroom. If none are free, one of its own flows
-///   must end for the new one, or the new one is refused. Until the descriptor of the ended flow is closed, that of the
-///   new flow comes from half of the headroom; when this half is used up, new flows are refused.
+///   must end for the new one, or the new one is refused. Until the ended flow's descriptor is closed, the new flow's
+///   descriptor comes from half of the headroom; when this half is used up, new flows are refused.
 ///
 /// A member that is asked to return descriptors ends its own flows, on its own threads, the longest idle first.
 /// Counting is per flow, never per packet.
 public final class DescriptorBudget: Sendable {
-    /// The smallest share; a new member that would get less is refused.
+    /// The smallest share. A new member is refused if the share would become smaller, except the first two members.
     public static var leastShare: Int { 16 }
     /// The number of members that are always admitted. They are a network's resolver and its first guest: even with a
     /// low limit a process serves one guest.
@@ -37,8 +39,8 @@ public final class DescriptorBudget: Sendable {
     public let reserve: Int
 
     /// Bounds that each acquisition reads. `fair` is the share of one member; the other numbers bound `flows`, the
-    /// descriptors of all flows together. All are computed anew when members come or go, or the number of standing or
-    /// outside descriptors changes.
+    /// descriptors of all flows together. The numbers are computed anew when members come or go, or the number of
+    /// standing or outside descriptors changes.
     struct Bounds: ~Copyable, Sendable {
         let fair = Atomic(0)
         /// Up to this value of `flows`, a member below its share gets descriptors without a demand on other members.
@@ -48,7 +50,7 @@ public final class DescriptorBudget: Sendable {
         /// Up to this value of `flows`, a member at its share may open a descriptor for a new flow before the
         /// descriptor of the flow that ended for it is closed.
         let replaced = Atomic(0)
-        /// The most descriptors of all flows together.
+        /// Up to this value of `flows`, a member below its share gets descriptors. Above it the member must wait.
         let ceiling = Atomic(0)
         let isShort = Atomic(false)
     }
@@ -56,7 +58,7 @@ public final class DescriptorBudget: Sendable {
     private struct Table {
         var members: [DescriptorShare] = []
         var standing = 0
-        /// Other open descriptors of the process, when last counted.
+        /// Descriptors that other code of the process had open at the last call of `note`.
         var outside = 0
     }
 
@@ -82,7 +84,7 @@ public final class DescriptorBudget: Sendable {
 
     // MARK: Members
 
-    /// Adds a member; `nil` if members would then have less than `leastShare`. The first members are always admitted.
+    /// Adds a member; `nil` if each would then have less than `leastShare`. The first two are always admitted.
     ///
     /// - Parameter standing: descriptors that are open as long as the member exists.
     public func join(standing: Int) -> DescriptorShare? {
@@ -111,8 +113,8 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// Counts descriptors that belong to no flow, such as that of an agent's connection before its guest is known.
-    /// Returns false and counts nothing if members would be left with less than `leastShare`.
+    /// Counts descriptors that belong to no flow, such as an agent's connection before its guest is known. Returns
+    /// false and counts nothing if each member would then have less than `leastShare`.
     public func addStandingWhereFree(_ count: Int) -> Bool {
         let isFree = table.withLock { pool($0) - count >= $0.members.count * Self.leastShare }
         if isFree { addStanding(count) }
@@ -137,7 +139,7 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// Whether optional descriptors may be opened, such as pipes that only save time.
+    /// Whether optional descriptors may be opened, such as more pipes for splice(2).
     public var hasRoom: Bool {
         flows.pointee.load(ordering: .relaxed) < bounds.borrowed.load(ordering: .relaxed)
     }
@@ -150,7 +152,7 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// While `isShort` is set, new flows are refused, because another resource that every flow needs (memory) is short.
+    /// While `isShort` is set, new flows are refused, because memory, which every flow needs, too, is short.
     public func setShort(_ isShort: Bool) { bounds.isShort.store(isShort, ordering: .relaxed) }
 
     // MARK: Shares
@@ -168,7 +170,7 @@ public final class DescriptorBudget: Sendable {
         bounds.fair.store(pool / max(1, count), ordering: .relaxed)
         bounds.calm.store(pool - headroom / 2, ordering: .relaxed)
         bounds.borrowed.store(pool - headroom, ordering: .relaxed)
-        // A single member has no headroom; part of the reserve takes its place.
+        // A single member has no headroom; a quarter of the reserve takes its place.
         bounds.replaced.store(count > 1 ? pool - headroom / 2 : pool + reserve / 4, ordering: .relaxed)
         bounds.ceiling.store(count > 1 ? pool + reserve / 2 : pool, ordering: .relaxed)
     }

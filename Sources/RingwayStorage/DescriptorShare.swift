@@ -6,17 +6,18 @@ public final class DescriptorShare: Sendable {
     public enum Grant: Sendable {
         /// The descriptors are counted and may be opened.
         case granted
-        /// The member has its share and can borrow nothing, so one of its own flows must end first. Also the result
-        /// while all new flows are refused (`DescriptorBudget.setShort`).
+        /// The member has its share and may not borrow, so one of its own flows must end first. Also the result while
+        /// all new flows are refused (`DescriptorBudget.setShort`).
         case beyondShare
-        /// The member is below its share, but no descriptor is free; other members have been asked to return some.
+        /// The member is below its share, but no descriptor is free; the member furthest above its share has been
+        /// asked to return some.
         case awaited
     }
 
     let budget: DescriptorBudget
     let standing: Int
     private let count = Atomic(0)
-    /// The part of `count` that cannot be reclaimed, because published ports are never idle.
+    /// The part of `count` that published ports hold. They are never idle, so it cannot be reclaimed.
     private let lasting = Atomic(0)
     private let debt = Atomic(0)
     private let demands = Atomic(0)
@@ -35,10 +36,10 @@ public final class DescriptorShare: Sendable {
 
     // MARK: Taking and giving back
 
-    /// Counts descriptors that are to be opened, if permitted.
+    /// Counts descriptors that the caller is about to open, if the budget permits them.
     ///
-    /// - Parameter mayBorrow: whether free descriptors beyond the share may be used; true only for flows that can be
-    ///   ended to return them.
+    /// - Parameter mayBorrow: whether free descriptors beyond the share may be used. Pass true only for flows that
+    ///   can be ended to return them.
     public func acquire(_ wanted: Int = 1, mayBorrow: Bool = true) -> Grant {
         guard !budget.bounds.isShort.load(ordering: .relaxed) else { return .beyondShare }
         let own = count.wrappingAdd(wanted, ordering: .relaxed).newValue
@@ -57,7 +58,7 @@ public final class DescriptorShare: Sendable {
     }
 
     /// Counts the descriptor of a published port, which stays open until the port is unpublished. Such descriptors may
-    /// use half of the member's share, and none may be borrowed.
+    /// use at most half of the member's share, and none may be borrowed.
     public func acquireLasting() -> Grant {
         let own = lasting.wrappingAdd(1, ordering: .relaxed).newValue
         let fair = budget.bounds.fair.load(ordering: .relaxed)
@@ -67,7 +68,8 @@ public final class DescriptorShare: Sendable {
         return .beyondShare
     }
 
-    /// Counts open descriptors regardless of bounds: they replace others that close in this turn.
+    /// Counts descriptors regardless of the bounds. The caller has opened them already, or opens them in place of
+    /// others that it has begun to close.
     public func take(_ opened: Int) {
         count.wrappingAdd(opened, ordering: .relaxed)
         budget.flows.pointee.wrappingAdd(opened, ordering: .relaxed)
@@ -107,7 +109,7 @@ public final class DescriptorShare: Sendable {
     public var standingCount: Int { standing }
     /// The member's guaranteed share.
     public var fairShare: Int { budget.bounds.fair.load(ordering: .relaxed) }
-    /// Whether the member could acquire more descriptors.
+    /// Whether the member could acquire a descriptor without a demand on other members.
     public var hasRoom: Bool {
         guard !budget.bounds.isShort.load(ordering: .relaxed) else { return false }
         let all = budget.flows.pointee.load(ordering: .relaxed)
@@ -117,7 +119,7 @@ public final class DescriptorShare: Sendable {
 
     // MARK: Demands of other members
 
-    /// Calls `action` whenever descriptors must be returned, from any thread; it must not block.
+    /// Has `action` called, on any thread, when the member must return descriptors. It must not block.
     public func onDemand(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }
 
     /// The member's descriptors above its share that could be returned.
@@ -130,12 +132,14 @@ public final class DescriptorShare: Sendable {
         let due = min(excess, wanted)
         guard due > 0 else { return }
         let before = debt.exchange(due, ordering: .relaxed)
-        // A member that is in debt already is notified only at every 16th demand: it may have had no flow to end.
+        // A member that still has to return descriptors is notified again only at every 16th demand, in case that it
+        // had no flow to end the last time.
         guard before == 0 || demands.wrappingAdd(1, ordering: .relaxed).newValue & 15 == 0 else { return }
         for action in actions.withLock({ $0 }) { action() }
     }
 
-    /// Takes one unit of the debt, for which the caller has to end a flow; false if there is none.
+    /// Subtracts one descriptor from those that the member has to return; the caller must then end a flow. Returns
+    /// false if the member has to return none, or no longer holds more than its share.
     public func takeDebt() -> Bool {
         var due = debt.load(ordering: .relaxed)
         while due > 0 {
@@ -150,7 +154,7 @@ public final class DescriptorShare: Sendable {
         return false
     }
 
-    /// Returns a unit of debt for which the caller has no flow to end; another thread of the member may have one.
+    /// Undoes one `takeDebt`: the caller has no flow to end, but another thread of the member may have one.
     public func leaveDebt() { debt.wrappingAdd(1, ordering: .relaxed) }
 
     /// Whether the member has to end flows.

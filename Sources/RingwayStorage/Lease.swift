@@ -1,4 +1,4 @@
-/// Ownership of one pooled buffer, as a value that fits a table or an operation tag.
+/// Ownership of one buffer of a pool, as 32 bits that fit in tables and in the `user_data` of an io_uring operation.
 ///
 /// The holder of a lease must pass it on or release it. The tables that store leases are raw memory, where Swift's
 /// types cannot express ownership; `BufferPool` therefore counts references and traps on an excess release.
@@ -11,7 +11,7 @@
 public struct Lease: Hashable, Sendable, BitwiseCopyable {
     /// The two sizes of buffer.
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
-        /// Holds a super-frame with all its headers.
+        /// Holds a TSO or USO segment of up to 64 KiB with all its headers.
         case large = 0
         /// Holds a frame of an ordinary MTU. Short payloads are copied into such a buffer (copybreak).
         case small = 1
@@ -39,7 +39,7 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
 /// nodes of its own.
 @frozen
 public struct LeaseState: BitwiseCopyable {
-    /// The reference count: one for the queue that holds the lease, and one for each write in flight.
+    /// The reference count: one for the holder of the lease, and one for each write or send in flight.
     public var holds: UInt32 = 0
     public var next: Lease = .none
     /// Where the payload starts, in bytes from the buffer's first.
@@ -52,7 +52,7 @@ public struct LeaseState: BitwiseCopyable {
     public var attached: Lease = .none
     /// While the buffer is being sent to the name service, the handle of the DNS query in it.
     public var query = Handle(slot: 0, generation: 0)
-    /// The owner to whom the buffer is charged (`BufferPool.owner`).
+    /// The number of the guest to which the buffer is charged; zero for the shard itself (`BufferPool.owner`).
     public var owner: UInt16 = 0
 
     @inlinable public init() {}
@@ -89,7 +89,7 @@ public struct LeaseQueue: BitwiseCopyable {
         bytes &+= Int(state.pointee.length)
     }
 
-    /// Removes the first lease.
+    /// Removes and returns the first lease; `Lease.none` if the queue is empty.
     @inlinable @inline(__always) public mutating func popFirst(in space: BufferSpace) -> Lease {
         let first = head
         guard !first.isNone else { return .none }

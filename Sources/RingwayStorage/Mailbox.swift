@@ -10,8 +10,8 @@ public import Synchronization
 /// and the cache line of the count would move between their processors.
 @frozen
 public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable {
-    // Sendable: each side is written by the producer or the consumer only, and a slot is passed by a releasing store
-    // and an acquiring load.
+    // Sendable: each side is written by the producer or the consumer only. A slot passes between them by a store with
+    // at least release ordering and a load with at least acquire ordering.
 
     /// The state that one side writes.
     @frozen @usableFromInline struct Side: ~Copyable {
@@ -49,7 +49,7 @@ public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable 
         slots.deallocate()
     }
 
-    /// Producer side. Returns `false` if full; the message stays with the caller.
+    /// Producer side: appends a message; returns `false` if the queue is full.
     @inlinable public func post(_ message: Message) -> Bool {
         let next = producer.pointee.index.load(ordering: .relaxed)
         if next &- producer.pointee.seen > mask {
@@ -61,7 +61,7 @@ public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable 
         return true
     }
 
-    /// Consumer side: the oldest message, or `nil`.
+    /// Consumer side: removes and returns the oldest message; `nil` if there is none.
     @inlinable public func take() -> Message? {
         let next = consumer.pointee.index.load(ordering: .relaxed)
         if next == consumer.pointee.seen {

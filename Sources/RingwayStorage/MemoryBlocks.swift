@@ -69,7 +69,8 @@ public struct MemoryBlocks: ~Copyable {
 }
 
 extension MemoryFailure {
-    /// For programs that cannot continue without memory, such as tests and simulations: a failure traps.
+    /// Returns the result of `make`; traps if it throws. For programs that cannot continue without memory, such as
+    /// tests and simulations.
     public static func trap<Value: ~Copyable, Failure: Error>(_ make: () throws(Failure) -> Value) -> Value {
         do throws(Failure) { return try make() } catch { preconditionFailure("\(error)") }
     }

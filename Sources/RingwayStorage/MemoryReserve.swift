@@ -1,7 +1,7 @@
 /// The memory left to the process, if it is limited.
 ///
 /// Large blocks for guests are allocated by calls that can fail. Small objects are allocated by Swift, which ends the
-/// process if there is no memory for one. To prevent that, new guests and flows are refused while no more than
+/// process if there is no memory for one. To prevent that, new guests and flows are refused while fewer than
 /// `byteCount` bytes are left, which is far more than all small objects need.
 public struct MemoryReserve: Sendable {
     /// Bytes reserved for small objects.

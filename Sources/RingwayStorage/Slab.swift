@@ -12,8 +12,8 @@ public struct Handle: Hashable, Sendable, BitwiseCopyable {
 
 /// A fixed-capacity table with stable addresses, allocated once; pages are touched when a slot is first used.
 ///
-/// Insertion never moves an element and never allocates. Elements are trivial, so removal only increments the
-/// generation.
+/// Insertion never moves an element and never allocates. Elements are trivial (`BitwiseCopyable`), so removal does
+/// not access them: it increments the generation and puts the slot on the free list.
 public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let elements: UnsafeMutablePointer<Element>
     /// Odd while the slot is occupied. The number of generations is even, so this holds after a wrap, too.
@@ -66,7 +66,7 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
 
     /// The element's address while the handle is valid, otherwise `nil`.
     @inlinable public func pointer(to handle: Handle) -> UnsafeMutablePointer<Element>? {
-        // An even generation is never valid. Free slots have one, and a tag without a generation gives zero.
+        // An even generation is never valid: free slots have one, and a handle without a generation has zero.
         guard handle.generation & 1 == 1, handle.slot < fresh, generations[Int(handle.slot)] == handle.generation
         else { return nil }
         return elements + Int(handle.slot)
@@ -100,6 +100,6 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     /// The address of slot 0, for a `SlotList` that links the elements.
     public var base: UnsafeMutablePointer<Element> { elements }
 
-    /// Slots below this number may be occupied.
+    /// The number of slots that have ever been used. Slots from this number on are free.
     @inlinable public var highWater: UInt32 { fresh }
 }

@@ -1,5 +1,5 @@
-/// A doubly linked list of slots of one table, FIFO or in order of use. The links are stored in the table's elements,
-/// so a list allocates nothing, and all operations take constant time.
+/// A doubly linked list of slots of one table, as a queue or in order of last use. The links are in the table's
+/// elements, so a list allocates nothing, and all operations take constant time.
 @frozen
 public struct SlotList {
     /// No slot.

@@ -2,7 +2,7 @@
 /// (Varghese and Lauck, 1987).
 ///
 /// Five levels of 64 slots; a tick is 2²⁰ ns (about a millisecond), so the wheel spans 2⁵⁰ ns, about 13 days. A timer
-/// never expires early, and at most one tick late plus the caller's own delay. The caller passes the time.
+/// never expires early, and at most one tick late if `popExpired` is called in time. The caller passes the time.
 public struct TimerWheel: ~Copyable {
     @usableFromInline static var tickShift: UInt64 { 20 }
     @usableFromInline static var levelBits: UInt64 { 6 }
@@ -137,7 +137,8 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// Advances to the next tick with work, moving timers down from coarser levels.
+    /// Advances to the next tick that has timers or is a multiple of 64, at most to `target`. At a multiple of 64,
+    /// moves timers down from coarser levels.
     private mutating func advance(toward target: UInt64) {
         if count == 0 {
             current = target
@@ -187,8 +188,8 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// The earliest possible expiry; `nil` if no timer is scheduled. May be earlier than the first deadline, by at most
-    /// the width of the timer's slot on a coarse level.
+    /// When to call `popExpired` next, in monotonic nanoseconds; `nil` if no timer is scheduled. If the next timer is
+    /// on a coarse level, this is the start of its slot, so that the timer may not be due yet.
     public var nextDeadline: UInt64? {
         guard count > 0 else { return nil }
         if heads[Int(current & 63)] != Self.none { return current << Self.tickShift }

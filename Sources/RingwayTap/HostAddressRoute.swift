@@ -3,18 +3,18 @@ internal import Glibc
 public import RingwayModel
 internal import RingwaySystem
 
-/// Makes the host's addresses, as the guest sees them, usable inside the guest: a socket there may bind to one of them,
-/// and replies to it return through the guest's loopback.
+/// Makes the addresses at which the guest sees the host usable inside the guest: a socket there may bind to one of
+/// them, and replies to that socket are delivered inside the guest's network namespace.
 ///
 /// All other traffic of the guest to these addresses still leaves through its interface. A packet mark distinguishes
-/// the two. The sockets that bind to the host's addresses set it (SO_MARK). An accepted connection inherits the mark of
-/// the client's SYN, and the RST of a closed port has it, too. A rule sends marked packets to a separate routing table,
-/// in which the addresses are local. Mark and table belong to one interface, so that several networks of one namespace
-/// do not interfere.
+/// the two. The sockets that bind to the host's addresses set the mark (SO_MARK). An accepted connection inherits the
+/// mark of the client's SYN, and the RST of a closed port has it, too. A rule sends marked packets to a separate
+/// routing table, in which the addresses are local. Mark and table belong to one interface, so that several networks
+/// of one namespace do not interfere.
 ///
-/// Nothing is set up before the first socket is needed. In a namespace created by others everything is removed at the
-/// end. If rules of other programs there use packet marks, nothing is set up: accepted connections would inherit those
-/// marks, too, and the rules would then apply to them.
+/// Nothing is set up before the first socket is needed. In a namespace that Ringway did not create, everything is
+/// removed at the end. Nothing is set up there if other programs have routing rules for packet marks and accepted
+/// connections do not inherit marks yet: those rules would then apply to accepted connections, too.
 public final class HostAddressRoute {
     /// The upper half of marks and table numbers: "RI". The lower half is the interface's number.
     static var markBase: UInt32 { 0x5249_0000 }
@@ -93,7 +93,7 @@ public final class HostAddressRoute {
         }
     }
 
-    /// Removes rules and routes if the namespace continues to exist.
+    /// Removes rules and routes and restores the settings, unless the namespace was created for the guest.
     public func undo() {
         guard !ownsNamespace else { return }
         if ipv4State == .inForce { remove(ipv4) }
@@ -107,7 +107,7 @@ public final class HostAddressRoute {
         do throws(SystemError) {
             var socket = try NetlinkSocket()
             for request in [rule(ipv4: address.isIPv4, isRemoved: true), route(to: address, isRemoved: true)] {
-                // An object that no longer exists, because its interface or namespace was deleted, is no error.
+                // Errors are ignored: the object may no longer exist, because its interface or namespace was deleted.
                 do throws(SystemError) { try socket.perform([request]) } catch {}
             }
         } catch {}
@@ -151,7 +151,7 @@ public final class HostAddressRoute {
 }
 
 extension NetlinkSocket {
-    /// Whether there are rules for marks of other programs.
+    /// Whether there are routing rules that match packet marks of other programs.
     mutating func hasForeignMarks(ipv4: Bool) throws(SystemError) -> Bool {
         var header = fib_rule_hdr()
         header.family = UInt8(ipv4 ? AF_INET : AF_INET6)

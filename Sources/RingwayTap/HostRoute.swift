@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 public import RingwayModel
 
-/// A block of addresses that is routed through an interface of the caller's network namespace, or that is local.
+/// A block of addresses that is routed through an interface of the caller's network namespace, or is local to it.
 public struct HostRoute: Hashable, Sendable {
     public let block: CIDRBlock
     public let interface: String
@@ -20,11 +20,12 @@ public struct HostRoute: Hashable, Sendable {
 
     /// The most routes to read.
     private static var maximumCount: Int { 65_536 }
-    /// Shorter prefixes, such as the halves of the Internet that VPNs use, count as default routes.
+    /// The shortest prefix of a listed route. Shorter ones count as default routes, such as 0.0.0.0/1 and
+    /// 128.0.0.0/1, which VPNs use.
     private static var shortestPrefix: Int { 8 }
 
-    /// The routes of every table, and the namespace's own addresses; empty if the kernel does not list them. Default
-    /// routes and the loopback's are left out.
+    /// The routes of every table, and the namespace's own addresses; empty if the kernel does not list them. Left out
+    /// are default routes, loopback and link-local destinations, and unicast routes through the loopback interface.
     public static func all(ipv4: Bool) -> [HostRoute] {
         let descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { return [] }
@@ -47,7 +48,7 @@ public struct HostRoute: Hashable, Sendable {
         }
     }
 
-    /// Reads the routes of a datagram; returns whether it ends the list.
+    /// Reads the routes of a netlink datagram; returns whether it ends the list.
     static func read(_ datagram: UnsafeRawBufferPointer, into routes: inout [HostRoute]) -> Bool {
         var offset = 0
         while offset + NetlinkMessage.prologueLength <= datagram.count {

@@ -6,14 +6,16 @@ internal import RingwayWire
 
 /// The configuration of the guest's interface, and its application.
 ///
-/// Applying it brings the loopback interface up, sets an address of each family, and adds a default route of each
-/// family through the gateway. Duplicate address detection is disabled, because the gateway is the only neighbour.
+/// Applying it sets the interface's ethernet address, MTU and queue length, brings it and the loopback interface up,
+/// and adds an address of each family and (with `setsDefaultRoutes`) a default route of each family through the
+/// gateway. IPv6 is left out if the kernel has none. Duplicate address detection is disabled, because it would delay
+/// the start by a second.
 public struct InterfaceConfiguration: Sendable {
     /// The interface's own ethernet address.
     public var mac: MACAddress
     /// The length of the largest IP packet, in bytes.
     public var mtu: Int
-    /// The transmit queue length. It is large, because the kernel drops frames when the queue is full.
+    /// The transmit queue length, in frames.
     public var queueLength: UInt32
     /// The interface's address and its network's prefix length.
     public var ipv4: CIDRBlock
@@ -23,7 +25,8 @@ public struct InterfaceConfiguration: Sendable {
     public var ipv6: CIDRBlock
     /// The gateway of the IPv6 default route; a link-local address refers to this interface.
     public var ipv6Gateway: IPv6Address
-    /// Whether the namespace was created for this interface, so that other settings may be changed, too.
+    /// Whether the namespace was created for this interface, so that IPv6 may be enabled on its other interfaces,
+    /// too.
     public var ownsNamespace: Bool
     /// Whether to set default routes through this interface.
     public var setsDefaultRoutes = true
@@ -53,7 +56,7 @@ public struct InterfaceConfiguration: Sendable {
         let hasIPv6 = InterfaceSysctl.exists
         var socket = try NetlinkSocket()
         try socket.perform([settings(of: index, name: name)])
-        // If the packet scheduler cannot be removed, that costs only time and memory at the start.
+        // A failure is ignored: the packet scheduler then only costs time and memory at the start.
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
         // The IPv6 settings must precede the interface's start, at which the kernel assigns the link-local address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
@@ -68,8 +71,9 @@ public struct InterfaceConfiguration: Sendable {
         if hasIPv6 { showIPv6() }
     }
 
-    /// Sends an empty datagram to the discard port of the network's first address, the gateway. This announces the
-    /// address to the gateway: without duplicate address detection no neighbour learns of an address before it is used.
+    /// Sends an empty datagram to the discard port of the network's first address, the gateway. The gateway learns
+    /// the interface's IPv6 address from it: without duplicate address detection no neighbour learns of an address
+    /// before it is used.
     private func showIPv6() {
         let descriptor = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
@@ -115,8 +119,7 @@ public struct InterfaceConfiguration: Sendable {
     }
 
     /// Removes the packet scheduler. A TAP never blocks its sender, so a scheduler's queue never fills. But a
-    /// multi-queue device gets 256 of them, each as long as the device's own queue and with its memory allocated at
-    /// once.
+    /// multi-queue device gets 256 schedulers, and each allocates memory at once for a queue as long as the device's.
     static func unqueued(_ index: UInt32, _ name: String) -> NetlinkMessage {
         var header = tcmsg()
         header.tcm_ifindex = Int32(index)

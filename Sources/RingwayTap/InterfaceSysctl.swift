@@ -3,16 +3,16 @@ internal import Glibc
 
 /// The kernel settings of a guest's namespace that affect its addresses.
 ///
-/// `/proc/sys/net` refers to the network namespace of the process that opens it, here the caller's current one. If the
-/// file system is read-only, as in some containers, the kernel's defaults remain; they work, but more slowly.
+/// `/proc/sys/net` refers to the network namespace of the thread that opens a file in it, here the caller's current
+/// one. If the file system is read-only, as in some containers, the settings remain as they are.
 enum InterfaceSysctl {
     private static let root = "/proc/sys/net"
 
     /// Whether the kernel has IPv6 at all.
     static var exists: Bool { access("\(root)/ipv6/conf", F_OK) == 0 }
 
-    /// Enables IPv6 if the host disables it, and disables duplicate address detection. The gateway is the only
-    /// neighbour, and the second that the detection takes would be the largest part of a guest's start.
+    /// Enables IPv6 if the host disables it, and disables duplicate address detection: the second that the detection
+    /// takes would be the largest part of a guest's start.
     static func prepareIPv6(of name: String, ownsNamespace: Bool) {
         // In a namespace created by others the other interfaces are left alone.
         let interfaces = ownsNamespace ? ["all", "default", "lo", name] : [name]

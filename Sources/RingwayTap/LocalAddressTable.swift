@@ -3,8 +3,9 @@ internal import Glibc
 public import RingwayModel
 public import RingwaySystem
 
-/// The host's own addresses, in the network namespace of the creating thread: those of interfaces, loopback, and all
-/// others with local routes. `descriptor` and `takeChanges` report changes.
+/// The host's own addresses: the destinations of all local and anycast routes, which include the interfaces'
+/// addresses and loopback. `blocks` reads them; `descriptor` and `takeChanges` report changes in the network
+/// namespace of the creating thread.
 public final class LocalAddressTable: Sendable {
     /// Readable when an address may have been added or removed; non-blocking.
     public let descriptor: Int32
@@ -28,7 +29,7 @@ public final class LocalAddressTable: Sendable {
                 } else if count < 0, errno == EINTR {
                     continue
                 } else if count < 0, errno == ENOBUFS {
-                    // Notifications were lost.
+                    // Notifications were lost, so an address may have changed.
                     hasChanged = true
                 } else {
                     return hasChanged
@@ -64,7 +65,7 @@ public final class LocalAddressTable: Sendable {
         route.rtm_type == UInt8(RTN_LOCAL) || route.rtm_type == UInt8(RTN_ANYCAST)
     }
 
-    /// All current addresses.
+    /// All current addresses in the calling thread's network namespace.
     public func blocks() throws(SystemError) -> [CIDRBlock] {
         var blocks: [CIDRBlock] = []
         for family in [AF_INET, AF_INET6] {
@@ -73,7 +74,8 @@ public final class LocalAddressTable: Sendable {
         return blocks
     }
 
-    /// The kernel filters routes by type if it supports this (Linux 4.20).
+    /// The addresses of one family and route type. The kernel filters by type if it can (Linux 4.20); otherwise it
+    /// lists all routes.
     private static func blocks(_ family: Int32, _ type: UInt8) throws(SystemError) -> [CIDRBlock] {
         var header = rtmsg()
         header.rtm_family = UInt8(family)

@@ -1,8 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// The sysctls of a network namespace by which the packet mark of a connection's first packet applies to the rest of
-/// the connection. `restore` sets their former values again.
+/// The sysctls of a network namespace that pass packet marks on: from a client's SYN to the accepted connection
+/// (tcp_fwmark_accept), and from a packet to the kernel's reply, such as RST (fwmark_reflect). `restore` sets their
+/// former values again.
 ///
 /// The directory `/proc/sys/net` is opened at once, because the process may later move to a mount namespace in which it
 /// is invisible or read-only. Which network namespace its files belong to depends on the thread that opens a file, not
@@ -26,8 +27,9 @@ final class NamespaceSettings {
     /// Whether accepted connections already inherit their client's mark.
     var keepsMarks: Bool { read(Self.acceptedMark) == UInt8(ascii: "1") }
 
-    /// Lets accepted connections inherit their client's packet mark, for both families, and the kernel's replies
-    /// without a socket that of the received packet.
+    /// Sets the sysctls: accepted connections of both families then inherit their client's packet mark, and a reply
+    /// that the kernel sends without a socket gets the mark of the packet that it answers. False if one cannot be
+    /// set.
     func keepMarks() -> Bool {
         var names = [Self.acceptedMark, "ipv4/fwmark_reflect"]
         if hasIPv6 { names.append(Self.ipv6Mark) }

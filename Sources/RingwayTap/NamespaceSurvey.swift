@@ -4,7 +4,7 @@ internal import RingwayModel
 public import RingwaySystem
 internal import RingwayWire
 
-/// Finds settings of the caller's current network namespace that conflict with a further interface.
+/// Finds settings of the caller's current network namespace that conflict with an interface to be created there.
 public enum NamespaceSurvey {
     /// A message that describes the conflict and how to resolve it; `nil` if there is none.
     ///
@@ -31,7 +31,8 @@ public enum NamespaceSurvey {
 }
 
 extension NetlinkSocket {
-    /// A description of the first IPv4 default route with the metric that this interface's route would have.
+    /// A description of the first IPv4 default route in the main table with the metric that this interface's route
+    /// would have.
     fileprivate mutating func defaultRoute() throws(SystemError) -> String? {
         var header = rtmsg()
         header.rtm_family = UInt8(AF_INET)
@@ -52,7 +53,8 @@ extension NetlinkSocket {
         return nil
     }
 
-    /// An interface that has an address in the same network, with the address.
+    /// The first address that is in the same network as `block` (with the same prefix length) or equal to its
+    /// address, and the interface that has it.
     fileprivate mutating func neighbor(in block: CIDRBlock) throws(SystemError) -> (IPv4Address, String)? {
         var header = ifaddrmsg()
         header.ifa_family = UInt8(AF_INET)

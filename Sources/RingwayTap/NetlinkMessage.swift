@@ -7,7 +7,8 @@ internal import CRingway
 ///     |    length     | type  | flags |   sequence    |     port      |    header    | attributes
 ///     +---------------+-------+-------+---------------+---------------+--------------+------------ - -
 ///
-/// Everything is in host byte order and aligned to four bytes. The length is correct after every step.
+/// The headers are in host byte order. Every part is padded to a multiple of four bytes, and `length` is updated
+/// after each.
 public struct NetlinkMessage: Sendable {
     /// Bytes of the header that all messages share.
     public static var prologueLength: Int { 16 }
@@ -18,13 +19,13 @@ public struct NetlinkMessage: Sendable {
     /// The message so far; its length is a multiple of four.
     public private(set) var bytes: [UInt8] = []
 
-    /// A message with its family header.
+    /// A message with the header that all messages share and the header of its type, still without attributes.
     ///
     /// - Parameters:
-    ///   - purpose: the object of the sentence "cannot …".
+    ///   - purpose: what the request does, as the end of the sentence "cannot …".
     ///   - type: `RTM_…`.
     ///   - flags: `NLM_F_…` beyond request and acknowledge, which are always set.
-    ///   - header: `ifinfomsg`, `ifaddrmsg` or `rtmsg`.
+    ///   - header: the structure that the type requires, such as `ifinfomsg`.
     public init(_ purpose: String, type: Int, flags: Int = 0, header: some BitwiseCopyable) {
         self.purpose = purpose
         bytes.reserveCapacity(128)

@@ -12,7 +12,8 @@ struct NetlinkRecord {
         return bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }
     }
 
-    /// An attribute's bytes.
+    /// The bytes of the first attribute of a type; `nil` if there is none. `header` is the length of the record's
+    /// header.
     func attribute(_ wanted: Int, after header: Int) -> ArraySlice<UInt8>? {
         var offset = (header + 3) & ~3
         while offset + 4 <= bytes.count {
@@ -25,7 +26,7 @@ struct NetlinkRecord {
         return nil
     }
 
-    /// An attribute that holds an integer in the machine's order.
+    /// The value of an attribute that holds a 32-bit integer in host byte order.
     func integer(_ wanted: Int, after header: Int) -> UInt32? {
         guard let value = attribute(wanted, after: header), value.count == 4 else { return nil }
         return value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }

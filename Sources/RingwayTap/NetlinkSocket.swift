@@ -9,7 +9,8 @@ public struct NetlinkSocket: ~Copyable {
 
     /// Opens the socket.
     ///
-    /// - Parameter listsStrictly: whether the kernel filters a list by the request's header.
+    /// - Parameter listsStrictly: whether the kernel is to filter lists by the request's header, if it can (Linux
+    ///   4.20).
     public init(listsStrictly: Bool = false) throws(SystemError) {
         descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { throw SystemError(cannot: "open the routing socket") }

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// Creates TCP sockets inside a guest's network namespace, for connections that bypass the link. Requests come through
-/// socket pairs, one per shard, in the format of `GuestSockets`.
+/// Creates TCP sockets inside a guest's network namespace, for connections that bypass the link. Requests come
+/// through socket pairs, one for each queue of the link, in the format of `GuestSockets`.
 ///
 /// A socket belongs to the network namespace of the thread that creates it. So `answer` is called inside the guest's
 /// namespace, with CAP_NET_ADMIN, which SO_MARK, IP_TRANSPARENT and the routing rule of `HostAddressRoute` need.
@@ -18,7 +18,7 @@ public final class SocketSource {
     /// The descriptors that this object has open.
     public var descriptors: [Int32] { route.descriptors }
 
-    /// Handles one request. False if the other end is closed.
+    /// Handles one request. False if it cannot be read or answered, as when the other end is closed.
     public func answer(_ end: Int32) -> Bool {
         var request: (family: UInt8, count: UInt8) = (0, 0)
         guard recv(end, &request, 2, 0) == 2 else { return false }
@@ -34,7 +34,7 @@ public final class SocketSource {
         return ringway_send_message(end, &request, 1, sockets, sockets.count) == 1
     }
 
-    /// Answers a request without a socket. False if the other end is closed.
+    /// Answers one request without a socket. False if it cannot be read or answered, as when the other end is closed.
     public static func decline(_ end: Int32) -> Bool {
         var request: (family: UInt8, count: UInt8) = (0, 0)
         guard recv(end, &request, 2, 0) == 2 else { return false }
@@ -61,7 +61,8 @@ public final class SocketSource {
             close(descriptor)
             return nil
         }
-        // The kernel then chooses the port at connect, when the whole tuple is known.
+        // When such a socket is bound to port 0, the kernel chooses the port at connect, when both addresses are
+        // known.
         _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)

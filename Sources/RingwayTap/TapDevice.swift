@@ -6,8 +6,9 @@ internal import RingwayWire
 
 /// A TAP device in the caller's current network namespace, with its open queues.
 ///
-/// Every frame has a virtio-net header of twelve bytes, checksums may be partial and frames may be unsegmented. The
-/// device exists as long as one of its queues is open, and an open queue keeps its namespace alive.
+/// Every frame has a virtio-net header of twelve bytes; its checksum may be partial, and it may be longer than the
+/// MTU (TSO, USO). A device that `make` has created exists as long as one of its queues is open. An open queue keeps
+/// its network namespace alive.
 public struct TapDevice: ~Copyable {
     /// The interface's name.
     public let name: String
@@ -21,7 +22,7 @@ public struct TapDevice: ~Copyable {
     /// Bytes of the virtio-net header before each frame: with `num_buffers`, as in virtio 1.0.
     public static var headerLength: Int { 12 }
 
-    /// Bytes of an interface's name (`IFNAMSIZ` without the terminating zero).
+    /// The most bytes of an interface's name (`IFNAMSIZ` without the terminating zero).
     public static var maximumNameLength: Int { 15 }
 
     /// The kernel's own bound (`MAX_TAP_QUEUES`).
@@ -87,7 +88,7 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
-    /// Takes ownership of open queues; they are closed on failure.
+    /// Takes ownership of open queues, which must be non-blocking and close-on-exec. They are closed on failure.
     public static func adopt(queues: [Int32]) throws(SystemError) -> TapDevice {
         var offloads = TapOffloads.basic.union(.udpSegmentation)
         var name = ""
@@ -159,8 +160,8 @@ public struct TapDevice: ~Copyable {
     ) throws(SystemError) {
         guard ringway_tap_attach_queue(queue, name, isFirst, isOneOfMany) == 0 else {
             let reason = errno
-            // A name of another kind of interface fails with EINVAL, a TAP's with EBUSY; both are reported as the same
-            // error.
+            // If an interface has this name, the kernel's error is EBUSY for a TAP and EINVAL for other kinds. Both
+            // are reported as EEXIST.
             if isFirst, if_nametoindex(name) != 0 {
                 throw SystemError(cannot: "make the interface \(name)", errno: EEXIST)
             }
@@ -169,7 +170,7 @@ public struct TapDevice: ~Copyable {
         try agree(queue, name: name, offloads: &offloads)
     }
 
-    /// Sets header size and offloads.
+    /// Sets the length of the virtio-net header, and the offloads.
     private static func agree(_ queue: Int32, name: String, offloads: inout TapOffloads) throws(SystemError) {
         guard ringway_tap_set_header_length(queue, Int32(headerLength)) == 0 else {
             throw SystemError(cannot: "set the frame header of \(name)")

@@ -1,10 +1,11 @@
 /// The known word that an unknown word was probably meant to be: the one with the smallest edit distance, for errors in
 /// command lines and configuration files.
 ///
-/// An edit inserts, removes or replaces one character, or swaps two adjacent characters (optimal string alignment).
-/// Case is ignored. A known word is close if its distance is at most one edit, or at most a third of the longer word's
+/// An edit inserts, removes or replaces one byte, or swaps two adjacent bytes (optimal string alignment). Case is
+/// ignored. A known word is close if its distance is at most one edit, or at most a third of the longer word's
 /// length. A larger distance would suggest short words at random. If no word is close, but exactly one known word
-/// begins with the unknown word, that one is suggested.
+/// begins with the unknown word, that known word is suggested. For this the unknown word must have at least three
+/// bytes.
 public enum Suggestion {
     /// The known word that was probably meant; `nil` if none is close.
     public static func nearest(to word: some StringProtocol, among known: some Sequence<String>) -> String? {

@@ -1,7 +1,7 @@
 import RingwaySimulation
 
-/// Bulk transfers over paths from a local network to another continent, with each congestion control algorithm: a row
-/// of a Markdown table for each path.
+/// A Markdown table of bulk transfers with each congestion control algorithm, one row for each path: paths range from
+/// a local network to another continent.
 enum TransferTable {
     private static let seeds: ClosedRange<UInt64> = 1...5
 
@@ -20,7 +20,7 @@ enum TransferTable {
         }
     }
 
-    /// Returns the exit status.
+    /// Prints the table. Returns the exit status: 1 if a transfer failed.
     static func printAll() -> Int32 {
         var isClean = true
         print("| rate, Mbit/s | round trip, ms | loss, % | NewReno, Mbit/s | CUBIC, Mbit/s | CUBIC/NewReno |")
@@ -56,7 +56,7 @@ enum TransferTable {
         return all.sorted()[all.count / 2]
     }
 
-    /// Three significant digits.
+    /// The value rounded to an integer from 100 on, to one decimal place from 10 on, otherwise to two.
     private static func text(_ value: Double) -> String {
         if value >= 100 { return "\(Int(value.rounded()))" }
         let places = value >= 10 ? 10.0 : 100.0

@@ -18,7 +18,7 @@ struct Arguments {
     var count: UInt64 = 1_000
     var seconds: Int?
     var isQuiet = false
-    /// CUBIC rather than NewReno, to compare the two over the same seeds.
+    /// The stack uses CUBIC rather than NewReno, to compare the two over the same seeds.
     var usesCubic = false
     var capture: String?
     var script: String?
@@ -26,7 +26,7 @@ struct Arguments {
     /// Compare congestion control algorithms by bulk transfers.
     var transfers = false
     var isEngine = false
-    /// One line per seed, to compare runs.
+    /// With --engine: prints one line with a digest per seed, to compare runs.
     var printsDigests = false
     /// With --engine: stops at the first seed that fails, and prints each seed first, so that a crash shows its seed.
     var stopsAtFailure = false

@@ -69,7 +69,7 @@ static inline int64_t ringway_try_connect(int socket, const struct sockaddr *add
 static inline int64_t ringway_try_shutdown(int socket, int how) { RINGWAY_RETURN(shutdown(socket, how)); }
 static inline int64_t ringway_try_close(int descriptor) { return close(descriptor) == 0 ? 0 : -errno; }
 
-/// A descriptor's flags, or a negated errno.
+/// A descriptor's file status flags (F_GETFL), or a negated errno.
 static inline int ringway_file_flags(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);
     return flags >= 0 ? flags : -errno;
@@ -90,8 +90,8 @@ static inline int ringway_epoll_wait(int epoll, struct epoll_event *events, int 
     int count = epoll_wait(epoll, events, capacity, milliseconds);
     return count >= 0 ? count : -errno;
 }
-/// Like `ringway_epoll_wait`, but with a timeout in nanoseconds. Returns -ENOSYS before Linux 5.11, and under a seccomp
-/// filter that does not know the call.
+/// Like `ringway_epoll_wait`, but with a timeout in nanoseconds. Returns -ENOSYS before Linux 5.11, and -ENOSYS or
+/// -EPERM under a seccomp filter that does not know the call.
 static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *events, int capacity,
                                              int64_t nanoseconds) {
     struct __kernel_timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
@@ -103,6 +103,6 @@ static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *even
 static inline int ringway_message_line(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
 }
-/// Another descriptor of the same file.
+/// Another descriptor of the same file, or -1 with errno set.
 static inline int ringway_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
 #endif

@@ -1,4 +1,4 @@
-// Allocations that report failure: those of Swift end the process if there is no memory.
+// Allocations that report failure (those of Swift end the process if there is no memory), and limits of memory.
 #ifndef RINGWAY_MEMORY_H
 #define RINGWAY_MEMORY_H
 
@@ -12,12 +12,12 @@ static inline void *ringway_allocate(size_t bytes, size_t alignment) {
     return posix_memalign(&memory, alignment, bytes) == 0 ? memory : NULL;
 }
 
-/// The limits of the process's address space and data segment; -1 without a limit.
+/// The limits of the process's address space and data segment in bytes; -1 without a limit.
 long ringway_address_limit(void);
 long ringway_data_limit(void);
 
-/// Reads a number from a short file: of the numbers at its start, or directly after `key`, the one at position `index`.
-/// Returns 0 if there is none.
+/// Reads the number at position `index`, counted from 0, in the list of numbers at the start of a short file, or
+/// directly after the first `key` if that is not NULL. Returns 0 if there is none.
 long ringway_field(const char *path, const char *key, int index);
 
 #endif

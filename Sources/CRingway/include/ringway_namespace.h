@@ -1,6 +1,6 @@
 // System calls for processes and namespaces: those that Swift's importer refuses (fork), cannot import (variadic ioctl
-// and prctl, enum-valued macros, control messages) or cannot express (siginfo's unions). No logic: each function makes
-// one system call, or reads or writes one structure.
+// and prctl, enum-valued macros, control messages) or cannot express (siginfo's unions). No logic: each function
+// makes one system call or a fixed sequence of them, or reads or writes one structure.
 #ifndef RINGWAY_NAMESPACE_H
 #define RINGWAY_NAMESPACE_H
 
@@ -17,7 +17,8 @@
 
 // --- Processes ---------------------------------------------------------------------------------------------------
 
-/// Swift marks `fork` unavailable because threads do not survive it. The caller must fork before it starts any thread.
+/// fork(2), which Swift marks unavailable: threads do not survive it. The caller must fork before it starts any
+/// thread.
 pid_t ringway_fork(void);
 
 /// Forks a sibling: a child of the caller's parent (clone(2), CLONE_PARENT). The C library does not learn of this fork.
@@ -27,7 +28,7 @@ pid_t ringway_fork_sibling(void);
 /// Restores the default action of crash signals, unless they are ignored.
 void ringway_reset_crash_signals(void);
 
-/// Leaves the caller's session and terminal.
+/// Starts a new session, which has no controlling terminal (setsid(2)).
 int ringway_new_session(void);
 
 /// Closes every descriptor from `first` to `last`.
@@ -52,7 +53,7 @@ enum ringway_change {
     ringway_change_continued,
 };
 
-/// Returns the next state change of a child; waits for the child's end if `wait`.
+/// Returns the next state change of a child. With `wait`, waits for the child's end, and returns no other change.
 enum ringway_change ringway_take_change(pid_t child, bool wait, int *value);
 
 /// The number of processors on which the calling thread may run.
@@ -66,13 +67,13 @@ int ringway_file_limit(uint64_t *soft, uint64_t *hard);
 
 int ringway_set_file_limit(uint64_t soft, uint64_t hard);
 
-/// Enlarges the table of open descriptors to `count`. It also grows by itself, but in a process with several threads
-/// each growth waits for an RCU grace period.
+/// Enlarges the table of open descriptors to `count`. The kernel also enlarges it on demand, but in a process with
+/// several threads each growth waits for an RCU grace period.
 void ringway_grow_descriptor_table(int count);
 
-/// Makes the allocator return freed memory to the system as soon as possible, by fixing its thresholds (mallopt(3)). By
-/// default they grow to the size of the largest block that was ever freed. No effect if the C library lacks these
-/// options.
+/// Fixes the allocator's thresholds at 128 KiB (mallopt(3)), so that larger freed blocks return to the system at
+/// once. By default the thresholds grow to the size of the largest block that was ever freed. No effect if the C
+/// library lacks these options.
 void ringway_keep_little_memory(void);
 
 /// Returns free memory between used blocks to the system (malloc_trim(3)), if the C library supports it.
@@ -80,11 +81,11 @@ void ringway_return_memory(void);
 
 // --- Signals -----------------------------------------------------------------------------------------------------
 
-/// Every signal that another process may send, as opposed to a crash (SEGV and the like), SIGPIPE, or the two that
-/// cannot be caught. Real-time signals included.
+/// The signals by which other processes, the terminal and timers notify a program, such as HUP, TERM, CHLD and the
+/// real-time signals. Crash signals (SEGV and the like), PIPE, KILL and STOP are not in the set.
 void ringway_message_signals(sigset_t *set);
 
-/// Blocks the set in the calling thread and in those it starts; `previous` takes the mask to restore.
+/// Blocks the set in the calling thread and in those that it starts later; `previous` gets the mask to restore.
 int ringway_block_signals(const sigset_t *set, sigset_t *previous);
 
 int ringway_restore_signals(const sigset_t *previous);
@@ -92,7 +93,8 @@ int ringway_restore_signals(const sigset_t *previous);
 /// A non-blocking descriptor from which blocked signals are read.
 int ringway_signal_descriptor(const sigset_t *set);
 
-/// Reads one pending signal. `from_kernel` distinguishes a terminal's signal from one sent by a process.
+/// Reads one pending signal; false if there is none. `from_kernel` is true for a terminal's signal, and false for one
+/// sent by a process.
 bool ringway_take_signal(int descriptor, int *number, bool *from_kernel);
 
 /// Makes a signal ignored, or gives it its default action. Returns whether it was ignored before.
@@ -116,21 +118,21 @@ int ringway_mount_subordinate(const char *path);
 /// Bind-mounts the tree `source`, with its submounts, at `target`.
 int ringway_mount_bind_all(const char *source, const char *target);
 
-// Detached mounts as descriptors: the system calls of Linux 5.2. An empty path stands for the descriptor itself; a
-// symbolic link at its end is not followed.
+// Detached mounts as descriptors: system calls of Linux 5.2, and of 5.12 for ringway_mount_protect. An empty `path`
+// stands for the descriptor `directory`; a symbolic link as the last component of a path is not followed.
 
-/// A detached tmpfs.
+/// Makes a detached tmpfs of at most 1 MiB.
 int ringway_mount_memory(void);
 /// A clone of the mount at a path; `whole` includes its submounts. Before Linux 6.15 the original must be attached in
 /// the caller's namespace.
 int ringway_mount_copy(int directory, const char *path, bool whole);
-/// Attaches a detached mount.
+/// Attaches a detached mount at `path`.
 int ringway_mount_place(int mount, int directory, const char *path);
 /// Makes one mount read-only, independent of other mounts of its file system.
 int ringway_mount_protect(int mount);
-/// Detaches a mount with the root `directory`; open files of it stay usable.
+/// Detaches the mount whose root is `directory`; open files of the mount stay usable.
 int ringway_unmount_directory(int directory);
-/// Detaches the mount that `mount` refers to, a directory's or a file's.
+/// Detaches the mount that `mount` refers to; the root of the mount may be a directory or a file.
 int ringway_unmount(int mount);
 /// Detaches the mount on the file at `path`.
 int ringway_unmount_entry(const char *path);
@@ -164,7 +166,8 @@ int ringway_event_descriptor(void);
 /// Accepts a connection, non-blocking and close-on-exec.
 int ringway_accept(int descriptor);
 
-/// Bytes in a socket that its peer has not read; zero if the kernel does not report it.
+/// Bytes in a socket that its peer has not read (SIOCOUTQ; on TCP: not acknowledged); zero if the kernel does not
+/// report it.
 int ringway_unsent(int descriptor);
 
 /// Both ends of a connection that keeps message boundaries.
@@ -173,7 +176,8 @@ int ringway_message_pair(int ends[2]);
 /// Sends one message; the receiver gets duplicates of the descriptors.
 ssize_t ringway_send_message(int socket, const void *bytes, size_t length, const int *descriptors, size_t count);
 
-/// Receives one message. `descriptors` has room for RINGWAY_MAXIMUM_DESCRIPTORS, which are close-on-exec. Zero means
-/// that the other end is closed; a message that did not fit is EMSGSIZE, and its descriptors are closed.
+/// Receives one message. `descriptors` must have room for RINGWAY_MAXIMUM_DESCRIPTORS; received ones are
+/// close-on-exec. Returns zero if the other end is closed. A message that does not fit fails with EMSGSIZE, one whose
+/// descriptors exceed the process's limit with EMFILE; descriptors that came with it are closed.
 ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *descriptors, size_t *count);
 #endif

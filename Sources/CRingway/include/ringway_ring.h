@@ -80,7 +80,7 @@ static inline bool ringway_completion_take(struct io_uring *ring, uint64_t *tag,
     return true;
 }
 
-/// Whether completions wait in the kernel until the ring's owner enters it.
+/// Whether the kernel posts further completions only when the ring's owner makes a system call (IORING_SQ_TASKRUN).
 static inline bool ringway_has_task_work(const struct io_uring *ring) {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0;
 }

@@ -110,7 +110,8 @@ static inline int ringway_socket_error(int descriptor) {
 /// Whether there are bytes to receive, not counting end of file.
 bool ringway_has_unread(int descriptor);
 
-/// The number of open descriptors of the process. From Linux 6.2 on the kernel reports it without listing them.
+/// The number of the process's open descriptors, or -1. From Linux 6.2 on it is the size of /proc/self/fd; before,
+/// the entries there are counted.
 long ringway_open_descriptors(void);
 
 /// Writes the control messages with which a datagram is sent: the hop limit unless it is negative, the traffic class

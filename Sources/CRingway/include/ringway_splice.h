@@ -6,14 +6,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/// A non-blocking, close-on-exec pipe: the end to read from, then the end to write to.
+/// Makes a non-blocking, close-on-exec pipe: `ends[0]` is read, `ends[1]` is written.
 int ringway_pipe(int ends[2]);
 
 /// Sets the size of a pipe in bytes. Returns the actual size, or -1.
 int ringway_set_pipe_size(int pipe, int size);
 
-/// Moves bytes between a pipe and a socket, in either direction, as references to the kernel's pages. Does not block.
-/// Returns the number of bytes, or a negated errno.
+/// Moves bytes between a pipe and a socket, in either direction, as references to the kernel's pages. Does not block
+/// if the socket is non-blocking. Returns the number of bytes, or a negated errno.
 ssize_t ringway_splice(int from, int to, size_t count);
 
 int ringway_set_nonblocking(int descriptor);

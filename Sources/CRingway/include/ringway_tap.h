@@ -27,9 +27,9 @@
 /// Opens /dev/net/tun for a TAP queue, which will belong to the caller's current network namespace.
 int ringway_tap_open(void);
 
-/// Attaches the descriptor as a queue to the TAP `name`: no packet information, a virtio-net header. `first` creates
-/// the device and refuses an existing interface; otherwise the queue joins the device. `many` allows more than one
-/// queue.
+/// Attaches the descriptor as a queue to the TAP `name`. Frames have a virtio-net header (IFF_VNET_HDR), and no
+/// packet information before it (IFF_NO_PI). `first` creates the device and refuses an existing interface; otherwise
+/// the queue joins the device. `many` allows more than one queue.
 int ringway_tap_attach_queue(int descriptor, const char *name, bool first, bool many);
 
 /// Sets the length in bytes of the virtio-net header that precedes each frame.
@@ -49,10 +49,11 @@ int ringway_tap_address(int descriptor, uint8_t bytes[6]);
 
 int ringway_netlink_open(void);
 
-/// Requests the kernel's explanation with each error.
+/// Requests the kernel's explanation with each error (NETLINK_EXT_ACK).
 int ringway_netlink_explain(int descriptor);
 
-/// Makes the kernel filter the lists that it sends by the fields of the request's header (Linux 4.20).
+/// Makes a dump contain only the entries that match the fields of the request's header (NETLINK_GET_STRICT_CHK, Linux
+/// 4.20).
 int ringway_netlink_list_strictly(int descriptor);
 
 /// A non-blocking socket for the kernel's notifications of changed addresses and routes.

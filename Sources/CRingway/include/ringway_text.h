@@ -1,6 +1,6 @@
 // Arguments, paths and file names are bytes; Swift's strings are Unicode. In strings, bytes that are not UTF-8 are
-// represented by private-use characters, so that every argument is passed on unchanged. CRingway's path parameters take
-// such text, and convert it back to bytes.
+// represented by private-use characters, so that every argument is passed on unchanged. The functions below with a
+// path, ringway_open, ringway_file_identity and those for unix sockets take such text, and convert it back to bytes.
 #ifndef RINGWAY_TEXT_H
 #define RINGWAY_TEXT_H
 
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/// The text of some bytes: UTF-8 represents itself, and each other byte is U+10FF00 plus its value. The private
-/// characters themselves count as bytes that are not UTF-8, so no two arguments have the same text. The caller frees
-/// the text.
+/// The text for `bytes`: UTF-8 represents itself, and each byte that is not UTF-8 becomes the character U+10FF00 plus
+/// its value. If such a private-use character is in `bytes`, its bytes count as not UTF-8, so no two arguments have
+/// the same text. The caller frees the text.
 char *ringway_text_from_bytes(const char *bytes);
 
 /// The bytes that a text represents. The caller frees them.

@@ -1,6 +1,6 @@
-// Sockets between a guest and its host, and the kernel's list of sockets, which Swift cannot import: address families
-// and structures that the C library lacks, enum-valued macros. No logic: each function fills or reads one structure, or
-// makes one system call.
+// Sockets between a guest and its host, the kernel's list of sockets, and clocks, which Swift cannot import: address
+// families and structures that the C library lacks, enum-valued macros. No logic: each function fills or reads one
+// structure, or makes one system call or a fixed sequence of them.
 #ifndef RINGWAY_VSOCK_H
 #define RINGWAY_VSOCK_H
 
@@ -37,19 +37,20 @@ int ringway_unix_bind(int descriptor, const char *path, size_t length);
 /// Accepts a connection, close-on-exec and optionally non-blocking.
 int ringway_accept_stream(int descriptor, bool nonblocking);
 
-/// Sets buffer sizes, beyond the system's limit if permitted, otherwise up to the limit.
+/// Sets a socket's buffer sizes in bytes: with CAP_NET_ADMIN beyond net.core.wmem_max and rmem_max, otherwise up to
+/// them. On a vsock also sets the size that bounds data in flight to it, which is `receive`.
 void ringway_set_buffers(int descriptor, int send, int receive);
 
 /// Timeout of sends, connects and receives, in milliseconds; zero for none.
 int ringway_set_timeout(int descriptor, uint32_t milliseconds);
 
-/// The kernel's list of sockets (sock_diag(7)) of the caller's network namespace.
+/// Opens a netlink socket for the kernel's list of sockets (sock_diag(7)) of the caller's network namespace.
 int ringway_diagnosis_open(void);
 
-/// Requests all sockets of a family and transport in one of the states (bits of TCP states).
+/// Requests all sockets of a family and transport whose TCP state N has bit N set in `states`.
 int ringway_diagnosis_ask(int descriptor, bool ipv4, bool tcp, uint32_t states);
 
-/// The port and address of one listed socket.
+/// The local port and address of one listed socket.
 struct ringway_diagnosis {
     bool ipv4;
     uint16_t port;

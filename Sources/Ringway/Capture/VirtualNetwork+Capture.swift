@@ -7,9 +7,9 @@ extension VirtualNetwork {
     /// The status of the capture; `nil` if there is none.
     public var capture: CaptureStatus? { captures.current?.status }
 
-    /// Writes every frame of all guests, also of guests attached later, to a pcapng file, until `stopCapture` or the
-    /// network's end. Connections to published ports that are opened meanwhile use the guests' links, so that the
-    /// capture contains them.
+    /// Writes the frames of all guests, also of guests attached later, to a pcapng file, until `stopCapture` or the
+    /// network's end. Connections to published ports that are opened during the capture use the guests' links, so
+    /// that the capture contains them.
     public func startCapture(_ options: CaptureOptions) throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             guard !state.withLock({ $0.isStopped }) else { throw Failure("the network has ended") }
@@ -28,7 +28,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Ends the capture: its file is complete and closed when this returns.
+    /// Ends the capture. When this returns, the frames captured so far are written, unless a write fails, and the
+    /// file is closed.
     @discardableResult
     public func stopCapture() throws(Failure) -> CaptureStatus {
         try changes.withLock { (_) throws(Failure) in

@@ -6,7 +6,7 @@ internal import RingwayModel
 public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// The origin of a place.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-        /// Added by the network's owner, by `VirtualNetwork.forward`.
+        /// Added by `VirtualNetwork.forward`.
         case forward
         /// Requested by the agent, for example on behalf of Docker's proxy in the guest.
         case agent
@@ -18,7 +18,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// Clients are forwarded to the guest's server.
         case active
-        /// The agent is not connected. TCP clients are refused.
+        /// The agent is not connected. Clients are refused.
         case waiting
         /// The place could not be opened.
         case failed
@@ -28,7 +28,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// billion.
     public let id: PublishedPort.ID
     public let kind: Kind
-    /// The place and the server. If an agent requested the place, it has the address that was granted.
+    /// The place and the server. If an agent requested the place, its host address is the one that was granted.
     public internal(set) var forward: AgentForward
     /// `forward`, `follow`, or `agent:` and the agent's name.
     public let owner: String

@@ -156,7 +156,7 @@ struct AgentPlaceTable {
             }
         }
         failed[agent] = nil
-        // A port that could not be bound for this agent may be free for the next one.
+        // Failed configured places are tried again: a port that could not be bound may be free for the next agent.
         for (number, record) in records where record.agent == nil && record.place.state == .failed {
             records[number]?.place.state = .waiting
             records[number]?.place.problem = nil

@@ -5,12 +5,12 @@ internal import RingwayUsage
 ///
 /// An agent acts for its guest. A guest that may open any host port could impersonate the host's own services.
 public struct AgentPublishing: Hashable, Sendable {
-    /// Ports on some of the host's addresses.
+    /// A range of ports, on the host addresses that `addresses` allows.
     public struct Rule: Hashable, Sendable {
         public var addresses: BindPolicy
         public var ports: ClosedRange<UInt16>
 
-        /// A rule for unprivileged ports, or for others.
+        /// A rule for these ports; by default for all unprivileged ones.
         public init(_ addresses: BindPolicy, ports: ClosedRange<UInt16> = AgentPublishing.ordinaryPorts) {
             self.addresses = addresses
             self.ports = ports
@@ -75,8 +75,8 @@ public struct AgentPublishing: Hashable, Sendable {
 
     // MARK: Checking requests
 
-    /// The host address on which a requested port may be opened; `nil` if no rule allows the port. A request for every
-    /// address of a family gets the first allowed address.
+    /// The host address on which a requested port may be opened; `nil` if no rule, or not `policy`, allows the port.
+    /// A request for every address of a family gets the first allowed address.
     ///
     /// - Parameter policy: the addresses on which the network may open any ports at all.
     func place(for wanted: TransportAddress, within policy: BindPolicy) -> IPAddress? {

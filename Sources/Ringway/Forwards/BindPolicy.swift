@@ -1,7 +1,7 @@
 public import RingwayModel
 
-/// The host addresses on which ports may be opened: published ports, ports of forwards through agents, and ports
-/// requested by agents.
+/// The host addresses on which ports may be opened: published ports, ports of forwards through agents, ports that
+/// agents request, and ports that follow a guest's listeners.
 public enum BindPolicy: Hashable, Sendable {
     /// Every address.
     case everywhere
@@ -10,8 +10,9 @@ public enum BindPolicy: Hashable, Sendable {
     /// Only these addresses.
     case addresses([IPAddress])
 
-    /// The addresses at which a requested port may be bound; empty if it may not be opened. A request for every address
-    /// gets all allowed addresses. A result of `nil` stands for every address of both families.
+    /// The addresses at which a requested port may be bound; empty if it may not be opened. A request for every
+    /// address, of one family or of both, gets all allowed addresses. An element `nil` stands for every address of
+    /// both families.
     ///
     /// - Parameter requested: `nil` for every address of both families.
     func places(for requested: IPAddress?) -> [IPAddress?] {

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// TCP sockets that are bound but not listening. The kernel lists them only through socket diagnosis (sock_diag(7)),
-/// and only since Linux 6.8.
+/// Finds TCP sockets that listen or are only bound. The kernel lists the latter only through socket diagnosis
+/// (sock_diag(7)), and only since Linux 6.8.
 enum BoundSockets {
     private static var byFamily: UInt16 { 20 }
     private static var netlinkDiagnosis: Int32 { 4 }

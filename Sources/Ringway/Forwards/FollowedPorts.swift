@@ -24,8 +24,8 @@ extension VirtualNetwork {
     func follow(_ changes: [PortReport.Change], of agent: AgentGuest, _ listeners: inout FollowedListeners) {
         guard configuration.followsListeningPorts else { return }
         self.changes.withLock { _ in
-            // Opened ports come first, so that a forward is kept if a server only changes the address on which it
-            // listens.
+            // Reports of opened ports are handled first, so that a forward is kept if a server only changes the
+            // address on which it listens.
             let ordered = changes.filter(\.isListening) + changes.filter { !$0.isListening }
             for change in ordered where change.port.transport == .tcp && change.port.address.port >= Self.lowestPort {
                 for server in Self.servers(change.port.address)

@@ -10,7 +10,7 @@ struct ForwardRecord {
         get { held.all }
         set { held = HeldSockets(newValue) }
     }
-    /// Whether the sockets are listening, on behalf of an engine; otherwise they are only bound.
+    /// Whether the sockets are listening; otherwise they are only bound.
     private(set) var isListening = false
     /// Whether another program opened the socket, which then always listens.
     private(set) var isInherited = false
@@ -47,7 +47,7 @@ struct ForwardRecord {
         }
         return places.compactMap { $0 }.map { place in
             var order = order(place, ipv4: place.isIPv4)
-            // A host without IPv6 has no IPv6 loopback.
+            // An IPv6 socket is optional, because the host may have no IPv6.
             order.isOptional = forward.hostAddress == nil && !place.isIPv4 && places.count > 1
             return order
         }
@@ -118,8 +118,8 @@ struct ForwardRecord {
     }
 }
 
-/// The sockets of a forward. Most forwards have one: it needs no array, which would be an allocation for each of
-/// thousands of forwards, spread over the heap so that none of it can be given back to the system.
+/// The sockets of a forward. Most forwards have one, which is stored without an array: thousands of small arrays,
+/// spread over the heap, would keep the allocator from returning memory to the kernel.
 private struct HeldSockets {
     private var first: Int32?
     private var others: [Int32] = []

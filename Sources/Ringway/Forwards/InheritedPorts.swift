@@ -9,7 +9,7 @@ internal import Synchronization
 /// The other program has the sockets open, too, so they cannot be made to stop listening. The network keeps them open
 /// until it ends. While a socket has no guest, its clients are accepted and reset here.
 struct InheritedPorts {
-    /// A socket's address; `nil` for all addresses of both families.
+    /// The address and port of a socket; the address is `nil` for all addresses of both families.
     struct Place: Hashable {
         let address: IPAddress?
         let port: UInt16
@@ -114,7 +114,7 @@ extension VirtualNetwork {
     /// Closes the ports of forwards whose sockets no engine uses; sockets opened by another program are kept for the
     /// next forward of the port.
     func closePorts(of records: [ForwardRecord]) {
-        // Together, because several threads close many sockets.
+        // In one call, which closes many sockets on several threads.
         PortSockets.close(records.flatMap { $0.isInherited ? [] : $0.sockets })
         for record in records where record.isInherited {
             guard let descriptor = record.sockets.first else { continue }

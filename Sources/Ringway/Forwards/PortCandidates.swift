@@ -1,7 +1,7 @@
 internal import RingwayEngine
 
-/// Host ports to try, one after another, for a forward with automatic ports: another program may take a free port
-/// before it is bound here.
+/// Host ports to try, one after another, for a forward whose host ports the network chooses. The first may fail:
+/// another program may bind a port after it was found to be free.
 struct PortCandidates {
     /// The most attempts with ports that the kernel reports as free.
     private static var attempts: Int { 16 }

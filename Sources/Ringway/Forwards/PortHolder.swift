@@ -3,7 +3,7 @@ internal import RingwayEngine
 internal import RingwayModel
 internal import Synchronization
 
-/// Finds the process that holds a port.
+/// Explains why a port could not be opened.
 enum PortHolder {
     static func kind(of error: Int32) -> VirtualNetwork.Failure.Kind {
         switch error {
@@ -17,7 +17,7 @@ enum PortHolder {
 
     /// One line for users: what failed, why, and the remedy.
     ///
-    /// - Parameter holder: the holder of the port, if it is a part of this network; `nil` to look for another process.
+    /// - Parameter holder: the forward of this network that holds the port; `nil` to look for another process.
     static func explain(
         _ error: Int32, _ address: IPAddress?, _ port: UInt16, _ transport: PortForward.Transport,
         holder: String? = nil
@@ -83,10 +83,11 @@ extension GuestSelector {
 
 /// The machine's sockets, as far as the kernel shows them to this process.
 enum HostSocketTable {
-    /// The process with a socket bound to the port, or its user if that user's processes may not be inspected.
+    /// The process with a socket bound to the port, or its user if that user's processes may not be inspected; `nil`
+    /// if neither is found.
     static func holder(of port: UInt16, _ transport: PortForward.Transport) -> String? {
         var found = table(port, transport)
-        // /proc/net does not list bound sockets that do not listen, such as those of ports that wait for a guest.
+        // /proc/net does not list bound sockets that do not listen, such as those of published ports without a guest.
         if found.isEmpty, transport == .tcp { found = BoundSockets.find(port) }
         guard let first = found.first else { return nil }
         let sockets = Set(found.map { "socket:[\($0.inode)]" })

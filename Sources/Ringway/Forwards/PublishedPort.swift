@@ -1,12 +1,13 @@
 /// A published forward, from its publication to its removal or the network's end.
 public struct PublishedPort: Hashable, Sendable, Identifiable {
-    /// A number unique on the network; never reused.
+    /// A number that no other published port and no `AgentPlace` of the network has. Numbers repeat only after about
+    /// four billion.
     public let id: UInt32
     /// The forward as published: the request, with chosen ports filled in.
     public internal(set) var forward: PortForward
     /// The forward as requested.
     public var requested: PortForward { request?.forward ?? forward }
-    /// Whether free host ports were chosen.
+    /// Whether the network chose the host ports.
     public var isChosen: Bool { request != nil }
     /// The owner tag. `setPublished` replaces only ports with the same owner.
     public let owner: String
@@ -15,7 +16,8 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// Why the forward's ports could not be opened, or cannot be forwarded although the guest is attached. The network
     /// retries later.
     public internal(set) var problem: String?
-    /// The request for ports that the network chose. It is apart from the port, because few ports have one.
+    /// The request, if the network chose the ports; otherwise `nil`. An object of its own, because few ports have
+    /// one.
     private let request: Request?
 
     init(

@@ -8,7 +8,8 @@ struct AttachedAgent {
     let agent: AgentGuest
     /// The agent's guest; `nil` for an agent without frames.
     let guest: Guest.ID?
-    /// A label for users: the guest's name, or the agent's number.
+    /// A label for users: the guest's name. Without a guest, the name that the link assigns or the agent claims, or
+    /// else the agent's number.
     let name: String
 }
 
@@ -31,7 +32,7 @@ extension VirtualNetwork {
     /// Forwards clients of a host address or unix socket to a server inside a guest, now or once the guest's agent
     /// connects.
     ///
-    /// - Returns: the forward's number, which no published port has either.
+    /// - Returns: the forward's number, which no published port has.
     @discardableResult
     public func forward(_ forward: AgentForward) throws(Failure) -> PublishedPort.ID {
         try changes.withLock { (_) throws(Failure) in
@@ -149,7 +150,7 @@ extension VirtualNetwork {
 
     // MARK: Places that agents request or that follow ports; called on the agents' thread, retries on the loop's
 
-    /// Records and reports the result of an agent's request for a place.
+    /// Records and reports the result of an agent's request for a place, or of opening a place that follows a port.
     func note(
         _ kind: AgentPlace.Kind, _ route: AgentRoute, _ forward: AgentForward, of agent: AgentGuest, problem: String?
     ) {

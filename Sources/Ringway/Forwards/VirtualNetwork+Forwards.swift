@@ -15,13 +15,13 @@ extension VirtualNetwork {
         state.withLock { $0.forwards[number]?.port }
     }
 
-    /// Publishes host ports as ports of a guest, which need not be attached yet. All ports of a range are published, or
-    /// none.
+    /// Publishes ports of a guest as ports of the host. The guest need not be attached yet. All ports of a range are
+    /// published, or none.
     ///
     /// - Parameters:
     ///   - forward: if its host port is 0, any free host ports are chosen; if it has several host ports for one guest
     ///     port, a free one of them is chosen. The result names the chosen ports.
-    ///   - owner: the owner tag; `setPublished` of another owner leaves the forward alone.
+    ///   - owner: the owner tag; `setPublished` for another owner does not remove the forward.
     ///   - keepsTrying: whether a forward with fixed host ports that cannot be opened is kept and retried, instead
     ///     of an error being thrown; the result describes the problem.
     @discardableResult
@@ -56,7 +56,7 @@ extension VirtualNetwork {
     /// Removes a published port.
     public func unpublish(_ port: PublishedPort) throws(Failure) { try unpublish(port.id) }
 
-    /// Makes these the only published ports of the owner. Ports that are already published stay, and so do their
+    /// Makes these the only published ports of the owner. Those that are published already stay, and so do their
     /// connections. If a port cannot be opened, nothing is changed.
     @discardableResult
     public func setPublished(_ wanted: [PortForward], owner: String = "") throws(Failure) -> ForwardChanges {
@@ -91,7 +91,7 @@ extension VirtualNetwork {
 
     /// Filters `wanted`, in order: of each group of equal forwards the first ones remain, as many as `counts` says.
     private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
-        // Usually all of them: a table of many forwards is then not copied.
+        // Usually all remain, and the array, which may be long, is then not copied.
         guard counts.values.reduce(0, +) < wanted.count else { return wanted }
         var counts = counts
         return wanted.filter { forward in
@@ -118,7 +118,7 @@ extension VirtualNetwork {
 
     // MARK: The table of forwards; the caller holds `changes`
 
-    /// Adds a new forward, and chooses its host ports if it leaves them open.
+    /// Adds a new forward, and chooses its host ports if the request has no fixed ones.
     private func add(_ forward: PortForward, _ owner: String) throws(Failure) -> PublishedPort {
         if !forward.choosesHostPorts {
             var records = [makeRecord(forward, requested: forward, owner)]
@@ -145,8 +145,9 @@ extension VirtualNetwork {
         throw Failure("cannot publish \(forward): \(candidates.reason)", .portInUse)
     }
 
-    /// Replaces forwards by new ones; on failure nothing is changed. A port that an old and a new forward need is never
-    /// free in between: the new forward takes over the socket.
+    /// Replaces forwards by new ones; on failure the old ones are restored. If an old and a new forward have the same
+    /// host address, ports and transport, the new one takes over the sockets, so that the ports are never free in
+    /// between.
     private func replace(
         _ removed: [PublishedPort], by forwards: [PortForward], _ owner: String
     ) throws(Failure) -> [PublishedPort] {
@@ -165,7 +166,7 @@ extension VirtualNetwork {
             }
             records.append(record)
         }
-        // Forwards that conflict with the new ones are removed first.
+        // The ports of old forwards that overlap new ones are closed first.
         let isInTheWay = Self.overlapping(old.map(\.port.forward), fixed)
         for index in old.indices where isInTheWay[index] {
             closePorts(of: [old[index]])
@@ -195,7 +196,7 @@ extension VirtualNetwork {
         return added
     }
 
-    /// The forwards of the first list that overlap one of the second, found without comparing all pairs.
+    /// For each forward of the first list, whether it overlaps one of the second. Does not compare all pairs.
     private static func overlapping(_ forwards: [PortForward], _ others: [PortForward]) -> [Bool] {
         guard !forwards.isEmpty, !others.isEmpty else { return Array(repeating: false, count: forwards.count) }
         let ordered = others.sorted { $0.hostPorts.lowerBound < $1.hostPorts.lowerBound }
@@ -226,7 +227,7 @@ extension VirtualNetwork {
     private func take(_ ports: [PublishedPort]) -> [ForwardRecord] {
         let (records, members) = state.withLock { state in
             let records = ports.compactMap { state.forwards.removeValue(forKey: $0.id) }
-            // Dictionaries do not shrink, and this one may have been large.
+            // A dictionary does not shrink, so an empty one, which may have been large, is replaced.
             if state.forwards.isEmpty { state.forwards = [:] }
             return (records, state.members)
         }

@@ -12,7 +12,7 @@ extension VirtualNetwork {
         public let secondsLeft: Int?
     }
 
-    /// Every owner of a published port or a lease, except the one without a name.
+    /// Every owner of a published port or a lease, except the one whose name is empty.
     public var forwardOwners: [ForwardOwner] {
         let now = ringway_monotonic_nanoseconds()
         return state.withLock { state in
@@ -27,7 +27,7 @@ extension VirtualNetwork {
         }.sorted { $0.name < $1.name }
     }
 
-    /// Sets an owner's lease: its forwards are removed unless it is renewed within this many seconds.
+    /// Sets or renews an owner's lease; when it expires, after this many seconds, the owner's forwards are removed.
     public func holdForwards(of owner: String, seconds: Int) throws(Failure) {
         guard !owner.isEmpty, (1...86_400).contains(seconds) else {
             throw Failure("a lease is for an owner with a name, and for 1 to 86400 seconds", .invalid)
@@ -53,8 +53,8 @@ extension VirtualNetwork {
     /// The longest interval between two checks of the leases, nanoseconds.
     private static var longestRest: UInt64 { 1_000_000_000 }
 
-    /// Removes the forwards of expired leases, and schedules the next check while there are others. One timer serves
-    /// all leases. Called on the loop's thread.
+    /// Removes the forwards of owners whose lease has expired, and schedules the next check if leases remain. One
+    /// timer serves all leases. Called on the loop's thread.
     private func sweepOwners() {
         let now = ringway_monotonic_nanoseconds()
         let (over, next) = state.withLock { state in

@@ -2,14 +2,15 @@ internal import Glibc
 internal import RingwayEngine
 internal import Synchronization
 
-/// Assigns published ports to their guests while these are attached. The caller holds `changes`.
+/// Assigns published ports to their guests while these are attached. The caller holds `changes`, except for methods
+/// that are called on the loop's thread.
 extension VirtualNetwork {
     /// Assigns every forward to its guest, or stops it from listening, after guests were attached or detached.
     func placeForwards() {
         let (records, members, isStopped) = state.withLock { state in
             (state.forwards.values.sorted { $0.port.id < $1.port.id }, state.members, state.isStopped)
         }
-        // A network that is stopping closes all its ports in one step.
+        // The ports of a network that is stopping are closed in one step, by `closePorts`.
         guard !isStopped else { return }
         var stray = records.filter { record in
             member(for: record.port.forward.guest, among: members)?.guest.id != record.port.guest
@@ -61,8 +62,8 @@ extension VirtualNetwork {
 
     // MARK: Sockets
 
-    /// Assigns forwards to their guests; one without a guest stops listening. On failure, all forwards stay as they
-    /// were.
+    /// Assigns forwards to their guests; one without a guest stops listening. On failure, no forward gets another
+    /// guest.
     func place(_ records: inout [ForwardRecord]) throws(HostListenFailure) {
         let members = state.withLock { $0.members }
         // Each selector is looked up once, because usually many forwards have the same one.
@@ -88,7 +89,7 @@ extension VirtualNetwork {
         for (guest, lent) in lent { members[guest]?.engine.listen(lent.orders, on: lent.sockets) }
     }
 
-    /// Opens the missing sockets, and makes inactive sockets listen whose forward has a guest now.
+    /// Opens the missing sockets, and makes bound sockets listen if their forward has a guest now.
     private func open(_ records: inout [ForwardRecord], _ orders: [[ListenOrder]]) throws(HostListenFailure) {
         var missing: [Int] = []
         for index in records.indices where records[index].sockets.isEmpty {
@@ -116,7 +117,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Assigns forwards to their guests, each independently of the others. Failures are reported, and retried.
+    /// Assigns forwards to their guests, each independently of the others, and reports failures. Schedules a retry,
+    /// unless `isRetry`: the caller then schedules it.
     func placeEach(_ records: [ForwardRecord], isRetry: Bool = false) -> [ForwardRecord] {
         var placed = records
         do throws(HostListenFailure) {

@@ -4,18 +4,18 @@ internal import RingwayModel
 ///
 /// An ethernet address keeps its IPv4 address for the life of the network, even while its guest is detached; if all
 /// addresses are assigned, that of the guest detached longest ago is reused. An IPv6 address, which guests choose
-/// themselves, belongs to the first guest that sends from it, except SLAAC addresses: these belong to the machine with
-/// the ethernet address, even if another guest used them earlier.
+/// themselves, belongs to the first guest that sends from it. Exceptions are SLAAC addresses and those of a
+/// `GuestIdentity`: they belong to the machine with that ethernet address, even if another guest used them earlier.
 struct AddressRegistry {
     /// A guest's address and name.
     struct Lease: Equatable {
         let ipv4: IPv4Address
         var name: String
-        /// The name was claimed by the guest's agent.
+        /// Whether the name was claimed by the guest's agent.
         var claimsName = false
         /// The reserved link that the guest used last; `nil` if its last link was open to every guest.
         var link: LinkAddress?
-        /// A static lease: the address is never assigned to another guest.
+        /// Whether a static lease reserves the address, which is then never assigned to another guest.
         var isStatic: Bool
         /// Whether the guest is attached.
         var isPresent = false
@@ -31,10 +31,10 @@ struct AddressRegistry {
     private var holders: [IPv4Address: MACAddress] = [:]
     private var settled: [MACAddress: StaticLease] = [:]
     private var claims: [IPv6Address: UInt32] = [:]
-    /// IPv6 addresses that the network's owner has assigned to guests.
+    /// IPv6 addresses of guests that were attached with a `GuestIdentity`.
     private var given: [IPv6Address: MACAddress] = [:]
     private var clock: UInt64 = 0
-    /// Addresses declined by guests, oldest first; reused only if no other address is left.
+    /// Addresses declined by guests (DHCPDECLINE), oldest first; reused only if no other address is left.
     private var resting: [IPv4Address] = []
     private static var mostResting: Int { 16 }
 
@@ -46,7 +46,7 @@ struct AddressRegistry {
 
     // MARK: IPv4
 
-    /// Replaces the static leases, all or none. An attached guest keeps its address.
+    /// Replaces the static leases; on an error, none is replaced. An attached guest keeps its address.
     mutating func settle(_ leases: [StaticLease]) throws(VirtualNetwork.Failure) {
         var addresses: [IPv4Address: MACAddress] = [:]
         var names: [String: MACAddress] = [:]
@@ -149,7 +149,7 @@ struct AddressRegistry {
     mutating func setLink(_ link: LinkAddress?, of mac: MACAddress) { leases[mac]?.link = link }
 
     /// Assigns a guest the name of its link. Other guests lose the name if they only claimed it, or if they are
-    /// detached.
+    /// detached; throws if another guest keeps it.
     mutating func assignName(_ name: String, to mac: MACAddress) throws(VirtualNetwork.Failure) {
         for (other, lease) in leases where other != mac && lease.name == name {
             guard settled[other]?.name == nil, lease.claimsName || !lease.isPresent else { break }
@@ -159,9 +159,9 @@ struct AddressRegistry {
         try rename(mac, name)
     }
 
-    /// Renames an attached guest.
+    /// Renames a guest.
     ///
-    /// - Parameter isClaimed: the name is the guest's own claim.
+    /// - Parameter isClaimed: whether the guest's agent claims the name.
     mutating func rename(
         _ mac: MACAddress, _ name: String, isClaimed: Bool = false
     ) throws(VirtualNetwork.Failure) {
@@ -213,7 +213,8 @@ struct AddressRegistry {
         leases[identity.mac]?.lastUse = clock
     }
 
-    /// Adds a lease of an earlier run, in order of last use. Ignored if it contradicts a configured or known lease.
+    /// Adds a lease of an earlier run; called in the order of last use. Ignored if it contradicts a configured or
+    /// known lease.
     mutating func remember(_ lease: StaticLease) {
         guard let address = lease.ipv4, plan.isGuest(address), holders[address] == nil, leases[lease.mac] == nil,
             lease.mac.rawValue != 0, !lease.mac.isMulticast, lease.mac != plan.gatewayMAC,
@@ -229,7 +230,7 @@ struct AddressRegistry {
         }
     }
 
-    /// Leases that are not configured, in the order in which their guests were detached.
+    /// Leases that are not configured, in the order in which their guests were last attached or detached.
     var remembered: [StaticLease] {
         leases.filter { !$0.value.isStatic && $0.value.lastUse > 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
             .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name, link: $0.value.link) }
@@ -273,7 +274,7 @@ struct AddressRegistry {
         "guest-\(address.rawValue - plan.ipv4Network.rawValue)"
     }
 
-    /// Frees the address of the guest detached longest ago; false if all are attached.
+    /// Frees the address of the guest detached longest ago; false if every guest is attached or has a static lease.
     private mutating func forgetIdlest() -> Bool {
         let idle = leases.filter { !$0.value.isPresent && !$0.value.isStatic }
         guard let idlest = idle.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return false }
@@ -301,23 +302,23 @@ struct AddressRegistry {
         IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac)
     }
 
-    /// Assigns an IPv6 address to the guest unless it belongs to another.
+    /// Assigns an IPv6 address to the guest unless it belongs to another. Returns whether it is the guest's.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         if let holder = claims[address] { return holder == guest }
-        // A SLAAC address belongs to the machine with that ethernet address, even before the machine is attached.
+        // A SLAAC address, or that of a `GuestIdentity`, belongs to its machine even while that machine is detached.
         if let owner = owner(of: address), owner != mac { return false }
         claims[address] = guest
         return true
     }
 
-    /// The known machine to which the network's owner assigned the address, or whose SLAAC address it is.
+    /// The known machine to whose `GuestIdentity` the address belongs, or whose SLAAC address it is.
     private func owner(of address: IPv6Address) -> MACAddress? {
         if let owner = given[address] { return owner }
         guard let mac = address.embeddedMAC, leases[mac] != nil || settled[mac] != nil else { return nil }
         return mac
     }
 
-    /// Takes a new guest's SLAAC and configured addresses from other guests.
+    /// Takes the SLAAC address of a new guest, and that of its `GuestIdentity`, from other guests.
     ///
     /// - Returns: the addresses that each guest lost.
     mutating func evictClaims(on mac: MACAddress, by guest: UInt32) -> [UInt32: [IPv6Address]] {

@@ -4,15 +4,16 @@ public import RingwayModel
 public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
     /// A number unique on the network; never reused.
     public let id: UInt32
-    /// The only ethernet address from which the guest may send.
+    /// The ethernet address of the guest. On a network that checks sources, the guest may send from no other.
     public let mac: MACAddress
-    /// The target of published ports, and the address that DHCP assigns to `mac`.
+    /// The address that DHCP assigns to `mac`. Published ports lead to it unless the guest uses another address.
     public let ipv4: IPv4Address
-    /// The SLAAC address of `mac` (RFC 4862 §5.5.3).
+    /// The SLAAC address of `mac` (RFC 4862 §5.5.3), or the one of the `GuestIdentity` that the guest was attached
+    /// with.
     public let ipv6: IPv6Address
     /// The guest's name, which other guests resolve as `name.ringway.internal`.
     public let name: String
-    /// The name was claimed by the guest's agent, so it proves nothing about the guest's identity.
+    /// Whether the name was claimed by the guest's agent, so that it proves nothing about the guest's identity.
     public let claimsName: Bool
     /// The link, for users: `qemu:/run/vm.sock`.
     public let link: String
@@ -25,9 +26,9 @@ public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
 public struct GuestIdentity: Hashable, Sendable {
     /// The ethernet address of the guest's interface.
     public var mac: MACAddress
-    /// The target of published ports, and the address that DHCP assigns to `mac`.
+    /// The address that DHCP assigns to `mac`. Published ports lead to it unless the guest uses another address.
     public var ipv4: IPv4Address
-    /// The target of published ports for IPv6 clients.
+    /// The address to which published ports lead IPv6 clients unless the guest uses another address.
     public var ipv6: IPv6Address
 
     /// An identity chosen by the caller.
@@ -49,7 +50,7 @@ public enum GuestSelector: Hashable, Sendable, CustomStringConvertible {
     /// The guest with this name.
     case name(String)
 
-    /// Reads an address of either kind, or a name.
+    /// Reads an IPv4 address, an ethernet address or a name.
     public init?(_ text: String) {
         if let address = IPv4Address(text) {
             self = .address(address)
@@ -93,7 +94,7 @@ public enum GuestName {
     /// Names in that domain that guests cannot have.
     public static let reserved: Set<String> = ["host", "gateway"]
 
-    /// Whether a text is a single label of a host name (RFC 1123 §2.1) and available to guests.
+    /// Whether a text is a single label of a host name (RFC 1123 §2.1), and not reserved.
     public static func isValid(_ text: String) -> Bool {
         let bytes = Array(text.lowercased().utf8)
         guard (1...63).contains(bytes.count), !reserved.contains(text.lowercased()) else { return false }

@@ -1,7 +1,8 @@
 internal import RingwayEngine
 internal import RingwayModel
 
-/// Asks the network whether a guest may use an IPv6 address; called by the guest's shards.
+/// Passes a guest's address requests to the network: IPv6 addresses that it claims or no longer uses, IPv4 addresses
+/// that it declined, and refused source addresses. Called by the guest's shards.
 final class GuestClaims: AddressClaims {
     private weak let network: VirtualNetwork?
     private let guest: UInt32

@@ -12,14 +12,14 @@ public struct GuestLease: Hashable, Sendable {
     /// Whether the address is reserved by a configured lease. Any other address may be assigned to another guest if
     /// addresses run out.
     public let isStatic: Bool
-    /// The guest is attached.
+    /// Whether the guest is attached.
     public let isPresent: Bool
     /// The only link that the guest may use; `nil` for any link that is not reserved for another guest.
     public let link: LinkAddress?
 }
 
 extension VirtualNetwork {
-    /// Every lease, by address.
+    /// Every lease, in the order of IPv4 addresses.
     public var leases: [GuestLease] {
         state.withLock { state in
             let registry = state.registry

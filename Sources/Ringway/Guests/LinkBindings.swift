@@ -2,7 +2,7 @@ internal import RingwayModel
 
 /// The links reserved for machines.
 ///
-/// A pure value: it decides before a guest is attached, and returns why the guest may not use that link.
+/// A pure value: before a guest is attached, it tells whether the guest may use the link, and why not.
 struct LinkBindings {
     private var terms: [LinkAddress: LinkTerms] = [:]
 

@@ -1,6 +1,6 @@
 public import RingwayModel
 
-/// Settings that the network reserves for the guest with an ethernet address: its IPv4 address, name and link.
+/// An IPv4 address, a name and a link that are reserved for the guest with a given ethernet address.
 public struct StaticLease: Hashable, Sendable {
     /// The guest's ethernet address.
     public var mac: MACAddress

@@ -11,8 +11,9 @@ extension VirtualNetwork {
         state.withLock { $0.registry.release(address, of: guest) }
     }
 
-    /// Assigns another address to a guest that declined its own, and updates everything that refers to the former
-    /// address; `nil` if none is left. Called on an engine's thread, which must not block.
+    /// Assigns another address to a guest that declined `address`, and updates the guest and the network's names;
+    /// `nil` if no address is left, or if `address` is not the guest's any more. Called on an engine's thread, which
+    /// must not block.
     func replace(_ address: IPv4Address, of guest: Guest.ID) -> IPv4Address? {
         let moved = state.withLock { state -> Guest? in
             guard let member = state.members[guest], member.guest.ipv4 == address,
@@ -36,7 +37,7 @@ extension VirtualNetwork {
     /// Whether the ethernet address has a lease.
     func hasLease(_ mac: MACAddress) -> Bool { state.withLock { $0.registry.leases[mac] != nil } }
 
-    /// A guest sends from an address that is not its own. Called on an engine's thread.
+    /// Reports that a guest sends from an address that is not its own. Called on an engine's thread.
     func refused(_ address: IPAddress, of guest: UInt32) {
         let (member, reason) = state.withLock { state in
             (state.members[guest]?.guest, state.registry.refusal(of: address, to: state.members[guest]?.guest))

@@ -12,14 +12,15 @@ extension VirtualNetwork {
     /// The attached guests, in the order in which they were attached.
     public var guests: [Guest] { state.withLock { $0.members.values.map(\.guest).sorted { $0.id < $1.id } } }
 
-    /// Attaches a guest by the queues of its TAP device, which are adopted: non-blocking descriptors with a virtio-net
-    /// header of 12 bytes. Each queue is served by one shard; the queues are spread over the shards.
+    /// Attaches a guest by the queues of its TAP device: non-blocking descriptors with a virtio-net header of 12
+    /// bytes. Each queue is served by one shard; the queues are spread over the shards.
     ///
     /// - Parameters:
-    ///   - queues: the descriptors.
+    ///   - queues: the descriptors, which are adopted unless this call throws.
     ///   - guest: the guest's identity.
     ///   - takesUDPSuperFrames: whether the device accepted TUN_F_USO4 and TUN_F_USO6.
-    ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the TAP.
+    ///   - sockets: the source of sockets inside the guest, also adopted unless this call throws; without it all
+    ///     connections use the TAP.
     @discardableResult
     public func attach(
         tap queues: [Int32], guest: GuestIdentity, takesUDPSuperFrames: Bool = true, sockets: GuestSockets = .none
@@ -34,7 +35,8 @@ extension VirtualNetwork {
     /// - Parameters:
     ///   - link: the link, whose queues are non-blocking descriptors; they are adopted unless this call throws.
     ///   - guest: the guest's identity.
-    ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the link.
+    ///   - sockets: the source of sockets inside the guest, also adopted unless this call throws; without it all
+    ///     connections use the link.
     ///   - description: the link, for users.
     @discardableResult
     public func attach(
@@ -54,7 +56,8 @@ extension VirtualNetwork {
     ///   - mac: the ethernet address of the guest's interface.
     ///   - name: the guest's name for other guests; `nil` for the configured one, or one derived from its address.
     ///   - preferred: the address that the guest prefers; assigned if it is free.
-    ///   - sockets: the source of sockets inside the guest, adopted; without it all connections use the link.
+    ///   - sockets: the source of sockets inside the guest, also adopted unless this call throws; without it all
+    ///     connections use the link.
     ///   - description: the link, for users.
     @discardableResult
     public func attach(
@@ -203,7 +206,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Before a guest is attached, takes its SLAAC and configured addresses away from other guests.
+    /// Takes the SLAAC address of a guest that is being attached, and that of its `GuestIdentity`, from other guests.
     private func revokeClaims(on guest: Guest) {
         let revoked = state.withLock { state in
             state.registry.evictClaims(on: guest.mac, by: guest.id).compactMap { holder, addresses in
@@ -308,7 +311,7 @@ extension VirtualNetwork {
 
     // MARK: Detaching
 
-    /// Detaches a guest: its flows end with RST on the host, and its address remains reserved.
+    /// Detaches a guest: its TCP connections are reset on the host, and its lease remains.
     public func detach(_ guest: Guest.ID, because reason: String = "it was detached") throws(Failure) {
         try changes.withLock { (_) throws(Failure) in
             let (detached, others) = state.withLock { state in
@@ -360,8 +363,9 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `action` once, when the link of any guest fails for the first time; immediately if that has happened
-    /// already. Called on one of the network's threads.
+    /// Calls `action` once, when the link of any guest fails for the first time, on one of the network's threads. If
+    /// that has happened already, or the network has been stopped, calls it at once on the caller's thread. Replaces
+    /// an earlier action.
     public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
             state.linkLost = action

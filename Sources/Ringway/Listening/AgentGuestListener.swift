@@ -8,7 +8,7 @@ internal import RingwayStorage
 internal import RingwaySystem
 internal import Synchronization
 
-/// Accepts agents; each agent with queues is a guest.
+/// Accepts agents. An agent with queues carries a guest's frames, and is attached as a guest.
 final class AgentGuestListener: GuestListener, Sendable {
     private let host: AgentHost
     private let reception: AgentReceptionDesk
@@ -35,7 +35,8 @@ final class AgentGuestListener: GuestListener, Sendable {
         self.host = host
     }
 
-    /// Makes `host` listen at the address of `place`. Returns the file of the socket, if the address is a path.
+    /// Makes `host` listen at the address of `place`. Returns the file of the socket for an address `agent(path:)`,
+    /// and `nil` for a vsock port or the socket of a monitor.
     private static func listen(
         _ host: AgentHost, _ place: ListenerPlace, _ mode: mode_t
     ) throws(VirtualNetwork.Failure) -> SocketFile? {
@@ -72,10 +73,10 @@ final class AgentGuestListener: GuestListener, Sendable {
     }
 }
 
-/// A network's policy for agents. Called on the agents' own thread.
+/// A network's policy for agents. Called on the agents' own thread, except `guestLeft`.
 final class AgentReceptionDesk: AgentReception {
-    /// Streams that each agent keeps connected ahead of time, so that a client need not wait for a connection from the
-    /// guest.
+    /// The number of streams that each agent keeps connected ahead of time, so that a client need not wait for a
+    /// connection from the guest.
     private static var readyStreams: UInt16 { 8 }
 
     private let place: ListenerPlace
@@ -112,8 +113,8 @@ final class AgentReceptionDesk: AgentReception {
         }
     }
 
-    /// A label for users, for an agent without a guest: the name that the link assigns, or the name that the agent
-    /// claims, or the agent's number. A claimed name serves only as a label, because it proves nothing.
+    /// A label for users, for an agent without a guest: the name that the link assigns, or a valid name that the
+    /// agent claims, or the agent's number. A claimed name serves only as a label, because it proves nothing.
     private func name(of agent: AgentGuest) -> String {
         if let name = place.terms.guest { return name }
         return GuestName.isValid(agent.offer.name) ? agent.offer.name.lowercased() : "\(agent.id)"
@@ -169,7 +170,7 @@ final class AgentReceptionDesk: AgentReception {
         try? network?.detach(guest, because: reason)
     }
 
-    /// When a guest is detached for another reason, its agent's session ends, too.
+    /// Ends the session of a detached guest's agent. Without effect if the agent has disconnected already.
     func guestLeft(_ guest: Guest.ID) {
         let agent = admitted.withLock { $0.values.first { $0.guest == guest } }?.agent
         agent?.disconnect(because: "its guest is detached")

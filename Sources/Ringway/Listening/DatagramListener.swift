@@ -5,8 +5,8 @@ internal import Glibc
 /// listener's socket is then connected to the sender's. When the guest's socket is closed, a new socket at the path
 /// waits for the next guest.
 ///
-/// The kernel does not report that the peer of a datagram socket was closed, so the file of the guest's socket is
-/// checked once a second.
+/// The kernel does not report that the peer of a datagram socket was closed, so `Peer.isThere` is checked once a
+/// second.
 final class DatagramListener: GuestListener {
     private static var interval: UInt64 { 1_000 }
 
@@ -19,7 +19,7 @@ final class DatagramListener: GuestListener {
     private var peer: Peer?
     private var isClosed = false
 
-    /// The guest's socket file.
+    /// The guest's socket, identified by the path, device and inode number of its file.
     private struct Peer {
         let path: String
         let device: UInt64
@@ -56,7 +56,7 @@ final class DatagramListener: GuestListener {
         place.loop?.watch(descriptor) { [weak self] in self?.greet() }
     }
 
-    /// Connects to the sender of the first datagram, and identifies it.
+    /// Connects to the sender of the first datagram. The datagram then identifies the guest (`PendingGuest`).
     private func greet() {
         place.loop?.unwatch(descriptor)
         guard let path = sender(), let peer = Peer(path), SocketFile.connect(descriptor, path) == 0 else {
@@ -115,8 +115,9 @@ final class DatagramListener: GuestListener {
     /// Binds a new socket in place of the one that was connected to the former guest.
     private func renew() {
         guard !isClosed else { return }
-        // The descriptor was closed with the guest, so its number may belong to another file by now and is forgotten.
-        // The socket's file is removed only here: later, another file may have its inode number.
+        // The former descriptor was closed with the guest, so its number may belong to another file by now and is
+        // forgotten. The former socket's file is removed at the first attempt only: at a later one, its inode number
+        // may belong to another file.
         if descriptor >= 0 { file.remove() }
         descriptor = -1
         do throws(VirtualNetwork.Failure) {

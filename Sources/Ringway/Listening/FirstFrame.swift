@@ -3,7 +3,8 @@ internal import Glibc
 internal import RingwayModel
 internal import RingwayWire
 
-/// Determines the guest's identity from its first frame, by peeking, so that the data path still receives the frame.
+/// Determines the guest's identity from its first frame. Only peeks (MSG_PEEK), so that the data path still receives
+/// the frame.
 enum FirstFrame {
     enum Outcome: Equatable {
         /// - Parameter uses: the IPv4 address that the guest already uses, if the frame contains one.
@@ -41,11 +42,12 @@ enum FirstFrame {
         }
     }
 
-    /// The bytes to examine from the ethernet source address on: that address, the type, and the first 20 bytes of an
-    /// ARP packet or IPv4 header, which contain the sender's IPv4 address.
+    /// The number of bytes to examine from the ethernet source address on: that address, the type, and the first 20
+    /// bytes of an ARP packet or IPv4 header, which contain the sender's IPv4 address.
     private static var sourceEnd: Int { 6 + 2 + 20 }
 
-    /// The source IPv4 address of a frame; `frame` starts at the ethernet source address.
+    /// The source IPv4 address of an IPv4 or ARP frame; `nil` if there is none. `frame` starts at the ethernet source
+    /// address.
     static func sourceIPv4(_ frame: UnsafeRawBufferPointer) -> IPv4Address? {
         guard frame.count >= sourceEnd else { return nil }
         let offset: Int

@@ -2,17 +2,18 @@ internal import CRingway
 internal import Glibc
 internal import Synchronization
 
-/// Accepts guests at one address. Confined to its network's control loop, as are connections that are not guests yet.
+/// Accepts guests at one address. Used only on its network's control loop, as are connections that are not guests
+/// yet.
 protocol GuestListener: AnyObject {
     /// Whether the listener accepts no further guest, so that it can be removed from the table. Valid after `begin`.
     var isOver: Bool { get }
 
-    /// Starts to listen.
+    /// Starts to accept guests.
     func begin()
-    /// A guest, possibly one of this listener's, was detached.
+    /// Called after any guest of the network was detached, perhaps one that another listener accepted.
     func guestLeft(_ guest: Guest.ID)
-    /// Stops listening, and removes its sockets and files. Its guests stay attached, except those of agents: an agent
-    /// opens its connections at this address, so it has to connect again at another.
+    /// Stops listening, closes the listener's sockets and removes their files. Its guests stay attached, except those
+    /// of agents: an agent opens its connections at this address, so it has to connect again at another.
     func close()
 }
 
@@ -21,14 +22,14 @@ extension GuestListener {
     var isOver: Bool { false }
 }
 
-/// Common to all listeners: the network, and the address for reports.
+/// What every listener has: the network, the listener's address and its terms.
 final class ListenerPlace: Sendable {
     private struct Complaint {
         var reason = ""
         var time: UInt64 = 0
     }
 
-    /// Nanoseconds for which an identical report is not repeated.
+    /// Nanoseconds for which a report is not repeated if it is identical to the last one.
     private static var silence: UInt64 { 10_000_000_000 }
 
     weak let network: VirtualNetwork?
@@ -51,7 +52,7 @@ final class ListenerPlace: Sendable {
         report(reason)
     }
 
-    /// Reports a refused guest that the network has counted.
+    /// Reports a refused guest, which has been counted already.
     func report(_ reason: String) {
         let now = ringway_monotonic_nanoseconds()
         let isNews = last.withLock { last in
@@ -71,8 +72,8 @@ final class ListenerTable: @unchecked Sendable {
     func add(_ listener: any GuestListener, at address: LinkAddress) {
         listener.begin()
         entries.append((address, listener))
-        // A listener for inherited descriptors accepts one guest. While the process runs, a launcher may add any number
-        // of such listeners, so those that are over are removed.
+        // A listener for a TAP device or a connected socket accepts one guest. While the process runs, a launcher may
+        // add any number of such listeners, so those that are over are removed.
         entries.removeAll { $0.listener.isOver }
     }
 

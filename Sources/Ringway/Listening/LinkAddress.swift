@@ -13,16 +13,17 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     case vpnkit(path: String)
     /// A TAP device in the caller's network namespace, created unless it exists.
     case tap(name: String)
-    /// A unix socket for agents in other namespaces, or behind the vsock of Firecracker or cloud-hypervisor. For a
-    /// guest that dials a vsock port, such a monitor connects to the unix socket `PATH_PORT`: the path of its own
-    /// socket, an underscore and the port.
+    /// A unix socket for agents in other network namespaces, or behind the vsock of Firecracker or cloud-hypervisor.
+    /// For a guest that dials a vsock port, such a monitor connects to the unix socket `PATH_PORT`: the path of its
+    /// own socket, an underscore and the port.
     case agent(path: String)
     /// A vsock port for agents.
     case agentPort(UInt32)
-    /// The unix socket through which Firecracker or cloud-hypervisor lets the host connect to an agent that listens on
-    /// a port.
+    /// The unix socket through which Firecracker or cloud-hypervisor lets the host connect to an agent that listens
+    /// on a vsock port.
     case agentMonitor(path: String, port: UInt32)
-    /// Inherited descriptors: the queues of one TAP, or one socket, connected or listening, with this framing.
+    /// Inherited descriptors: the queues of one TAP device, or one socket, connected or listening. The framing
+    /// applies to stream sockets.
     case inherited([Int32], framing: StreamFraming)
 
     /// A TAP device by its queues, which are adopted. They must be opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR, in
@@ -36,7 +37,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         .inherited([descriptor], framing: framing)
     }
 
-    /// Whether agents connect at the address. At any other address the connections or devices carry frames themselves.
+    /// Whether the address is for agents. At any other address, connections or devices carry frames without an agent.
     public var isOfAgents: Bool {
         switch self {
         case .agent, .agentPort, .agentMonitor: true
@@ -92,7 +93,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The most bytes of a socket's path, without the final zero (unix(7)).
+    /// The most bytes of a socket's path, without the terminating NUL (unix(7)).
     private static var longestPath: Int { 107 }
 
     private static func path(_ text: String) throws(VirtualNetwork.Failure) -> String {

@@ -2,17 +2,17 @@ public import RingwayModel
 
 /// Which guests may use a link, and with which identity.
 ///
-/// On a link without terms a guest is identified by the ethernet address of its first frame or by its agent; this is
-/// safe if all guests have one owner. A link with a guest or an ethernet address is reserved for one machine, which no
-/// guest on another link can impersonate.
+/// On a link without terms a guest is identified by the ethernet address of its first frame, or by what its agent
+/// says; this is safe only if the guests trust each other. A link with a name or an ethernet address is reserved for
+/// one machine, which no guest on another link can impersonate.
 public struct LinkTerms: Hashable, Sendable {
-    /// The name of the machine that may use the link. If a static lease has this name, only the machine of that lease
-    /// may; otherwise the machine that connects gets the name.
+    /// The name of the machine that may use the link. If a static lease has this name, the link is for the machine of
+    /// that lease; otherwise any machine may connect and gets the name.
     public var guest: String?
     /// The ethernet address of the link's machine.
     public var mac: MACAddress?
-    /// The CIDs that may connect to a vsock port; empty for those of all virtual machines. Programs of this machine
-    /// have CID 1, which must be listed explicitly.
+    /// The CIDs that may connect to a vsock port; empty for those of all virtual machines. Programs on the host
+    /// itself count as CID 1, which must be listed explicitly.
     public var machines: Set<UInt32>
 
     /// Terms of a link; without arguments every guest may connect.
@@ -25,8 +25,8 @@ public struct LinkTerms: Hashable, Sendable {
     /// Whether the link is reserved for one machine.
     public var isBound: Bool { guest != nil || mac != nil }
 
-    /// Why a link must not be listened on with these terms: one is missing, or does not apply to this kind of link.
-    /// `nil` if there is no problem.
+    /// Why the network must not listen at the address with these terms: one is missing, or does not apply to this
+    /// kind of link. `nil` if there is no problem.
     ///
     /// - Parameter hasToken: whether agents need a token.
     public func problem(at address: LinkAddress, hasToken: Bool) -> String? {

@@ -2,11 +2,12 @@ internal import CRingway
 internal import Glibc
 internal import RingwayModel
 
-/// A connection that is not a guest yet: it is identified by a handshake, if the link has one, and by its first frame.
-/// Machines may send their first frame late, so there is no timeout for it; the connection costs only a descriptor.
+/// A connection that is not a guest yet. After the handshake, if the link has one, its first frame identifies it. A
+/// machine may send that frame long after it has connected, so there is no timeout; the connection costs only a
+/// descriptor.
 final class PendingGuest {
-    /// Timeout in milliseconds of a handshake, of an incomplete first frame, and of waiting for a former guest with the
-    /// same address to be detached.
+    /// Timeout in milliseconds of a handshake, of an incomplete first frame, and of waiting for a former guest with
+    /// the same ethernet address to be detached.
     private static var timeout: UInt64 { 3_000 }
     private static var pause: UInt64 { 20 }
 
@@ -67,9 +68,12 @@ final class PendingGuest {
 
     // MARK: Attaching
 
-    /// - Parameter address: the IPv4 address that the guest already uses. The guest keeps it if it is free: an earlier
-    ///   run of the network may have leased the address to the guest, which sends no DHCP request until it renews that
-    ///   lease.
+    /// Attaches the guest. If a former guest with the same ethernet address is still attached, first waits until it
+    /// is detached, `timeout` at most.
+    ///
+    /// - Parameter address: the IPv4 address that the guest already uses. The guest keeps it if it is free: an
+    ///   earlier run of the network may have leased the address to the guest, which sends no DHCP request until it
+    ///   renews that lease.
     private func arrive(_ mac: MACAddress, uses address: IPv4Address?) {
         guard let network = place.network else { return end(nil, closing: true) }
         if network.isAttached(mac), waited < Self.timeout {
@@ -149,7 +153,7 @@ final class PendingGuest {
         answerClient(VPNKitHandshake.welcome(mtu: network.plan.mtu, mac: mac))
     }
 
-    /// A new connection's send buffer always has room for this short reply.
+    /// Sends a reply of the handshake. The result is ignored: a new connection's send buffer always has room for it.
     private func answerClient(_ bytes: [UInt8]) {
         guard !bytes.isEmpty else { return }
         _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A directory accessible to its owner only: for sockets and state of networks.
+/// Creates directories that only their owner may access, for sockets and state of networks.
 package enum PrivateDirectory {
     /// Creates a directory unless it exists. An existing one must belong to the caller or to root, and must not be
     /// writable for all users unless its sticky bit is set.

@@ -1,14 +1,14 @@
 internal import CRingway
 internal import Glibc
 
-/// The file of a unix socket, identified by device and inode, so that only this file is removed at the end.
+/// The file of a unix socket, identified by device and inode, so that `remove` removes no other file at its path.
 package struct SocketFile: Sendable {
     package let path: String
     private let device: UInt64
     private let number: UInt64
 
-    /// Binds a new socket to the path. A file left by an ended process is replaced; a socket with a listening process,
-    /// or another kind of file, is an error.
+    /// Binds a new socket to the path. The file of a socket that no process has open is replaced; a socket in use, or
+    /// another kind of file, is an error.
     ///
     /// - Parameter mode: the permissions of the file, from its creation on.
     static func bind(
@@ -18,8 +18,8 @@ package struct SocketFile: Sendable {
         let descriptor = socket(AF_UNIX, flags, 0)
         guard descriptor >= 0 else { throw failure("make the socket", path, errno) }
         do throws(VirtualNetwork.Failure) {
-            // Before the bind, so that the file never has wider permissions: it gets those of the socket, less the
-            // umask.
+            // The file gets the permissions of the socket, less the umask. They are set before the bind, so that the
+            // file never has wider ones.
             fchmod(descriptor, mode)
             if bind(descriptor, path) != 0 {
                 guard errno == EADDRINUSE else { throw failure("make the socket", path, errno) }
@@ -37,8 +37,8 @@ package struct SocketFile: Sendable {
         }
     }
 
-    /// A listening stream socket that only the owner may connect to. The directory stays locked from bind to listen, so
-    /// that no other process takes the socket for abandoned in between.
+    /// A listening stream socket that only the process's user may connect to. The directory stays locked from bind to
+    /// listen: in between, another process would find that nothing listens, and would remove the file.
     package static func listenPrivately(
         _ path: String, backlog: Int32
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {
@@ -96,8 +96,8 @@ package struct SocketFile: Sendable {
         _ = ringway_path_unlink(path)
     }
 
-    /// The process that listens on the server socket to which `descriptor` is connected; `nil` if that process is in an
-    /// invisible PID namespace.
+    /// The ID of the process that listens on the server socket to which `descriptor` is connected (SO_PEERCRED);
+    /// `nil` if that process is not visible in this PID namespace.
     package static func listener(of descriptor: Int32) -> Int32? {
         var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
@@ -144,8 +144,8 @@ package struct SocketFile: Sendable {
 /// A lock on a socket's directory, held while an abandoned socket is looked for and replaced. Without it two processes
 /// could both find the socket abandoned, and the second would remove the first one's new socket.
 private struct DirectoryLock {
-    /// The number of attempts, at intervals of 10 ms. Limited, because any process that can read a directory could hold
-    /// its lock.
+    /// The number of attempts, at intervals of 10 ms; after the last, `init` returns without the lock. Limited,
+    /// because any process that can read a directory could hold its lock.
     private static var attempts: Int { 100 }
 
     private let descriptor: Int32

@@ -4,18 +4,18 @@ internal import RingwayModel
 internal import RingwaySystem
 internal import RingwayTap
 
-/// Creates sockets in the network namespace of a TAP's interface, on a thread that enters it.
+/// Creates sockets in the network namespace of a TAP's interface, on a thread that enters that namespace.
 ///
-/// This is possible if the interface has been moved to another namespace, for example by "ip link set NAME netns
-/// PLACE", which may happen at any time, and if the process may enter that namespace. In the process's own namespace no
-/// sockets are created: there the interface may lead to a machine or a bridge, and the routes are the host's, not the
-/// guest's.
+/// This is possible if the process may enter that namespace, and if the namespace is not the process's own. The
+/// interface may be moved to another namespace at any time, for example by "ip link set NAME netns PLACE". In the
+/// process's own namespace no sockets are created: there the interface may lead to a machine or a bridge, and the
+/// routes are the host's, not the guest's.
 enum TapSockets {
     /// The most queues of a link.
     private static var mostEnds: Int { 64 }
 
-    /// A source of sockets with one descriptor per queue; `.none` if there are too many queues or no descriptor is
-    /// free.
+    /// A source of sockets with one descriptor per queue; `.none` if there are more than `mostEnds` queues, or if a
+    /// descriptor or the thread cannot be created.
     ///
     /// - Parameter tap: one of the device's queues; owned by the caller.
     static func source(of tap: Int32, queues: Int, plan: NetworkPlan) -> GuestSockets {
@@ -48,7 +48,7 @@ enum TapSockets {
     }
 }
 
-/// The state of the thread: its current namespace, and the source of sockets that it has set up there.
+/// The state of the thread: its current namespace, and the source of the sockets that it creates there.
 private struct NamespaceVisitor {
     private struct Identity: Equatable {
         var device: UInt64 = 0

@@ -76,7 +76,7 @@ struct VPNKitHandshake: Equatable {
         }
     }
 
-    /// A locally administered address; the hash is FNV-1a.
+    /// A locally administered ethernet address that is derived from a UUID by an FNV-1a hash.
     private static func mac(of identifier: ArraySlice<UInt8>) -> MACAddress {
         let hash = identifier.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { hash, byte in
             // UUIDs are compared without case.
@@ -86,7 +86,7 @@ struct VPNKitHandshake: Equatable {
         return MACAddress(rawValue: 0x5256_0000_0000 | (hash ^ hash >> 32) & 0xFFFF_FFFF)
     }
 
-    /// The reply for an accepted client: its interface's MTU and address.
+    /// The reply for an accepted client: the MTU and ethernet address of its interface, and its longest packet.
     static func welcome(mtu: Int, mac: MACAddress) -> [UInt8] {
         func word(_ value: Int) -> [UInt8] {
             let value = UInt16(clamping: value)

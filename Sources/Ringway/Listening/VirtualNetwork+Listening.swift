@@ -6,14 +6,14 @@ internal import RingwayTap
 internal import Synchronization
 
 extension VirtualNetwork {
-    /// Listens for guests at an address. Errors in the address are thrown at once; guests that are attached, detached
-    /// or refused are reported by events.
+    /// Listens for guests at an address. Throws if the address cannot be opened; guests that are attached, detached
+    /// or refused later are reported by events.
     ///
     /// - Parameters:
     ///   - address: the address to listen at.
-    ///   - mode: the permissions of a new socket.
-    ///   - terms: the guests that may connect there, and their identity; without terms the first frame or the agent
-    ///     determines it.
+    ///   - mode: the permissions of a new unix socket.
+    ///   - terms: the guests that may connect there, and their identity; without terms a guest's first frame or its
+    ///     agent determines its identity.
     public func listen(
         on address: LinkAddress, mode: UInt32 = 0o600, terms: LinkTerms = LinkTerms()
     ) throws(Failure) {
@@ -49,8 +49,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Stops listening at an address, and removes the socket. Its guests stay attached; those of agents are detached,
-    /// because an agent opens its connections there.
+    /// Stops listening at an address, and removes the socket. Its guests stay attached, but those of agents are
+    /// detached, because an agent opens its connections there.
     public func stopListening(on address: LinkAddress) {
         loop.perform { [listeners] in listeners.remove(address) }
         state.withLock { $0.bindings.release(address) }

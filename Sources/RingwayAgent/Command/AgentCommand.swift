@@ -22,7 +22,8 @@ public enum AgentCommand {
 
     /// Runs the command line and ends the process.
     public static func run() -> Never {
-        // Swift's backtracer would write registers and memory to standard error, including payload and tokens.
+        // Swift's backtracer would write registers and memory, including payload and tokens, to standard error. So
+        // the default actions of crash signals are restored, unless the user has set up the backtracer.
         if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
         run((0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { text(of: $0) } })
     }
@@ -48,11 +49,14 @@ public enum AgentCommand {
         }
     }
 
+    /// The request of a command line.
+    ///
     /// - Parameter arguments: the first one is the program's name.
     static func request(_ arguments: [String]) throws(UsageFailure) -> Request {
         let program = arguments.first.map { String($0.split(separator: "/").last ?? "") } ?? ""
         var words = Array(arguments.dropFirst())
-        // Docker's engine starts its proxy with options only, each with a single dash.
+        // Docker's engine gives its proxy options with a single dash, but no command. So the program's name, or
+        // `-proto` as the first option, stands for the command.
         if program == "docker-proxy" { words.insert(program, at: 0) }
         guard let command = words.first else {
             throw UsageFailure("no command is given; try \"ringway-agent --help\"")

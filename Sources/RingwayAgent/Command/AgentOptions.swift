@@ -4,24 +4,24 @@ internal import RingwayUsage
 
 /// The options of `ringway-agent run`.
 struct AgentOptions: Equatable {
-    /// The host's address, or the address at which the host will connect.
+    /// The host's address. If `isListening`, the agent listens on its port or path, and accepts only its CID.
     var endpoint: HostEndpoint
     /// Whether the host connects to the agent, rather than the agent to the host.
     var isListening = false
     var tokenFile: String?
-    /// Zero for an agent without frames.
+    /// The number of the interface's queues; zero for an agent without an interface.
     var queues = 1
     var interfaceName = "eth0"
     var mac: MACAddress?
     var mtu: UInt16 = 0
     /// Whether to set addresses, routes and name servers as sent by the host.
     var configures = false
-    /// The file for name servers: empty for none, `nil` for the usual file if that belongs to the guest.
+    /// The file for name servers: empty for none, `nil` if the agent chooses the place (`ResolverPlace`).
     var resolverFile: String?
     var guestName: String?
     /// The socket for programs that request host ports; empty for none.
     var requestPath = AgentOptions.defaultRequestPath
-    /// Unix sockets of the guest whose connections go to the host.
+    /// Unix sockets of the guest whose connections go to sockets of the host.
     var shares: [Share] = []
 
     /// A unix socket of the guest, and the name of the host's socket to which its connections go.

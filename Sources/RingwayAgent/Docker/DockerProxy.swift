@@ -13,7 +13,7 @@ final class DockerProxy: LoopMember {
     private let options: ProxyOptions
     private let path: String
     private let loop: EventLoop
-    /// The connection that holds the port; `nil` while the agent is unreachable.
+    /// The connection to the agent that holds the port; `nil` while there is none.
     private var channel: OwnedDescriptor?
     private var reader = AgentMessageReader.ofHost()
 

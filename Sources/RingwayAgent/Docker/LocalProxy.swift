@@ -16,10 +16,10 @@ final class LocalProxy: LoopMember {
     private let loop: EventLoop
     private let listener: OwnedDescriptor
     private let target: DialTarget
-    /// Created for the first client.
+    /// Created when the first client connects.
     private lazy var relays = RelayGroup(loop: loop, pipes: 256)
 
-    /// Uses the engine's listener or opens one; `nil` if neither is possible.
+    /// Uses the engine's listener or opens one; `nil` if neither is possible, and for UDP.
     init?(_ options: ProxyOptions, on loop: EventLoop) {
         guard options.transport == .tcp else { return nil }
         self.loop = loop

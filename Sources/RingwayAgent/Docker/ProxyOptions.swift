@@ -8,7 +8,7 @@ struct ProxyOptions: Equatable {
     var transport = AgentTransport.tcp
     var host = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
     var container = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
-    /// The engine has bound the port inside the guest, and passes the socket as descriptor 4.
+    /// Whether the engine has bound the port inside the guest, and passes the socket as descriptor 4.
     var hasListener = false
     var printsVersion = false
 

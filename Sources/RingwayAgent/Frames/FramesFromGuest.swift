@@ -4,8 +4,8 @@ internal import RingwayAgentProtocol
 
 /// One queue from guest to host: reads frames from the device, puts a length before each, and sends them by one call.
 enum FramesFromGuest {
-    /// Bytes gathered per call. Two or three super-frames fit; with more, the first would be evicted from the cache
-    /// before they are sent.
+    /// Bytes gathered per call. Three super-frames fit; with more, the first would be evicted from the processor's
+    /// cache before it is sent.
     private static var capacity: Int { 256 << 10 }
 
     /// Runs until the device is deleted or the channel ends.

@@ -6,7 +6,7 @@ internal import RingwayAgentProtocol
 enum FramesToGuest {
     private static var capacity: Int { 256 << 10 }
 
-    /// Runs until the device is deleted or the channel ends.
+    /// Runs until the device is deleted, the channel ends, or the host sends an invalid length.
     ///
     /// - Parameters:
     ///   - queue: non-blocking.

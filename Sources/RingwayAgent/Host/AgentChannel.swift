@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// Opens channels to the host and exchanges messages on them, by blocking calls.
+/// Opens channels to the host and exchanges messages on them. The calls block, except `receiveAvailable`.
 enum AgentChannel {
     /// Sends a hello on a new connection.
     static func begin(_ line: HostLine, _ hello: Hello) throws(AgentFailure) -> OwnedDescriptor {

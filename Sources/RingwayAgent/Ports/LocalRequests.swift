@@ -4,7 +4,7 @@ internal import RingwayAgentProtocol
 internal import RingwaySystem
 
 /// The unix socket through which programs in the guest request host ports, with the messages of the agent's own
-/// protocol. A port exists as long as the connection that requested it.
+/// protocol. A request lasts until the program closes its connection.
 ///
 /// The socket and its requests outlive sessions with the host: each session begins by sending all current requests.
 final class LocalRequests {

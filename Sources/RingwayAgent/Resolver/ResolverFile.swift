@@ -6,8 +6,8 @@ internal import Glibc
 ///
 /// The file is replaced by rename, and the former one is kept under a second name in the same directory, so that the
 /// next agent can restore it even if this one is killed. If this is impossible, because the file is a mount point or
-/// its directory is read-only, the file is written in place. A file that another program has replaced in the meantime
-/// is not changed.
+/// its directory is read-only, the file is written in place. If another program has replaced the file in the
+/// meantime, the agent does not restore the former content.
 final class ResolverFile {
     private let path: String
     private var backup: String { path + ".ringway-before" }
@@ -102,7 +102,7 @@ final class ResolverFile {
     private func takeOverInPlace() throws(AgentFailure) {
         let before = SmallFile.read(path)
         try writeInPlace()
-        // If a killed agent has left its file, the previous content is unknown.
+        // If a killed agent has left its file, the previous content is unknown; an empty file is restored then.
         former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
         if !hasTakenOver { unlink(backup) }
     }
@@ -184,7 +184,8 @@ final class NameServerSetting {
     /// - Parameter named: the argument of `--resolv-conf`.
     init(named: String?) { self.named = named }
 
-    /// Sets the guest's name servers. If that is impossible, throws the reason, but only the first time.
+    /// Sets the guest's name servers. Throws if the file cannot be written or mounted. If there is no place for them,
+    /// throws the reason the first time only.
     func set(_ servers: [String]) throws(AgentFailure) {
         guard let first = servers.first else { return }
         let lines = servers.map { "nameserver \($0)\n" }.joined()

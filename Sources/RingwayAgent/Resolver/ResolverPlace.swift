@@ -42,10 +42,13 @@ enum ResolverPlace: Equatable {
         }
     }
 
+    /// Decides where name servers are written.
+    ///
     /// - Parameter named: the file that the user named; empty for nowhere, `nil` if not given.
     static func decide(named: String?, _ surroundings: Surroundings, nameServer: String) -> ResolverPlace {
         if let named { return named.isEmpty ? .nowhere(nil) : .file(named) }
-        // A machine or container that shares the agent's network is the guest, and so are its files.
+        // If process 1 has the agent's network namespace, its machine or container is the guest, and the file is the
+        // guest's.
         if surroundings.sharesNetwork == true { return .file(standardPath) }
         let advice =
             "; name a file with --resolv-conf FILE, or write \"nameserver \(nameServer)\" to "

@@ -22,12 +22,13 @@ final class AgentStream: LoopRelay {
     private unowned let streams: AgentStreams
     private var phase = Phase.idle
     private var reader = AgentMessageReader.ofHost()
-    /// The stream connects a program in the guest to a socket of the host.
+    /// Whether the stream connects a program in the guest to a socket of the host.
     let isFromGuest: Bool
 
     /// - Parameters:
     ///   - channel: adopted; a hello has been sent on it.
-    ///   - client: adopted; the connection of a program in the guest that uses a socket of the host.
+    ///   - client: adopted; the connection of a program in the guest to a socket of the host. `nil` if the host may
+    ///     dial.
     init(_ streams: AgentStreams, channel: Int32, client: Int32?) {
         self.streams = streams
         isFromGuest = client != nil

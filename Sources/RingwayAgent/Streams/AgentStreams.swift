@@ -31,10 +31,10 @@ final class AgentStreams: LoopMember {
     /// Accepts the host's connections; registered with the loop only while one is needed.
     private var hostListener: SocketMember?
     private var streams: [ObjectIdentifier: AgentStream] = [:]
-    /// Streams whose server was too busy.
+    /// Streams that wait until their connect is retried, because their server's listen queue was full.
     private var waiting: [AgentStream] = []
     private var idleCount = 0
-    /// Streams that are needed and could not be opened so far.
+    /// The number of streams that are needed and not opened yet.
     private var missing = 0
     private var clients: [Client] = []
     private var nextRestock: UInt64 = 0
@@ -71,7 +71,7 @@ final class AgentStreams: LoopMember {
         relays.settle()
     }
 
-    /// Opens more streams, because clients wait for them.
+    /// Opens more streams, because clients on the host wait for them.
     func open(more count: Int) {
         missing += count
         loop.resume(self)
@@ -113,7 +113,8 @@ final class AgentStreams: LoopMember {
 
     // MARK: Opening
 
-    /// Opens missing streams, as far as the host accepts them.
+    /// Opens the needed streams, until the host refuses a connection. If the host is the one that connects, waits for
+    /// it.
     private func openMissing() {
         guard case .connecting(let endpoint) = line else { return watchHost() }
         while let client = clients.first {
@@ -160,7 +161,7 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// Sends a hello. The reply is handled by an event.
+    /// Starts a stream by sending a hello on its channel. The host's reply is handled when it arrives.
     private func start(_ channel: consuming OwnedDescriptor, role: Hello.Role, client: Int32?) {
         _ = ringway_set_nonblocking(channel.rawValue)
         var hello = hello
@@ -191,7 +192,7 @@ final class AgentStreams: LoopMember {
         loop.resume(self)
     }
 
-    /// A stream's server was too busy: retry later.
+    /// Retries a stream's connect later, because its server's listen queue is full.
     func wait(_ stream: AgentStream) {
         waiting.append(stream)
         loop.schedule(self, at: MonotonicClock.now() + Self.retryInterval)

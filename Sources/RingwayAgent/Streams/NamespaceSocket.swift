@@ -4,7 +4,7 @@ internal import RingwayAgentProtocol
 internal import RingwaySystem
 internal import Synchronization
 
-/// Creates sockets in network namespaces other than the agent's own.
+/// Creates sockets in the agent's network namespace and in others.
 ///
 /// A socket permanently belongs to the namespace in which it was created. A short-lived thread enters the namespace and
 /// creates the socket; no other thread ever changes its namespace, because it might be unable to return.

@@ -8,8 +8,9 @@ struct AttachedBridge {
 
     init(_ order: BridgeOrder) { self.order = order }
 
-    /// Runs until SIGTERM, SIGINT or SIGHUP, until the interface is deleted, or until the process or file that names
-    /// the namespace is gone. The last check is needed because the open TAP keeps the namespace alive.
+    /// Runs until SIGTERM, SIGINT, SIGHUP or SIGQUIT, until the guest's interface fails or is deleted, or until the
+    /// process or file that names the namespace is gone. The last check is needed because the open TAP keeps the
+    /// namespace alive.
     func run() throws(CommandFailure) -> Int32 {
         order.ready?.claim()
         let signals = try SignalInbox()

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// Name resolution for the programs of an existing namespace: the files written for it, or advice for the user.
+/// Name resolution for the programs of an existing namespace: the file written for it, or advice for the user.
 struct AttachedNames {
     private let order: BridgeOrder
     private let written: NetnsResolver.Written?
@@ -50,6 +50,6 @@ struct AttachedNames {
             + "which contains \(line)"
     }
 
-    /// Restores the written file. Returns a message if another program has changed the file meanwhile.
+    /// Takes the written file back (`NetnsResolver.Written.takeBack`). Returns a message for the user, if any.
     func takeBack() -> String? { written?.takeBack() }
 }

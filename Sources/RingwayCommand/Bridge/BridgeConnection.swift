@@ -64,7 +64,7 @@ struct BridgeConnection {
             throw CommandFailure(error.description)
         }
         note = try guest.awaitConfigured()
-        // An unwritable statistics file is reported before the start rather than at the end.
+        // Written once here, so that the start fails if the statistics file cannot be written.
         try statistics?.write(network.statistics().json)
     }
 
@@ -74,7 +74,7 @@ struct BridgeConnection {
     /// Writes the statistics.
     func renewStatistics() { statistics?.renew(network.statistics().json) }
 
-    /// Ends the network.
+    /// Writes the statistics a last time, and ends the control API and the network.
     func stop() {
         renewStatistics()
         control.stop()

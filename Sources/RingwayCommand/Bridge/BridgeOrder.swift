@@ -11,7 +11,7 @@ struct BridgeOrder {
     let origin: GuestOrigin
     let interfaceName: String
     let queues: Int
-    /// Whether connections from the host's loopback to published ports bypass the interface.
+    /// Whether connections from the host's loopback to published ports bypass the guest's interface, by splice(2).
     let splices: Bool
     let control: ControlOrder
     /// Whether to set default routes through this network.
@@ -95,7 +95,7 @@ struct BridgeOrder {
     /// The default name of the network.
     var controlName: String { ControlName.derived(from: origin, process: getpid()) }
 
-    /// The network's identity at its control socket, with this name.
+    /// The identity that the control API reports for the network under this name.
     func controlIdentity(_ name: String) -> ControlIdentity {
         ControlIdentity(
             name: name, kind: origin.isCommand ? .run : .attach, target: origin.description, version: Version.text)

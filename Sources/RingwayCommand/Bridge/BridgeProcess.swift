@@ -7,7 +7,7 @@ enum BridgeProcess {
         // A write to a closed connection must return an error instead of ending the bridge.
         _ = ringway_ignore_signal(SIGPIPE, true)
         FileLimit.raise()
-        // Publishing ten thousand ports needs much memory, which must be returned afterwards.
+        // Publishing ten thousand ports needs much memory, which the allocator must return to the kernel afterwards.
         ringway_keep_little_memory()
     }
 }

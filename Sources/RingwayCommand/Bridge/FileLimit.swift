@@ -5,9 +5,10 @@ enum FileLimit {
     /// Descriptors for which the process's table is sized at the start; each takes 8 bytes in the kernel.
     private static var room: UInt64 { 1 << 16 }
 
-    /// Raises the soft limit to the hard one, and enlarges the descriptor table while the process has one thread:
-    /// later, each of the seven enlargements up to ten thousand would block a shard for some ten milliseconds. COMMAND,
-    /// forked earlier, keeps its caller's limit.
+    /// Raises the soft limit to the hard one, and enlarges the descriptor table while the process has one thread. If
+    /// the table grew later, the kernel would wait for an RCU grace period each time. Each of the seven enlargements
+    /// for ten thousand descriptors would block a shard for about ten milliseconds. COMMAND, forked earlier, keeps
+    /// its caller's limit.
     static func raise() {
         guard let (_, hard) = current else { return }
         _ = ringway_set_file_limit(hard, hard)

@@ -16,7 +16,7 @@ struct GuestProcess {
     /// The next pending state change, if any.
     func nextChange() -> Change? { change(waiting: false) }
 
-    /// Waits for the end.
+    /// Waits until the process has ended, and returns how it ended; `nil` if it cannot be waited for.
     func waitForEnd() -> Change? {
         while true {
             switch change(waiting: true) {

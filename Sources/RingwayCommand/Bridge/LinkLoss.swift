@@ -1,7 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// Notifies the main thread, from a shard's thread, that the guest's interface was deleted.
+/// Notifies the main thread, from a shard's thread, that the guest's link has failed, as when its interface is
+/// deleted.
 final class LinkLoss: Sendable {
     /// Readable once the link has failed.
     let descriptor: Int32

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Detects that a namespace's name is no longer valid: the process has ended, or the file refers to something else.
 struct NamespaceWatch: ~Copyable {
-    /// Readable when the process has ended; negative if there is none.
+    /// Readable when the process has ended; negative if no process names the namespace.
     let descriptor: Int32
     private let path: String?
     private let identity: Identity?
@@ -21,7 +21,8 @@ struct NamespaceWatch: ~Copyable {
         }
     }
 
-    /// Starts watching. An invalid name is reported when the namespace is joined.
+    /// Starts watching. Throws if there is no such process. A path that does not exist is no error here, because
+    /// joining the namespace reports it.
     init(_ origin: GuestOrigin) throws(CommandFailure) {
         switch origin {
         case .process(let process):
@@ -44,8 +45,8 @@ struct NamespaceWatch: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Whether `isGone` must be polled: the namespace is named by a file, and the kernel reports no changes of some, as
-    /// in `/proc`.
+    /// Whether `isGone` must be polled. This is so if a file names the namespace: inotify does not report changes of
+    /// files in `/proc`, for example.
     var needsPolling: Bool { path != nil }
 
     /// Whether the file no longer refers to the original namespace.

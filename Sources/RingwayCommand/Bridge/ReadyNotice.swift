@@ -6,7 +6,7 @@ internal import Ringway
 struct ReadyNotice {
     let descriptor: Int32
 
-    /// Keeps COMMAND from inheriting the descriptor, so that its reader sees end of file when the bridge ends.
+    /// Keeps COMMAND from inheriting the descriptor, so that the reader sees end of file when the bridge closes it.
     func claim() { _ = ringway_close_on_exec(descriptor) }
 
     /// Writes the line "ready" and a line for each automatically chosen port, and closes the descriptor. A reader that

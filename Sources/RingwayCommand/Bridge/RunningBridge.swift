@@ -27,7 +27,8 @@ struct RunningBridge {
         return status
     }
 
-    /// Passes signals on to COMMAND, and stops when COMMAND is stopped, until COMMAND ends.
+    /// Handles signals and state changes of COMMAND as `SignalPolicy` decides, until COMMAND ends. Returns its exit
+    /// status.
     private func supervise(
         _ command: GuestProcess, _ signals: borrowing SignalInbox, _ connection: BridgeConnection
     ) -> Int32 {

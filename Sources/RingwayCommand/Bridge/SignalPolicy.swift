@@ -2,9 +2,10 @@ internal import Glibc
 
 /// The bridge's reaction to a signal or to a state change of COMMAND.
 ///
-/// COMMAND is in the caller's process group, so signals from the terminal reach it directly; all others are sent to the
-/// bridge alone and are passed on. To the shell, job control must look as if COMMAND were its own child: when the
-/// terminal stops the group, the bridge stops, too, but only after COMMAND has, because COMMAND may ignore the signal.
+/// COMMAND is in the bridge's process group unless it leaves the group, so signals from the terminal reach it
+/// directly. All other signals are sent to the bridge alone, which passes them on. To the shell, job control must
+/// look as if COMMAND were its own child: when the terminal stops the group, the bridge stops, too, but only after
+/// COMMAND has, because COMMAND may ignore the signal.
 struct SignalPolicy: Equatable {
     enum Action: Equatable {
         case none
@@ -35,8 +36,8 @@ struct SignalPolicy: Equatable {
 
     /// COMMAND was stopped by this signal.
     mutating func commandDidStop(by signal: Int32) -> Action {
-        // SIGSTOP does not come from the terminal but, for example, from a debugger, which would not continue the
-        // bridge.
+        // The bridge does not stop if COMMAND was stopped by SIGSTOP. That signal comes, for example, from a
+        // debugger, which would not continue the bridge.
         commandStopped = signal != SIGSTOP
         return decision
     }

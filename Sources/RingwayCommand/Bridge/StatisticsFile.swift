@@ -9,7 +9,8 @@ final class StatisticsFile {
 
     init(_ path: String) { self.path = path }
 
-    /// Replaces the content. A failure is reported once, and so is the recovery; a full disk does not end the network.
+    /// Replaces the content. A failed write is reported once, and so is the first success after it; the network goes
+    /// on.
     func renew(_ json: String) {
         do throws(CommandFailure) {
             try write(json)
@@ -21,7 +22,7 @@ final class StatisticsFile {
         }
     }
 
-    /// Replaces the content.
+    /// Replaces the content, or throws if that fails.
     func write(_ json: String) throws(CommandFailure) {
         // An unpredictable name, so that no symbolic link of another user is followed.
         let fresh = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))"

@@ -25,7 +25,7 @@ enum AgentForwardSpecification {
         return AgentForward(try Self.place(place), to: target, guest: guest)
     }
 
-    /// Bytes of a socket's path, without the final zero (unix(7)).
+    /// The most bytes of a socket's path, without the terminating zero (unix(7)).
     private static var longestPath: Int { 107 }
 
     private static func place(_ text: Substring) throws -> AgentForward.Place {

@@ -53,7 +53,7 @@ struct AgentOptions: ParsableArguments {
                 + "loopback, by the guest's agent."))
     var followPorts = false
 
-    /// A socket of the host that guests may use.
+    /// A unix socket of the host that guests may use.
     struct HostSocket {
         let name: String
         let path: String
@@ -81,7 +81,7 @@ struct AgentOptions: ParsableArguments {
         AgentPublishing(publishing.flatMap(\.rules))
     }
 
-    /// The first line of a file.
+    /// The agents' token: the first line of a file, 1 to 255 bytes.
     static func token(in path: String) throws(CommandFailure) -> [UInt8] {
         let file = ringway_open(path, O_RDONLY, 0)
         guard file >= 0 else {

@@ -40,7 +40,7 @@ struct AttachCommand: ParsableCommand {
     @OptionGroup(title: "Bridge options") var bridge: BridgeOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
 
-    /// The namespace to attach.
+    /// The namespace to attach to; `nil` unless exactly one of --netns and --pid is given.
     var origin: GuestOrigin? {
         switch (netns, pid) {
         case (let path?, nil): .path(path)

@@ -40,6 +40,8 @@ struct CaptureOptionGroup: ParsableArguments {
         return options
     }
 
+    /// Throws if an option is given without the option that it needs.
+    ///
     /// - Parameter hasFile: whether a capture file was given.
     func check(hasFile: Bool) throws {
         let given = [

@@ -6,10 +6,11 @@ internal import Glibc
 public enum CommandLineEntry {
     /// Parses the command line, runs the command and ends the process.
     public static func run() -> Never {
-        // Swift's backtracer would write registers and memory to standard error, including payload and tokens.
+        // A crash must not start Swift's backtracer, which would write registers and memory to standard error,
+        // including payload and tokens. The user can ask for it by SWIFT_BACKTRACE.
         if getenv("SWIFT_BACKTRACE") == nil { ringway_reset_crash_signals() }
-        // Two arenas suffice: shards allocate nothing, and the thread of each guest's namespace allocates next to
-        // nothing.
+        // Two malloc arenas suffice: shards allocate nothing, and threads that create sockets in a namespace allocate
+        // almost nothing.
         ringway_limit_arenas()
         StandardDescriptors.fill()
         exit(status(of: arguments))
@@ -61,7 +62,7 @@ public enum CommandLineEntry {
         return usage.rephrase(singleLine(RootCommand.message(for: error)))
     }
 
-    /// The parser's messages may have several lines; this program promises one line.
+    /// Joins the lines of a message of ArgumentParser, because this program reports an error in one line.
     static func singleLine(_ message: String) -> String {
         message.split(whereSeparator: \.isNewline)
             .map { line in String(line.drop(while: \.isWhitespace)) }

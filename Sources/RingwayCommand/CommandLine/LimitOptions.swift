@@ -1,7 +1,8 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// One option per limit. Defaults and descriptions are those of `Limits`; a size is bytes, or a number with K, M or G.
+/// The limits that every command has, an option for each; `NeighborLimitOptions` has the others. Defaults and
+/// descriptions are those of `Limits`. A size is bytes, or a number with K, M or G.
 struct LimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-flows"), valueName: "count"),
@@ -94,7 +95,7 @@ struct LimitOptions: ParsableArguments {
     }
 }
 
-/// The limits of a network with several guests.
+/// The limits that only `serve` has, because they matter to networks with several guests or with agents.
 struct NeighborLimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-guests"), valueName: "count"),

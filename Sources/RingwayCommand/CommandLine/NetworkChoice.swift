@@ -1,8 +1,8 @@
 internal import Ringway
 internal import RingwayTap
 
-/// Chooses the guests' IPv4 network if the user did not. Warns if the host uses or can reach the same network, because
-/// guests cannot reach the hosts there.
+/// Chooses the guests' IPv4 network if the user did not. Warns if the host has an address in the same network or a
+/// route to it, because guests then cannot reach the machines there.
 struct NetworkChoice {
     /// The alternatives to the standard network, in order.
     static let candidates: [CIDRBlock] =
@@ -16,8 +16,8 @@ struct NetworkChoice {
 
     /// The host's route or address that overlaps the network; `nil` if there is none.
     func conflict(of network: CIDRBlock) -> HostRoute? {
-        // Of several, the one whose prefix length is closest to the network's is the most informative. For example, if
-        // an address of the host overlaps, so does the network of that address, which says more.
+        // Of several routes, the one whose prefix length is closest to the network's tells the user most. For
+        // example, both an address of the host and the network of that address overlap; the network tells more.
         routes.filter { $0.overlaps(network) }.min { first, second in
             abs(first.block.prefixLength - network.prefixLength) < abs(second.block.prefixLength - network.prefixLength)
         }
@@ -27,7 +27,8 @@ struct NetworkChoice {
     ///
     /// - Parameters:
     ///   - isChosen: whether the user specified the network, or an address in it.
-    ///   - former: the network of an earlier run, reused if it is free.
+    ///   - former: the network of an earlier run. If the user specified none, it is reused if it is one of the
+    ///     candidates and free.
     func settle(
         _ network: CIDRBlock, isChosen: Bool, former: CIDRBlock? = nil
     ) -> (network: CIDRBlock, notice: String?) {
@@ -40,7 +41,7 @@ struct NetworkChoice {
         return (network, "\(what): guests cannot reach what is there; --network chooses another")
     }
 
-    /// The message about an IPv6 prefix that the user specified.
+    /// The message about an IPv6 prefix that the user specified; `nil` if no route of the host overlaps it.
     static func notice(prefix: IPv6Address, routes: [HostRoute] = HostRoute.all(ipv4: false)) -> String? {
         guard let block = CIDRBlock(address: IPAddress(prefix), prefixLength: 64),
             let conflict = routes.first(where: { $0.overlaps(block) })

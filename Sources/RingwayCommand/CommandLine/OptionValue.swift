@@ -6,7 +6,7 @@ internal import RingwayUsage
 
 /// Parsers of option values. Each error names the accepted values.
 enum OptionValue {
-    /// `192.168.127.0/24`.
+    /// The guests' IPv4 network by default: `192.168.127.0/24`.
     static let standardNetwork = VirtualNetwork.Configuration().ipv4Network
     static let maximumShards = 64
     /// More queues than shards are useless.
@@ -122,7 +122,7 @@ enum OptionValue {
         return "\(bytes)"
     }
 
-    /// A DNS server: an address of either family, with a port unless it is 53.
+    /// A DNS server: an address of either family, and a port if it is not 53.
     static func nameServer(_ text: String) throws -> TransportAddress {
         if let address = IPAddress(text) { return TransportAddress(address: address, port: 53) }
         guard let server = TransportAddress(text), server.port != 0 else {
@@ -150,7 +150,7 @@ enum OptionValue {
         return bytes
     }
 
-    /// Seconds, or a number with s, m or h; at most a day.
+    /// Seconds, or a number with s, m or h: from one second to one day.
     static func seconds(_ text: String) throws -> Int {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600]
         let unit = text.last.flatMap { units[$0] }
@@ -193,7 +193,7 @@ enum OptionValue {
         }
     }
 
-    /// A link's address without terms, which say what guests may connect there.
+    /// A link's address. Terms, which restrict the guests that may connect to a link, are not allowed here.
     static func bareLink(_ text: String) throws -> LinkAddress {
         let link = try link(text)
         guard link.terms == LinkTerms() else {
@@ -202,7 +202,7 @@ enum OptionValue {
         return link.address
     }
 
-    /// Permissions as in chmod; a socket has no execute permission.
+    /// The permissions of a socket file in octal: 0600, 0660 or 0666.
     static func socketMode(_ text: String) throws -> UInt32 {
         guard let mode = UInt32(text, radix: 8), [0o600, 0o660, 0o666].contains(mode) else {
             throw ValidationError("it must be 0600, 0660 or 0666")

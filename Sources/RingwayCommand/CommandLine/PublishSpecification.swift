@@ -85,7 +85,7 @@ enum PublishSpecification {
             return IPAddress(address)
         }
         let parts = rest.split(separator: ":", maxSplits: 3, omittingEmptySubsequences: false)
-        // Two parts are ports unless the first can only be an address.
+        // Two parts are two ports, unless the first has a dot and so must be an address.
         guard parts.count == 3 || (parts.count == 2 && parts[0].contains(".")) else { return nil }
         let text = String(parts[0])
         guard let address = IPv4Address(text) else {

@@ -56,7 +56,7 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Limits") var neighborLimits: NeighborLimitOptions
 
-    /// The options as a single network, used unless the file has networks.
+    /// The options as a single network. If there is a file, they are the defaults of its networks.
     var order: NetworkOrder {
         get throws(CommandFailure) {
             var configuration = VirtualNetwork.Configuration(network, bridge, limits)

@@ -17,7 +17,7 @@ enum SystemText {
         return String(cString: text)
     }
 
-    /// The text for display: a byte that is not UTF-8 is written `\xFF`.
+    /// The text for display: a byte that is not UTF-8 is written as `\x` and two hexadecimal digits.
     static func shown(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isByte) else { return text }
         return text.unicodeScalars.reduce(into: "") { shown, scalar in

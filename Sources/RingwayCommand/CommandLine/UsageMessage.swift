@@ -28,7 +28,8 @@ struct UsageMessage {
 
     // MARK: Commands
 
-    /// The error about a word that stands in the place of a command but is none; `nil` if there is no such word.
+    /// The error about a word that stands in the place of a command but is no command; `nil` if there is no such
+    /// word.
     static func unknownCommand(in arguments: [String]) -> String? {
         let words = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
         let found = UsageMessage(words)
@@ -56,8 +57,8 @@ struct UsageMessage {
 
     // MARK: Options
 
-    /// The first argument that is not an option of the command. Reported first, because other errors may be
-    /// consequences.
+    /// The first argument that begins with `--` but is not an option of the command. It is reported before other
+    /// errors, because they may be its consequences.
     func firstUnknownOption(of arguments: [String]) -> String? {
         // Under "run", arguments after COMMAND belong to COMMAND; `RunCommand` checks those before it.
         guard command != ["run"] else { return nil }
@@ -131,12 +132,13 @@ struct UsageMessage {
         return name.isEmpty ? "value of that kind" : String(name)
     }
 
-    /// The text in single quotes after a prefix. It ends at `end`, or at the end of the message.
+    /// The text in single quotes after a prefix. The closing quote is followed by `end`; without `end` it is the last
+    /// one of the message.
     private static func quoted(_ message: String, after beginning: String, before end: String? = nil) -> String? {
         guard message.hasPrefix(beginning + "'") else { return nil }
         let rest = message.dropFirst(beginning.count + 1)
         if let end { return rest.firstRange(of: "'" + end).map { String(rest[..<$0.lowerBound]) } }
-        // The parser's own suggestion follows after a full stop.
+        // The parser's own suggestion may follow after a full stop; it is left out.
         return rest.lastIndex(of: "'").map { last in
             let text = rest[..<last]
             return String(text.firstRange(of: "'. ").map { text[..<$0.lowerBound] } ?? text)

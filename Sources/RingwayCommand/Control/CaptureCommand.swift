@@ -67,7 +67,7 @@ struct CaptureStart: ParsableCommand {
         print("frames are captured to \(capture["file"]?.text ?? path)")
     }
 
-    /// The absolute path, because another process writes the file.
+    /// The absolute path, because the network's process writes the file.
     private static func absolute(_ file: String) throws(CommandFailure) -> String {
         if file.hasPrefix("/") { return file }
         guard let directory = getcwd(nil, 0) else {

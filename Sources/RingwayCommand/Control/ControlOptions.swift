@@ -52,7 +52,7 @@ struct ControlOptions: ParsableArguments {
         networks.map(\.name).joined(separator: ", ")
     }
 
-    /// Explains that other users' networks are not visible.
+    /// Why running networks may not have been found: they are root's, or XDG_RUNTIME_DIR is not set. Empty otherwise.
     private static var hint: String {
         if let hidden = ControlPath.hidden { return " as this user (root's are in \(hidden))" }
         return ControlPath.directory == nil ? " that can be found without XDG_RUNTIME_DIR" : ""

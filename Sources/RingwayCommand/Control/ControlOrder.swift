@@ -6,9 +6,9 @@ enum ControlOrder: Equatable {
     case none
     /// A socket named after the network, with a number appended if that name is in use.
     case derived
-    /// A socket with this name only.
+    /// A socket with exactly this name, without an appended number.
     case name(String)
-    /// A socket at this path. The network's name does not depend on it; without a given name one is derived.
+    /// A socket at this path. The network's name is `name`, or the default name if that is `nil`.
     case path(String, name: String?)
 }
 
@@ -17,8 +17,11 @@ enum ControlName {
     /// The most characters of a name.
     private static var longest: Int { 64 }
 
-    /// The default name: that of the guest's namespace, or one with the number of its process. For a new namespace it
-    /// has the number of the bridge's process.
+    /// The default name: `run-PID` with the bridge's process for a new namespace, `attach-PID` with the guest's
+    /// process for a process or a path in /proc, otherwise the last component of the namespace's path. If that
+    /// component is not a valid name, the name is `attach-PID` with the bridge's process.
+    ///
+    /// - Parameter process: the bridge's process.
     static func derived(from origin: GuestOrigin, process: Int32) -> String {
         switch origin {
         case .command, .trial: return "run-\(process)"

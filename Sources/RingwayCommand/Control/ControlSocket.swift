@@ -4,11 +4,11 @@ internal import RingwayControl
 
 /// The control socket of a network, or why there is none.
 enum ControlSocket {
-    /// None was requested.
+    /// No socket was requested.
     case none
     /// The socket could not be created, but it was optional.
     case missing(reason: String)
-    /// The socket is listening. `wanted` is the network's intended name, if that was in use.
+    /// The socket is listening. `wanted` is the name that the network should have had, if another network uses it.
     case listening(ControlListener, name: String, wanted: String?)
 
     /// Creates the socket. Throws if the user's own path or name cannot be used.
@@ -34,7 +34,7 @@ enum ControlSocket {
         }
     }
 
-    /// The process that uses a name, if visible.
+    /// The words " by process PID" about the process that uses a name; empty if its number is not known.
     private static func holder(of name: String) -> String {
         let process = ControlPath.path(of: name).flatMap { ControlClient(path: $0).listener.process }
         return process.map { " by process \($0)" } ?? ""

@@ -8,7 +8,7 @@ struct FlowTable {
         case up, down, total, idle, guest, remote, state
     }
 
-    /// A flow and its rate in bytes per second.
+    /// A flow and its rates in bytes per second.
     struct Row {
         let flow: JSONValue
         var upRate = 0
@@ -44,7 +44,8 @@ struct FlowTable {
         sort()
     }
 
-    /// Sorts the rows. On top is the highest rate, the shortest idle time or the alphabetically first text.
+    /// Sorts the rows by `order`. The highest rate, the shortest idle time or the alphabetically first text is on
+    /// top, or at the bottom if `isReversed`.
     mutating func sort() {
         let (order, isReversed) = (order, isReversed)
         rows.sort { first, second in
@@ -67,7 +68,7 @@ struct FlowTable {
 
     /// The table, with its header.
     ///
-    /// - Parameter limit: the most rows.
+    /// - Parameter limit: the most rows, without the header.
     func lines(limit: Int = .max) -> [String] {
         let head = ["GUEST", "PROTO", "FROM", "TO", "STATE", "IDLE", "UP/S", "DOWN/S", "UP", "DOWN", ""]
         return TextTable.lines([head] + rows.prefix(max(0, limit)).map(Self.cells))

@@ -26,7 +26,7 @@ enum ForwardTable {
         return TextTable.lines([["ID", "PORTS", "STATE", "OWNER", ""]] + rows.map(\.cells))
     }
 
-    /// The key of a row: consecutive ports with equal keys share one.
+    /// The key of a row. Forwards of consecutive host ports share a row if their keys are equal.
     private struct Run: Hashable {
         let owner: String
         let state: String
@@ -76,7 +76,7 @@ enum ForwardTable {
             ]
         }
 
-        /// States for which guest the forward waits; empty if it does not wait.
+        /// A text about the guest for which the forward waits; empty if it does not wait.
         private var waiting: String {
             guard first["state"]?.text == "waiting" else { return "" }
             return first["guest"]?.text.map { "waits for guest \($0)" } ?? "waits for a guest"

@@ -3,7 +3,7 @@ internal import RingwayControl
 
 /// Converts published ports between the command line and the control API.
 enum ForwardText {
-    /// The members of a forward in a request.
+    /// Writes a forward as an object of a request.
     static func write(_ forward: PortForward, owner: String?, to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("transport", forward.transport.rawValue)
@@ -19,7 +19,7 @@ enum ForwardText {
         }
     }
 
-    /// The forward in a response, in command line format; `nil` if it is malformed.
+    /// The published port in a response; `nil` if the value is a forward through an agent, or malformed.
     static func read(_ value: JSONValue) -> PortForward? {
         guard value["kind"]?.text ?? "port" == "port", let hostPort = value["hostPort"]?.int,
             let guestPort = value["guestPort"]?.int,
@@ -34,12 +34,12 @@ enum ForwardText {
             guest: value["guest"]?.text.flatMap { GuestSelector($0) } ?? .first)
     }
 
-    /// The original request, if the host's port was chosen automatically.
+    /// The forward as it was requested, if the host's port was chosen automatically.
     static func requested(_ value: JSONValue) -> PortForward? {
         value["requested"]?.text.flatMap { try? PublishSpecification.parseForGuest($0) }
     }
 
-    /// The format of `--publish`, or of `--forward` for forwards through an agent.
+    /// The forward in the format of `--publish`, or of `--forward` if it leads through an agent.
     static func text(_ value: JSONValue) -> String {
         guard let target = value["target"]?.text else { return read(value).map { "\($0)" } ?? "?" }
         if let path = value["path"]?.text { return "unix:\(path)=\(target)" }

@@ -2,14 +2,14 @@ internal import Glibc
 internal import Ringway
 internal import RingwayControl
 
-/// The control socket of `run` and `attach`: it listens from the start, and the server behind it, which needs threads,
-/// is started by the first client. Used by the main thread only.
+/// The control socket of `run` and `attach`. It listens from the start; the server, which needs threads, is started
+/// when the first client connects. Used by the main thread only.
 final class LazyControl {
     private let socket: ControlSocket
     private let network: VirtualNetwork
     private let identity: ControlIdentity?
     private var server: ControlServer?
-    /// Descriptors reserved for the server: otherwise it could not start when guests use all others.
+    /// Descriptors that are closed when the server starts, so that it can open its own even if guests use all others.
     private var reserve: [Int32] = []
     private static var reserveSize: Int { 8 }
 

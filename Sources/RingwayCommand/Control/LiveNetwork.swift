@@ -7,10 +7,10 @@ struct LiveNetwork {
 
     let name: String
     let client: ControlClient
-    /// The network's process, if visible.
+    /// The network's process, if it is in this PID namespace.
     let process: Int32?
 
-    /// All running networks of the caller. Sockets left by ended processes are removed.
+    /// All running networks of the calling user. Socket files left by ended processes are removed.
     static func sockets() -> [LiveNetwork] {
         ControlPath.sockets.compactMap { name, path in
             let client = ControlClient(path: path)
@@ -23,6 +23,6 @@ struct LiveNetwork {
         }
     }
 
-    /// The network's status; `nil` on timeout.
+    /// The network's status; `nil` if the request fails, as by the timeout.
     var status: JSONValue? { try? ControlClient(path: client.path, timeout: Self.timeout).json("GET", "/v1/status") }
 }

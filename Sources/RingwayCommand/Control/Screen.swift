@@ -4,7 +4,7 @@ internal import Glibc
 struct Screen: ~Copyable {
     private let former: termios
 
-    /// Takes over the terminal; `nil` if standard input and output are not one.
+    /// Takes over the terminal; `nil` unless standard input and standard output both are a terminal.
     init?() {
         var settings = termios()
         guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, tcgetattr(STDIN_FILENO, &settings) == 0 else {
@@ -22,7 +22,7 @@ struct Screen: ~Copyable {
         tcsetattr(STDIN_FILENO, TCSANOW, &settings)
     }
 
-    /// Rows and columns.
+    /// Rows and columns; 24 and 80 if the terminal does not report them.
     var size: (rows: Int, columns: Int) {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return (24, 80) }

@@ -1,7 +1,7 @@
 internal import Ringway
 internal import RingwayControl
 
-/// The control sockets of a daemon's networks, and their common server.
+/// The control sockets of the networks of `ringway serve`, and the server that they share.
 struct ServedControl {
     private let order: ControlOrder
     private let server: ControlServer?
@@ -11,7 +11,7 @@ struct ServedControl {
         server = order == .none ? nil : ControlServer()
     }
 
-    /// Throws if the order is impossible for several networks.
+    /// Throws if one name or path is given for several networks.
     func check(_ orders: [NetworkOrder]) throws(CommandFailure) {
         guard orders.count > 1 else { return }
         switch order {
@@ -24,8 +24,8 @@ struct ServedControl {
         }
     }
 
-    /// Opens the socket of a network; returns a message about it. If the user has not specified the socket, it is no
-    /// error that it cannot be opened.
+    /// Opens the socket of a network; returns a message about it. A failure is an error only if the user gave the
+    /// socket's name or path.
     func open(_ network: VirtualNetwork, _ networkOrder: NetworkOrder) throws(CommandFailure) -> String? {
         guard let server else { return nil }
         let socket = try ControlSocket.open(order, name: networkOrder.name)

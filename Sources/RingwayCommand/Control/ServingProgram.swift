@@ -2,7 +2,7 @@ internal import Glibc
 
 /// The program that serves a network, which may be older than the installed one after an upgrade.
 enum ServingProgram {
-    /// Version and process, and whether a restart would run another version.
+    /// The program's version and process, and how it differs from this command's version or from the installed file.
     static func text(version: String, process: Int) -> String {
         text(version: version, process: process, executable: executable(of: process))
     }
@@ -17,7 +17,7 @@ enum ServingProgram {
         }
     }
 
-    /// Whether a restart of the network would run a different program.
+    /// Whether the program is old: its version is older than this command's, or its executable file was replaced.
     static func isOld(version: String, process: Int) -> Bool {
         switch age(version: version, executable: executable(of: process)) {
         case .older, .replaced: true
@@ -36,7 +36,8 @@ enum ServingProgram {
         return executable?.hasSuffix("/ringway (deleted)") == true ? .replaced : .current
     }
 
-    /// The executable of a process, if the caller may read it; the kernel marks it if the file was replaced.
+    /// The path of a process's executable, if the caller may read it. The kernel appends " (deleted)" if the file was
+    /// removed or replaced.
     private static func executable(of process: Int) -> String? {
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = target.withUnsafeMutableBytes { bytes in

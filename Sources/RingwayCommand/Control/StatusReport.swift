@@ -4,10 +4,10 @@ internal import RingwayControl
 struct StatusReport {
     let status: JSONValue
 
-    /// The table.
+    /// The report for users: facts, use of the limits, and problems.
     var lines: [String] { TextTable.lines(facts) + bounds + troubles }
 
-    /// The response, with facts that only the client knows.
+    /// The response, with the client's version, and whether the serving program is old.
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
         members.append(.init(key: "clientVersion", value: .string(Version.text)))
@@ -36,7 +36,7 @@ struct StatusReport {
         ]
     }
 
-    /// The use of each limit, one line each; empty if the running program does not report it.
+    /// The use of each limit, one line each; empty if the network's program is too old to report it.
     private var bounds: [String] {
         let rows = (status["bounds"]?.elements ?? []).map { bound -> [String] in
             let isSize = bound["name"]?.text?.hasPrefix("bytes ") ?? false

@@ -3,6 +3,8 @@ internal import Glibc
 
 /// A file of lines, or standard input.
 enum TextFile {
+    /// The lines of a file, without their newlines.
+    ///
     /// - Parameter path: `-` for standard input.
     static func lines(of path: String) throws(CommandFailure) -> [Substring] {
         let descriptor = path == "-" ? STDIN_FILENO : ringway_open(path, O_RDONLY, 0)

@@ -24,7 +24,8 @@ struct DoctorReport {
         return finding.isRequired ? "FAILS" : "missing"
     }
 
-    /// One object: `runWorks` and `findings`, each with `name`, `present`, `required`, `detail`, `cost`, `remedy`.
+    /// One object with `version`, `runWorks` and `findings`. Each finding has `name`, `present`, `required`,
+    /// `detail`, `cost` and `remedy`.
     var json: String {
         let items = findings.map { finding in
             """

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayTap
 
-/// Settings of the host.
+/// Checks of the host's settings.
 extension Examination {
     static func pingSockets() -> Finding {
         let name = "ping sockets"
@@ -22,7 +22,8 @@ extension Examination {
         openFiles(hard: FileLimit.current?.hard ?? 0)
     }
 
-    /// Every flow needs a socket, and a guest may have 65536.
+    /// Whether the hard limit of open descriptors suffices: every flow needs a socket, and a guest may have 65,536
+    /// flows.
     static func openFiles(hard: UInt64) -> Finding {
         let enough: UInt64 = 66_000
         return hard >= enough

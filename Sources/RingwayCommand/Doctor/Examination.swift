@@ -60,8 +60,8 @@ enum Examination {
             name, first.setting, cost: "only root can run guests", remedy: first.remedy)
     }
 
-    /// The settings that prevent an ordinary user from creating a user namespace; `nil` for a setting that the kernel
-    /// lacks.
+    /// The settings that prevent an ordinary user from creating a user namespace, and their remedies. An argument is
+    /// `nil` if the kernel lacks the setting.
     static func userNamespaceObstacles(
         limit: Int?, clone: Int?, appArmor: Int?
     ) -> [(setting: String, remedy: String)] {
@@ -84,7 +84,7 @@ enum Examination {
         return obstacles
     }
 
-    /// Performs all steps of `run` except COMMAND, in temporary namespaces.
+    /// Performs the steps of `run` in temporary namespaces, but starts no COMMAND.
     static func guestTrial() -> [Finding] {
         do throws(CommandFailure) {
             let order = try BridgeOrder(trialWithQueues: 2)
@@ -122,7 +122,8 @@ enum Examination {
         return findings
     }
 
-    /// Starts a network with the interface of the trial. The open queues keep its namespace alive.
+    /// Starts a network with the interface of the trial. The open queues keep the interface's namespace alive after
+    /// the trial's process has ended.
     private static func dataPath(_ order: BridgeOrder, _ queues: [Int32], _ offloads: TapOffloads) -> Finding {
         do throws(VirtualNetwork.Failure) {
             let network = try VirtualNetwork(order.configuration)

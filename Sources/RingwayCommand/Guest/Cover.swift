@@ -1,24 +1,26 @@
 internal import CRingway
 internal import Glibc
 
-/// A file or directory of this program, mounted over a directory entry.
+/// A file or directory from a tmpfs of this program, mounted over a directory entry.
 ///
-/// A mount is attached to a directory entry. If the entry is removed, or another is renamed over it, the kernel removes
-/// the mount, regardless of the namespaces of both. The cover then has to be mounted again. Before Linux 6.15 a mount
-/// can be cloned only while it is attached, and wherever it is attached some program can see it. Therefore each new
-/// cover is used to create spares, which are detached clones.
+/// If the directory entry is removed, or another entry is renamed over it, the kernel removes the mount, even if this
+/// happens in another mount namespace. The cover then has to be mounted again. Before Linux 6.15 only an attached
+/// mount can be cloned, and an original that stayed attached would be visible to programs. Therefore each cover is
+/// cloned when it has been mounted. The detached clones are the spares from which the next covers are mounted.
 final class Cover {
-    /// The number of spares. Each removal of a cover that could not yet be cloned costs one, so this is how many
-    /// removals in a row can be repaired.
+    /// The number of spares. A cover that the kernel removes before it has been cloned costs one spare, so this many
+    /// such removals in a row can be repaired.
     private static let spareCount = 4
 
-    /// Detached clones.
+    /// Descriptors of detached clones (open_tree(2)).
     private(set) var spares: [Int32] = []
     private let identity: EntryIdentity
 
-    /// Creates the first clones of the entry at `path` in a file system that is currently mounted.
+    /// Creates the first spares: clones of the entry at `path` in a file system.
     ///
-    /// - Parameter isProtected: whether the clones are read-only.
+    /// - Parameters:
+    ///   - memory: the root of the file system, which must be attached if the kernel is older than Linux 6.15.
+    ///   - isProtected: whether the clones are read-only.
     init(of path: String, in memory: Int32, isProtected: Bool = false) throws(GuestFailure) {
         guard let identity = EntryIdentity(path, in: memory) else { throw GuestFailure(cannot: "look at a new file") }
         self.identity = identity
@@ -40,7 +42,8 @@ final class Cover {
     /// Whether the descriptor refers to the cover.
     func isSeen(by descriptor: Int32) -> Bool { EntryIdentity(of: descriptor) == identity }
 
-    /// Mounts the cover over the entry of a descriptor (`ringway_open_entry`).
+    /// Mounts the cover over the entry that an O_PATH descriptor refers to. False, with the reason in errno, on
+    /// failure.
     func lay(over entry: Int32) -> Bool {
         guard let mount = spares.popLast() else {
             errno = EBUSY
@@ -61,10 +64,10 @@ final class Cover {
         return true
     }
 
-    /// Mounts the cover over the entry at the path. False if there is no entry, or it cannot be covered; errno has the
-    /// reason.
+    /// Mounts the cover over the entry at the path. False if there is no entry, if it cannot be covered, or if it is
+    /// replaced again and again during the call. In the first two cases errno has the reason.
     func lay(at path: String) -> Bool {
-        // The entry may be replaced at any moment, so the result is checked by its path.
+        // The entry may be replaced at any moment, so the path is looked up again after each mount.
         for _ in 0..<16 {
             let entry = ringway_open_entry(AT_FDCWD, path)
             guard entry >= 0 else { return false }

@@ -1,12 +1,12 @@
 internal import CRingway
 internal import Glibc
 
-/// The identity of an entry of the file system. A symbolic link counts itself, not its target.
+/// The device and inode number of a directory entry. For a symbolic link they are the link's own, not its target's.
 struct EntryIdentity: Equatable {
     private let device: UInt64
     private let number: UInt64
 
-    /// The entry at a path, relative to a directory if one is given; `nil` if there is none.
+    /// The entry at a path, relative to a directory if one is given; `nil` if no entry is found.
     init?(_ path: String, in directory: Int32 = AT_FDCWD) {
         var device: UInt64 = 0
         var number: UInt64 = 0

@@ -2,13 +2,13 @@ internal import Glibc
 
 /// Detects changes of directory entries by inotify.
 ///
-/// If no inotify instance is available (`fs.inotify.max_user_instances` is 128 for all processes of a user) there is no
-/// descriptor, and the owner has to poll.
+/// If no inotify instance can be created, `descriptor` is negative and the caller has to poll. All processes of a
+/// user together may have `fs.inotify.max_user_instances` instances, 128 by default.
 final class EntryWatch {
     /// A directory to watch; changes identify it by its path.
     struct Place: Hashable {
         let path: String
-        /// A descriptor for the directory, if no path refers to it.
+        /// A descriptor of the directory if another mount hides it at `path`; otherwise negative.
         var descriptor: Int32 = -1
     }
 
@@ -20,7 +20,8 @@ final class EntryWatch {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Watches these directories and no others. Missing ones are skipped: the parent directory reports their creation.
+    /// Watches these directories and no others. Missing ones are skipped; if their parent directory is among
+    /// `places`, their creation is reported.
     func renew(_ places: [Place]) {
         guard descriptor >= 0 else { return }
         let events = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO
@@ -53,7 +54,8 @@ final class EntryWatch {
                     let padded = UnsafeRawBufferPointer(rebasing: rest[headerLength..<whole])
                     let name = UnsafeRawBufferPointer(rebasing: padded.prefix { $0 != 0 })
                     for directory in watches[event.wd] ?? [] { body(directory, name) }
-                    // Events were lost: everything may have changed.
+                    // The kernel's queue overflowed and events were lost. A change of "/" itself is reported, for
+                    // which callers check everything.
                     if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { body("/", name) }
                     rest = UnsafeRawBufferPointer(rebasing: rest[whole...])
                 }

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// Executes COMMAND, with a shell's exit statuses for failures.
+/// Executes COMMAND of `ringway run`. If that fails, the process exits with 126 or 127, as a shell does.
 enum GuestCommand {
     /// Replaces the process by COMMAND, with its arguments byte for byte and the caller's environment.
     static func execute(_ arguments: [String]) -> Never {

@@ -2,23 +2,24 @@ internal import CRingway
 internal import Glibc
 internal import RingwayTap
 
-/// The process that stays inside the guest's namespaces as long as the bridge runs: it creates TCP sockets there, and
-/// maintains the guest's resolv.conf.
+/// The process that stays inside the guest's namespaces as long as the bridge runs. It creates TCP sockets there, and
+/// mounts the guest's resolv.conf again when the kernel has removed the mount.
 ///
-/// An ordinary user's bridge could not enter the namespaces again, so a process stays there. Under `run` this process
-/// is a sibling of COMMAND, and is killed with the bridge. Under `attach` it ends when the bridge's end of the handover
-/// socket closes, which also happens if the bridge is killed. Before it ends, it removes its changes from namespaces
-/// that continue to exist.
+/// An ordinary user's bridge could not enter the namespaces later, so a process stays there. Under `run` this process
+/// is a sibling of COMMAND, and the kernel kills it when the bridge ends. Under `attach` it ends when the bridge's
+/// end of the `TapHandover` socket closes, which also happens if the bridge is killed. Before it ends, it removes its
+/// mounts, rules and routes from namespaces that continue to exist.
 struct GuestKeeper {
-    /// The sockets on which TCP sockets are requested.
+    /// The guest's ends of `SocketPairs`, on which the shards request TCP sockets.
     let ends: [Int32]
     let source: SocketSource
-    /// The maintenance of the guest's name resolution, if any.
+    /// The files that are mounted for the guest's name resolution; `nil` if none are.
     let names: (any KeptNames)?
-    /// The guest's end of the handover socket. The other end closes when the bridge ends.
+    /// A duplicate of the guest's end of the `TapHandover` socket. The other end closes when the bridge ends.
     let life: Int32
 
-    /// Starts the process as a sibling. The caller must have one thread, and be in the guest's namespaces.
+    /// Starts the process as a sibling of the caller. The caller must have one thread, and be in the guest's
+    /// namespaces.
     func start() {
         guard ringway_fork_sibling() == 0 else {
             for end in ends { close(end) }
@@ -30,7 +31,8 @@ struct GuestKeeper {
 
     /// Runs the keeper in the current process.
     func run() -> Never {
-        // Releases COMMAND's terminal and files, and the working directory, which would keep a file system busy.
+        // This process must not hold COMMAND's terminal and files, nor the working directory, whose file system could
+        // otherwise not be unmounted.
         _ = ringway_new_session()
         closeOthers()
         _ = chdir("/")
@@ -56,7 +58,7 @@ struct GuestKeeper {
     private func serve() {
         names?.keep()
         var entries = ([life, names?.descriptor ?? -1] + ends).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        // Only hang-up matters: messages on this socket are for COMMAND's process.
+        // Only POLLHUP matters: messages on this socket are for the process that becomes COMMAND.
         entries[0].events = 0
         while entries[0].revents == 0 {
             let count = poll(&entries, nfds_t(entries.count), names?.interval ?? -1)

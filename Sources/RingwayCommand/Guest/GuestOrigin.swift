@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The namespace that becomes a guest.
+/// The network namespace that becomes the guest.
 enum GuestOrigin: Equatable, Sendable {
     /// A new namespace, for this command and its arguments.
     case command([String])
@@ -23,7 +23,7 @@ enum GuestOrigin: Equatable, Sendable {
         return .path(path)
     }
 
-    /// The directories of named namespaces.
+    /// The directories in which "ip netns" keeps namespaces by name.
     private static var directories: [String] { ["/run/netns", "/var/run/netns"] }
 
     /// A description for users.

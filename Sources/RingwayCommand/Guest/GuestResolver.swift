@@ -4,23 +4,24 @@ internal import Glibc
 /// Name resolution for the guest of `run`, independent of the host's. The guest always sees its own `resolv.conf`, and
 /// none of the sockets through which the C library would bypass the network.
 ///
-/// Only the guest's mounts are changed, and the host may change the files below them at any time. An entry is covered
-/// by mounting a file or directory of this program over it. What is covered depends on the guest:
+/// Only the guest's mounts are changed, and the host may change the files below them at any time. A file or directory
+/// from a tmpfs of this program covers an entry: it is mounted over the entry. What is covered depends on the guest:
 ///
-/// - If it may not change `/etc`, as for ordinary users, it sees a directory of this program there (`PrivateEtc`),
-///   which is not affected by changes in the host's directory.
-/// - If it may, as root, its changes to `/etc` must reach the host's directory. That directory stays visible, and only
-///   the entry `resolv.conf` is covered (the link itself if it is one, so that its target does not matter). If the
-///   entry is replaced, the kernel removes the cover, and `GuestKeeper` mounts the next one immediately. Programs
-///   replace the file by writing a new one in the same directory and renaming it. The new file is covered as soon as it
-///   exists, and keeps its cover when it is renamed. While the host has no such entry, the guest sees the private
-///   directory.
+/// - If the guest may not write `/etc`, which is so for ordinary users, a `PrivateEtc` covers `/etc`. Changes inside
+///   the host's directory cannot remove this cover.
+/// - If the guest may write `/etc`, as root may, its changes to `/etc` must reach the host's directory. That
+///   directory stays visible, and only the entry `resolv.conf` is covered. If the entry is a symbolic link, the link
+///   itself is covered, so that its target does not matter. If the entry is replaced, the kernel removes the cover,
+///   and `GuestKeeper` mounts the next one immediately. Programs replace the file by writing a new one in the same
+///   directory and renaming it. A new file with "resolv.conf" in its name is covered as soon as it exists, and keeps
+///   its cover when it is renamed. While the host has no entry `resolv.conf`, a `PrivateEtc` covers `/etc`.
 ///
 /// `/etc/hosts`, `/etc/nsswitch.conf` and all other files are the host's.
 final class GuestResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
-    /// Sockets of systemd-resolved and nscd, which the C library's modules use. Their directories are hidden, because
-    /// the sockets are created again when the services restart.
+    /// The directories of the sockets of systemd-resolved and nscd, which the C library's modules use. The
+    /// directories are hidden rather than the sockets, because the services create the sockets again when they
+    /// restart.
     private static let hiddenDirectories = ["/run/systemd/resolve", "/run/nscd", "/var/run/nscd"]
     private static let empty = ".ringway-empty"
 
@@ -29,10 +30,10 @@ final class GuestResolver: KeptNames {
     private let directory: PrivateEtc
     private let mayChangeEtc: Bool
     private let watch = EntryWatch()
-    /// Paths of new files that are covered because they may be renamed over the entry.
+    /// Paths of new files that are covered because they may be renamed over `resolv.conf`.
     private var passing: Set<String> = []
 
-    /// Creates the guest's file. The caller must have one thread, and its own mount namespace.
+    /// Creates the guest's file. The caller must have one thread, and a mount namespace of its own.
     init(_ contents: String) throws(GuestFailure) {
         let memory = ringway_mount_memory()
         guard memory >= 0 else { throw GuestFailure(cannot: "make a file system in memory") }
@@ -58,7 +59,7 @@ final class GuestResolver: KeptNames {
         }
     }
 
-    /// Mounts the file or directory for the first time. A machine without `/etc` is not changed.
+    /// Mounts the file or directory for the first time. Without an `/etc` there is none to mount, which is no error.
     func install() throws(GuestFailure) {
         for path in Self.hiddenDirectories { _ = nothing.lay(at: path) }
         guard !show() else {
@@ -68,7 +69,7 @@ final class GuestResolver: KeptNames {
         guard access(PrivateEtc.path, F_OK) != 0 else { throw GuestFailure(cannot: "mount over \(Self.file)") }
     }
 
-    /// If the working directory is `/etc`, enters it again, so that it is the directory now mounted there.
+    /// If the working directory is `/etc`, enters the directory that is now mounted there.
     private func returnToEtc() {
         guard let path = getcwd(nil, 0) else { return }
         defer { free(path) }
@@ -85,9 +86,9 @@ final class GuestResolver: KeptNames {
         return bareEntry() && entry.lay(at: Self.file) || directory.show()
     }
 
-    /// Unmounts what the host has mounted on the entry itself, as "ip netns exec" and container engines do: a cover on
-    /// that mount would be attached to an entry of another directory, whose replacement is not detected. False if that
-    /// is not permitted.
+    /// Unmounts what is already mounted on the entry `resolv.conf`, as by "ip netns exec" or a container engine. A
+    /// cover on top of such a mount would be attached to the mounted file's entry in another directory, where its
+    /// replacement would not be noticed. False if the mount cannot be removed.
     private func bareEntry() -> Bool {
         let etc = ringway_open_directory(AT_FDCWD, PrivateEtc.path)
         guard etc >= 0 else { return true }
@@ -164,7 +165,7 @@ final class GuestResolver: KeptNames {
         }
     }
 
-    /// Covers a new file that may be about to be renamed over the entry.
+    /// Covers a new file that may be about to be renamed over `resolv.conf`.
     private func coverPassing(_ name: UnsafeRawBufferPointer) {
         guard let name = String(validating: name, as: UTF8.self), name.contains("resolv.conf"), name != "resolv.conf",
             !directory.isShown

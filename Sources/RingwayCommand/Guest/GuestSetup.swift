@@ -4,26 +4,27 @@ internal import Ringway
 internal import RingwaySystem
 internal import RingwayTap
 
-/// The guest's half of the start: the child process from the fork to COMMAND, or to its end.
+/// What the forked child process does: it sets up the guest, then becomes COMMAND or the `GuestKeeper`.
 ///
-/// The interface is handed over before it is configured, so that the bridge can attach it at the same time; early
-/// frames of the kernel wait in the queues.
+/// The queues of the interface are handed to the bridge before addresses and routes are set, so that the bridge
+/// attaches the queues at the same time. Frames that the kernel sends meanwhile wait in the queues.
 struct GuestSetup {
     let origin: GuestOrigin
     let interface: InterfaceConfiguration
     let interfaceName: String
     let queues: Int
-    /// The network's addresses. The gateway's is in the guest's `/etc/resolv.conf` under `run`.
+    /// The network's addresses. The gateway's IPv4 address is the name server in the guest's resolv.conf, if one is
+    /// mounted.
     let plan: NetworkPlan
     /// The caller's signal settings, restored for COMMAND.
     let signals: SignalOrigin
-    /// The bridge's process, which must be alive.
+    /// The bridge's process. If it has ended, COMMAND is not started.
     let parent: pid_t
-    /// The sockets on which TCP sockets are requested; empty if not used.
+    /// The guest's ends of `SocketPairs`, on which the shards request TCP sockets; empty if they request none.
     let sockets: [Int32]
 
-    /// Sets up the guest, hands over the interface and becomes COMMAND, or the guest's keeper. The process must have
-    /// one thread.
+    /// Sets up the guest, hands over the interface and becomes COMMAND or the guest's keeper. A trial exits instead.
+    /// The process must have one thread.
     func run(_ handover: consuming TapHandover) -> Never {
         let names: (any KeptNames)?
         let route: HostAddressRoute
@@ -32,7 +33,8 @@ struct GuestSetup {
             try enterNamespaces()
             endWithBridge()
             try makeInterface(handover)
-            // Created before the mount namespace changes, because /proc may not show this network namespace afterwards.
+            // Created before `showResolver` enters the mount namespace of a process, whose /proc may not show this
+            // network namespace.
             route = HostAddressRoute(
                 ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(interfaceName),
                 ownsNamespace: isOurs)
@@ -55,8 +57,8 @@ struct GuestSetup {
         GuestCommand.execute(arguments)
     }
 
-    /// Directs name resolution of the guest's programs to the gateway, if its files are known. Sets `note` to the
-    /// reason if that fails without being fatal.
+    /// Mounts a resolv.conf that names the gateway. For `.path` nothing is mounted, because the mount namespaces of
+    /// the guest's programs are unknown. A failure for `.process` is no error; `note` is set to the reason.
     private func showResolver(_ note: inout String) throws(GuestFailure) -> (any KeptNames)? {
         switch origin {
         case .command, .trial:
@@ -131,7 +133,7 @@ struct GuestSetup {
         if let obstacle { throw GuestFailure("cannot attach to \(place): \(obstacle)") }
     }
 
-    /// Remedies for failures with a usual cause.
+    /// The remedy to append to the message of a frequent failure; empty for other failures.
     private func hint(for error: any Error) -> String {
         guard let failure = error as? SystemError else { return "" }
         switch (failure.operation, failure.errno) {
@@ -148,8 +150,8 @@ struct GuestSetup {
         }
     }
 
-    /// Makes the kernel end COMMAND with the bridge. A change of credentials resets this (prctl(2), PR_SET_PDEATHSIG),
-    /// so it is called more than once.
+    /// Makes the kernel kill COMMAND when the bridge ends, and exits if the bridge has ended already. A change of
+    /// credentials resets PR_SET_PDEATHSIG (prctl(2)), so this is called more than once.
     private func endWithBridge() {
         guard case .command = origin else { return }
         _ = ringway_die_with_parent(SIGKILL)

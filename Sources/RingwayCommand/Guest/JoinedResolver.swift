@@ -4,9 +4,9 @@ internal import Glibc
 /// A `resolv.conf` that names the gateway, mounted for the processes of an existing mount namespace, and removed at the
 /// end. No file is written.
 ///
-/// The mount is on the entry `/etc/resolv.conf` of that namespace, and on the link itself if it is one. If the entry is
-/// replaced, the kernel removes the mount, and this process mounts the file again. If the mount would propagate to the
-/// caller's own namespace, nothing is mounted.
+/// The mount is on the entry `/etc/resolv.conf` of that namespace. If the entry is a symbolic link, the mount is on
+/// the link itself. If the entry is replaced, the kernel removes the mount, and this process mounts the file again.
+/// If the mount would propagate to the caller's own namespace, nothing is mounted.
 final class JoinedResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
 
@@ -18,7 +18,7 @@ final class JoinedResolver: KeptNames {
     ///
     /// - Parameter contents: computes the file's content from the content that the process currently sees.
     init(of process: pid_t, _ contents: (String) -> String) throws(GuestFailure) {
-        // The process's root, which may differ from that of its namespace.
+        // The process's root, which may differ from the root of its mount namespace.
         let root = ringway_open_directory(AT_FDCWD, "/proc/\(process)/root")
         let namespace = ringway_open("/proc/\(process)/ns/mnt", O_RDONLY, 0)
         let own = ringway_open("/proc/self/ns/mnt", O_RDONLY, 0)

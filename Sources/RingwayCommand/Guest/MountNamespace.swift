@@ -1,17 +1,19 @@
 internal import CRingway
 internal import Glibc
 
-/// The guest's mount namespace: mounts of the host still propagate into it, but none out of it.
+/// The guest's mount namespace: mounts of the host still propagate into it, but its own do not propagate to the host.
 enum MountNamespace {
-    /// From now on mounts made here are only visible here, while mounts of the host still appear.
+    /// Makes this process's mounts visible in its own mount namespace only, while mounts of the host still appear in
+    /// it.
     static func detach() throws(GuestFailure) {
         if ringway_mount_subordinate("/") == 0 { return }
         guard errno == EINVAL else { throw GuestFailure(cannot: "make mounts private") }
         try becomeMountPoint()
     }
 
-    /// In a chroot the root is not a mount point, and the underlying mount is inaccessible and may be shared with the
-    /// host. The tree is therefore bind-mounted on an accessible mount, which becomes the root.
+    /// Makes the root a mount point, for a process in a chroot. There the root is only a directory of a mount that is
+    /// out of reach and may be shared with the host. The tree is therefore bind-mounted on `/proc/fs`, which becomes
+    /// the root.
     private static func becomeMountPoint() throws(GuestFailure) {
         let place = "/proc/fs"
         guard let directory = getcwd(nil, 0) else { throw GuestFailure(cannot: "find the working directory") }

@@ -3,9 +3,9 @@ internal import Glibc
 
 /// The mounts of a process, and their propagation (proc(5), mountinfo).
 struct MountTable {
-    /// The peer group of each shared mount, by the mount's number.
+    /// The peer group of each shared mount, by the mount's ID.
     private var shared: [UInt64: Substring] = [:]
-    /// The peer groups that propagate into a mount of the process: as a peer or as a master.
+    /// The peer groups from which a mount of the process receives mounts, as a peer or as a slave.
     private var received: Set<Substring> = []
     private var numbers: Set<UInt64> = []
 
@@ -13,7 +13,7 @@ struct MountTable {
         var text: [UInt8] = []
         let file = ringway_open("/proc/\(process)/mountinfo", O_RDONLY, 0)
         defer { if file >= 0 { close(file) } }
-        // The table may be large: some hundred bytes per mount, and up to 100,000 mounts in a namespace.
+        // The table may be large: about 100 bytes per mount, and by default up to 100,000 mounts in a namespace.
         withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
             while file >= 0, text.count < 64 << 20 {
                 let count = read(file, buffer.baseAddress, buffer.count)
@@ -41,7 +41,8 @@ struct MountTable {
         }
     }
 
-    /// Whether mounts below a mount of this table may propagate to another table; true also if the mount is unknown.
+    /// Whether mounts made below the mount with this ID may propagate to a mount of `other`. True also if this table
+    /// has no such mount.
     func propagates(_ mount: UInt64, to other: MountTable) -> Bool {
         guard numbers.contains(mount) else { return true }
         return shared[mount].map { other.received.contains($0) } ?? false

@@ -4,11 +4,11 @@ internal import Ringway
 
 /// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" bind-mounts on `/etc/resolv.conf`.
 ///
-/// The file is written if the user requests it, by replacing it as a whole, and restored at the end. The former content
-/// is kept outside the directory, because "ip netns exec" mounts every file inside it over one of `/etc`. The copy also
-/// survives if the bridge is killed.
+/// The file is written if the user requests it, by replacing it as a whole, and restored at the end. The former file
+/// is kept in `/etc/netns`, because "ip netns exec" mounts every file inside `/etc/netns/NAME` over the file of the
+/// same name in `/etc`. It stays in `/etc/netns` if the bridge is killed.
 struct NetnsResolver {
-    /// The directories of named namespaces.
+    /// The directories in which "ip netns" keeps namespaces by name.
     private static let places = ["/run/netns/", "/var/run/netns/"]
 
     private let directory: String
@@ -37,7 +37,7 @@ struct NetnsResolver {
 
     var exists: Bool { EntryIdentity(path) != nil }
 
-    /// What was written and must be restored.
+    /// A file that was written, and what `takeBack` needs to restore the former one.
     struct Written {
         fileprivate let file: NetnsResolver
         fileprivate let contents: String
@@ -46,7 +46,7 @@ struct NetnsResolver {
         let made: [String]
     }
 
-    /// Writes the file. On failure, nothing is left.
+    /// Writes the file. If that fails, the files and directories that this call created are removed.
     func write(_ contents: String) throws(CommandFailure) -> Written {
         var made: [String] = []
         do throws(CommandFailure) {
@@ -57,7 +57,7 @@ struct NetnsResolver {
                     throw failure("make the directory \(path)")
                 }
             }
-            // The content is kept unless a killed bridge has left it (`isOurs`). In that case the former content has
+            // The former file is kept unless a killed bridge wrote it (`isOurs`). In that case the file before it has
             // already been kept, or there was none.
             if exists, !isOurs, link(path, kept) != 0, errno != EEXIST { throw failure("keep \(path)") }
             unlink(fresh)
@@ -87,7 +87,8 @@ struct NetnsResolver {
 }
 
 extension NetnsResolver.Written {
-    /// Restores the former content. Returns a message if another program has changed the file meanwhile.
+    /// Restores the former file, or removes the written one if there was no former file. If another program has
+    /// changed the file meanwhile, it is left as it is; if a former file is kept, a message about both is returned.
     func takeBack() -> String? {
         defer { for path in made { rmdir(path) } }
         guard EntryIdentity(file.path) == identity, ResolverConfiguration.hostContents(at: file.path) == contents else {

@@ -10,11 +10,12 @@ internal import Glibc
 ///     /etc/.ringway/etc/           the host's directory
 ///     /etc/.ringway/NAME           -> /NAME, for links such as ../run/x in the host's directory
 ///
-/// The mount does not depend on entries of the host's directory, so it does not matter whether the host's `resolv.conf`
-/// is replaced, removed, dangling, or missing. Only if `/etc` itself is replaced, the new `/etc` must be covered.
+/// The mount does not depend on entries of the host's directory, so it does not matter whether the host's
+/// `resolv.conf` is replaced, removed, dangling, or missing. Only if `/etc` itself is replaced must the new `/etc` be
+/// covered again.
 ///
 /// Links always lead to the host's current entries, whereas a mount on an entry would keep a file that the host has
-/// replaced. The directory is read-only, so that writes to `/etc` fail instead of being lost at the guest's end.
+/// replaced. The directory is read-only, so that writes to `/etc` fail instead of being lost when the guest ends.
 final class PrivateEtc {
     static let path = "/etc"
     private static let hidden = ".ringway"
@@ -24,12 +25,14 @@ final class PrivateEtc {
     private let memory: Int32
     private let cover: Cover
     private let file: Cover
-    /// The host's directory; negative while the private directory is not mounted.
+    /// A clone of the mount of the host's directory; negative while the private directory is not mounted.
     private(set) var host: Int32 = -1
 
+    /// Adds the links to the entries of the root directory, and clones the tmpfs.
+    ///
     /// - Parameters:
-    ///   - memory: the tmpfs, with its `resolv.conf`, currently mounted; adopted.
-    ///   - file: the guest's file.
+    ///   - memory: the tmpfs, which has a `resolv.conf` and must be attached. This object closes the descriptor.
+    ///   - file: the guest's `resolv.conf`.
     init(_ memory: Int32, file: Cover) throws(GuestFailure) {
         self.memory = memory
         self.file = file

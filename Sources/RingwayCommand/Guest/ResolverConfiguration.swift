@@ -4,13 +4,13 @@ internal import Ringway
 
 /// The guest's `/etc/resolv.conf`: the gateway as the only server, with the host's search list and options.
 enum ResolverConfiguration {
-    /// The most bytes that are read. A longer file is not a resolv.conf.
+    /// The most bytes that are read of a file; further ones are ignored.
     static let maximumLength = 65_536
 
-    /// The first line.
+    /// The first line, by which Ringway recognises a file that it has written.
     static let firstLine = "# Made by ringway for this network namespace.\n"
 
-    /// The guest's file for the host's file `host`.
+    /// The content of the guest's file, for a host's file with the content `host`.
     static func contents(gateway: IPv4Address, host: String) -> String {
         var text = "\(firstLine)nameserver \(gateway)\n"
         for line in host.split(whereSeparator: \.isNewline) {
@@ -21,7 +21,7 @@ enum ResolverConfiguration {
         return text
     }
 
-    /// The host's file, or empty if it cannot be read.
+    /// The content of a file, by default the host's; empty if it cannot be read.
     static func hostContents(at path: String = "/etc/resolv.conf") -> String {
         let file = ringway_open(path, O_RDONLY, 0)
         guard file >= 0 else { return "" }

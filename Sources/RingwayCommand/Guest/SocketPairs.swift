@@ -17,7 +17,7 @@ struct SocketPairs {
         self.guest = guest
     }
 
-    /// Creates `count` pairs, or none if the system has no descriptors left.
+    /// Creates `count` pairs, or none if one of them cannot be created.
     init(count: Int) {
         var bridge: [Int32] = []
         var guest: [Int32] = []

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Ringway
 internal import RingwayTap
 
-/// The bridge's handle of the guest's child process, from the fork to the start of COMMAND.
+/// The bridge's handle of the child process that sets up the guest, from the fork on.
 struct StartingGuest: ~Copyable {
     let process: GuestProcess
     /// The shards' ends of the socket pairs; ownership passes to the caller that attaches the guest.
@@ -37,7 +37,7 @@ struct StartingGuest: ~Copyable {
         handover = pair.keepBridge()
     }
 
-    /// Waits for the interface. The caller owns the descriptors.
+    /// Waits for the queues of the guest's interface. The caller owns their descriptors.
     borrowing func queues() throws(CommandFailure) -> (descriptors: [Int32], offloads: TapOffloads) {
         switch handover.awaitOffer() {
         case .queues(let descriptors, let offloads): return (descriptors, offloads)
@@ -46,7 +46,8 @@ struct StartingGuest: ~Copyable {
         }
     }
 
-    /// Waits until addresses, routes and mounts are set up. Returns the guest's note, which may be empty.
+    /// Waits until addresses, routes and mounts are set up. Returns why no resolv.conf could be mounted; empty if
+    /// nothing failed.
     borrowing func awaitConfigured() throws(CommandFailure) -> String {
         switch handover.awaitOffer() {
         case .configured(let note): return note
@@ -62,7 +63,7 @@ struct StartingGuest: ~Copyable {
     borrowing func go() { handover.sendGo() }
 
     /// Ends a guest's process that has not become COMMAND. The process first gets time to remove its changes from
-    /// namespaces that continue to exist.
+    /// namespaces that continue to exist; if it has not ended after `moment`, it is killed.
     borrowing func end() {
         handover.hangUp()
         let descriptor = ringway_process_descriptor(process.identifier)

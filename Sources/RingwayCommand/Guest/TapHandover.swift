@@ -15,10 +15,10 @@ struct TapHandover: ~Copyable {
     /// A message of the guest's process.
     enum Offer: Equatable {
         case queues([Int32], TapOffloads)
-        /// The guest is set up; with a note for the user, which may be empty.
+        /// The guest is set up. The note for the user may be empty.
         case configured(String)
         case failure(String)
-        /// The process ended without a message.
+        /// No message: the process has ended, or has sent an invalid one.
         case silence
     }
 
@@ -112,7 +112,7 @@ struct TapHandover: ~Copyable {
         }
     }
 
-    /// Signals the guest's process that the bridge has given up.
+    /// Makes the guest's process see the end of the connection, upon which it ends.
     borrowing func hangUp() { _ = shutdown(socket, Int32(SHUT_RDWR)) }
 
     /// Lets the guest's process continue.

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// A user namespace in which the caller is root, which an ordinary user needs to create the other namespaces.
 enum UserNamespace {
-    /// Enters a new user namespace. The caller's user and group become 0 in it; no other identity exists there.
+    /// Enters a new user namespace. The caller's user and group become 0 in it; no other user or group is mapped.
     static func enter() throws(GuestFailure) {
         let user = geteuid()
         let group = getegid()

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// `capture` and the related keys for the bytes of a frame and the number of files.
+/// `capture`, and the keys for the bytes kept of each frame, the size and number of files, and the filter.
 enum CaptureKeys {
     private static let details = ["capture-snaplen", "capture-size", "capture-files", "capture-filter"]
 

@@ -56,7 +56,7 @@ enum LimitKeys {
     }
 }
 
-/// `leases`: a list, each with `mac`, and any of `address`, `name` and `link`.
+/// `leases`: a list, whose elements have `mac`, and may have `address`, `name` and `link`.
 enum LeaseKeys {
     static func read(
         _ node: ConfigurationNode, in configuration: VirtualNetwork.Configuration
@@ -95,8 +95,8 @@ enum LeaseKeys {
     }
 }
 
-/// `names`: domain names, each with an address, or one of each family. A name that starts with the label `*` matches
-/// every name below the rest.
+/// `names`: domain names, each with one IPv4 address, one IPv6 address, or both. A name that starts with the label
+/// `*` matches every name below the rest of the name.
 enum NameKeys {
     static func read(_ node: ConfigurationNode) throws(CommandFailure) -> [NetworkName] {
         var names: [NetworkName] = []
@@ -138,7 +138,7 @@ enum DomainNameText {
         return isName && key(text).utf8.count <= 253 ? nil : "this is no domain name; write one such as db.example"
     }
 
-    /// Normalises case and a final dot.
+    /// The name in lower case, without a final dot.
     static func key(_ text: String) -> String {
         let name = text.lowercased()
         return name.hasSuffix(".") ? String(name.dropLast()) : name

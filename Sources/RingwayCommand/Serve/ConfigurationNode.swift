@@ -7,10 +7,10 @@ struct ConfigurationNode {
     /// The path of keys, such as `networks.blue.mtu`; empty for the root.
     let key: String
     private let node: YAMLNode
-    /// The position of its key, or of the node itself if it has none.
+    /// The position of the node's key, or of the node itself if it has no key.
     private let mark: YAMLNode.Mark
 
-    /// The root of a file; `nil` if the file is empty.
+    /// The root of a file; `nil` if the file has no value.
     static func parse(_ text: String, file: String) throws(CommandFailure) -> ConfigurationNode? {
         do throws(YAMLFailure) {
             guard let node = try YAMLReader.read(text), !node.isNull else { return nil }
@@ -55,7 +55,7 @@ struct ConfigurationNode {
         return members.map(\.key)
     }
 
-    /// The elements of a list; a single value counts as a list of one.
+    /// The elements of a list. A single value counts as a list of one, and no value as an empty list.
     func elements() throws(CommandFailure) -> [ConfigurationNode] {
         switch node.content {
         case .sequence(let elements):

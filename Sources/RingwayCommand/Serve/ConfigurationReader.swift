@@ -3,8 +3,8 @@ internal import Ringway
 
 /// Reads a configuration file: YAML, which includes JSON.
 ///
-/// The top level has either the keys of a single network, or `networks` with those of several, by name. The keys are
-/// the names of the options, and the options are the defaults.
+/// The top level has either the keys of a single network, or `networks`, which has the keys of several networks by
+/// name. A key is named like its command-line option, whose value applies where the key is missing.
 struct ConfigurationReader {
     private static let networkKeys = [
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "host", "udp-filtering", "privileged-source-ports",
@@ -38,7 +38,8 @@ struct ConfigurationReader {
         return orders
     }
 
-    /// The options without their links and ports, which belong to the first network only.
+    /// The options without their links, ports and agent forwards, which `ConfigurationSource` adds to the first
+    /// network.
     private func plain(_ name: String) -> NetworkOrder {
         NetworkOrder(
             name: name, configuration: options.configuration, isNetworkChosen: options.isNetworkChosen,

@@ -7,12 +7,14 @@ internal import Ringway
 struct ConfigurationSource {
     /// The file, if there is one.
     let path: String?
-    /// The options: defaults for keys missing in the file; their links and ports belong to the first network.
+    /// The options: defaults for keys that are missing in the file. Their links, ports and agent forwards belong to
+    /// the first network.
     let options: NetworkOrder
-    /// Inherited links, which belong to the first network.
+    /// The links of descriptors that the service manager has passed to this process. They belong to the first
+    /// network.
     let inherited: [LinkOrder]
 
-    /// The largest configuration file, far beyond any real one.
+    /// The largest configuration file in bytes, far beyond any real one.
     private static let maximumSize = 4 << 20
 
     /// The networks as they are configured now. A file with an error is refused as a whole.

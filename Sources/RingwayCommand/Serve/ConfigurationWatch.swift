@@ -1,13 +1,16 @@
 internal import Glibc
 
-/// Detects that a configuration file may have changed: written, replaced, or reached by a changed link.
+/// Detects that a configuration file may have changed: it is written, replaced, or reached by a changed symbolic
+/// link.
 struct ConfigurationWatch: ~Copyable {
     /// Readable after an event; negative if nothing is watched.
     let descriptor: Int32
-    /// The directory entry whose events matter; `nil` if all do, because the path contains links.
+    /// The directory entry whose events matter. `nil` if the path contains symbolic links; then all events matter.
     private let name: String?
 
-    /// - Parameter path: `nil` for nothing.
+    /// Starts watching.
+    ///
+    /// - Parameter path: the file; `nil` to watch nothing.
     init(_ path: String?) {
         guard let path else {
             descriptor = -1

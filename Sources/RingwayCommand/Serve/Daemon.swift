@@ -65,14 +65,14 @@ struct Daemon {
             }
             if isAsked || (readable[1] && settles(watch)) {
                 reload(isAsked: isAsked)
-                // The path's target may have changed.
+                // The path may now lead through other symbolic links, and so through other directories to watch.
                 watch = ConfigurationWatch(source.path)
             }
             if isDue { statistics?.renew(json) }
         }
     }
 
-    /// Waits until the file no longer changes; returns whether it changed at all.
+    /// Waits until events about the file's directories cease. False if no event has concerned the file.
     private func settles(_ watch: borrowing ConfigurationWatch) -> Bool {
         guard watch.drain() else { return false }
         var entry = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)

@@ -4,7 +4,7 @@ internal import RingwayTap
 /// A listener for guests, as configured.
 struct LinkOrder: Hashable {
     let address: LinkAddress
-    /// The permissions of a new socket.
+    /// The permissions of the unix socket, if one is created for the link.
     let mode: UInt32
     /// The guests that may connect there.
     var terms = LinkTerms()
@@ -19,27 +19,28 @@ struct NetworkOrder {
     var configuration: VirtualNetwork.Configuration
     /// Whether the user specified the IPv4 network.
     var isNetworkChosen = false
-    /// The permissions of the network's sockets for which no mode is given.
+    /// The permissions of the unix sockets that are created for `links`.
     var socketMode: UInt32
     var links: [LinkOrder]
     var publish: [PortForward]
     /// Inherited listening TCP sockets, whose ports are published.
     var portListeners: [Int32] = []
-    /// Places on the host at which this process listens. The clients there are connected by agents to servers inside
-    /// guests.
+    /// Addresses and unix sockets of the host at which this process listens. Agents connect its clients to servers
+    /// inside guests.
     var agentForwards: [AgentForward] = []
 
     /// The links as text.
     var places: String { links.map { "\($0.address)" }.joined(separator: ", ") }
 
-    /// Whether the IPv4 network is fixed: it was specified, or an address in it.
+    /// Whether the IPv4 network is fixed: the user specified it, or an address in it.
     var isNetworkSettled: Bool {
         func isAddress(_ guest: GuestSelector) -> Bool { if case .address = guest { true } else { false } }
         return isNetworkChosen || configuration.leases.contains { $0.ipv4 != nil }
             || publish.contains { isAddress($0.guest) } || agentForwards.contains { isAddress($0.guest) }
     }
 
-    /// The host's routes that may conflict with a network; those through the guests' own interfaces are left out.
+    /// The host's routes that may conflict with the network. Routes through the TAP devices among `links` are left
+    /// out.
     var networkChoice: NetworkChoice {
         let own = Set(links.map { "\($0.address)" })
         return NetworkChoice(HostRoute.all(ipv4: true).filter { !own.contains("tap:\($0.interface)") })

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Limits the lines about events that guests can cause at any rate: at most twenty in a second.
+/// Limits the log lines about events that guests can cause as often as they like: to twenty per second.
 final class NewsGate: Sendable {
     enum Verdict: Equatable {
         case say

@@ -56,7 +56,8 @@ struct ServedNetwork {
         }
     }
 
-    /// The events that are logged. Other events repeat a request of the user, or are logged elsewhere.
+    /// Whether an event is logged. Not logged are the kinds that usually follow a request of the user or a logged
+    /// event.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .forwardRecovered, .agentForwardFailed,
@@ -68,7 +69,7 @@ struct ServedNetwork {
         }
     }
 
-    /// Whether guests can cause the event at any rate.
+    /// Whether guests, by their agents, can cause the event as often as they like.
     private static func isOfAgents(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .agentForwardAdded(let place), .agentForwardRemoved(let place), .agentForwardFailed(let place, _):
@@ -90,7 +91,7 @@ struct ServedNetwork {
         network.stop()
     }
 
-    /// The counters of the network and of each guest.
+    /// The counters of the network and of each guest, as a JSON object.
     var json: String {
         let guests = network.guests.compactMap { guest in
             network.statistics(of: guest.id).map { "\"\(guest.name)\":\($0.json)" }

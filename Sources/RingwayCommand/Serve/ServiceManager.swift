@@ -4,7 +4,8 @@ internal import Ringway
 
 /// The service manager that started this process, by systemd's protocols: sd_listen_fds(3) and sd_notify(3).
 struct ServiceManager {
-    /// Links for inherited descriptors. A descriptor with the name "vpnkit" uses VPNKit's protocol, any other QEMU's.
+    /// The links of inherited descriptors. A descriptor with the name "vpnkit" uses VPNKit's protocol, one with
+    /// another name, except "publish", uses QEMU's.
     let links: [LinkOrder]
     /// Inherited listening sockets named "publish": TCP ports to publish.
     let ports: [Int32]

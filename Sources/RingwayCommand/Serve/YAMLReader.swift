@@ -2,10 +2,10 @@ internal import CYAML
 
 /// Reads one YAML document, which may be JSON, with libyaml's event parser.
 ///
-/// The text is untrusted: depth and size are limited, including those of expanded aliases, and ambiguous constructs
-/// (duplicate keys, tags, a second document) are refused.
+/// The text is untrusted. Its nesting depth and its number of values are limited; the values that an alias stands for
+/// count each time. Ambiguous constructs (duplicate keys, tags, a second document) are refused.
 struct YAMLReader {
-    /// The deepest nesting of lists and mappings.
+    /// The deepest nesting of lists and mappings in the text. The nesting of what an alias stands for does not count.
     static let maximumDepth = 32
     /// The most values in a document, including expanded aliases.
     static let maximumValues = 1 << 18
@@ -28,7 +28,7 @@ struct YAMLReader {
     }
 
     private var open: [Open] = []
-    /// The value of each anchor, and its number of values.
+    /// The value of each anchor, and the number of values in it, including expanded aliases.
     private var anchors: [String: (node: YAMLNode, values: Int)] = [:]
     private var root: YAMLNode?
     private var values = 0
@@ -140,7 +140,8 @@ struct YAMLReader {
         open.append(around)
     }
 
-    /// The text of a key; throws if it is not plain text, or if the mapping has the key already.
+    /// The text of a key. Throws if the key is a list, a mapping or the merge key `<<`, or if the mapping has it
+    /// already.
     private func key(
         _ node: YAMLNode, at mark: YAMLNode.Mark, after others: [String: YAMLNode.Mark]
     ) throws(YAMLFailure) -> String {

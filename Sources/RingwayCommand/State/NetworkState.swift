@@ -1,8 +1,8 @@
 internal import Ringway
 internal import RingwayControl
 
-/// The state of a network that must survive a restart of `serve`: the guests' addresses and names, the IPv6 prefix, and
-/// the ports published by the control API.
+/// The state of a network that must survive a restart of `serve`: its IPv4 network and IPv6 prefix, the leases of its
+/// guests (addresses and names), and the ports published by the control API, with their owners.
 ///
 /// The JSON has a format version for later releases.
 struct NetworkState: Equatable {
@@ -14,8 +14,8 @@ struct NetworkState: Equatable {
         let owner: String
     }
 
-    /// An owner of published ports that has a lease, and the seconds that are left of it. An owner that does not renew
-    /// its lease loses its ports.
+    /// An owner of published ports that has a lease (`VirtualNetwork.holdForwards`), and the seconds until the lease
+    /// expires. An owner that does not renew its lease in time loses its ports.
     struct Owner: Equatable {
         let name: String
         let seconds: Int

@@ -14,15 +14,14 @@ struct StateFile: ~Copyable {
         case other(String)
     }
 
-    /// The largest file, more than the limits of leases and published ports allow.
+    /// The largest size in bytes, more than all permitted leases and published ports need.
     static let maximumSize = 16 << 20
 
     let path: String
     private var descriptor: Int32
     private var contents: [UInt8]
 
-    /// Opens and locks the file, which is created, accessible to the owner only, if it does not exist. Its directory
-    /// must exist.
+    /// Opens and locks the file. A file that does not exist is created with mode 0600; its directory must exist.
     init(_ path: String) throws(Obstacle) {
         self.path = path
         descriptor = -1
@@ -36,7 +35,7 @@ struct StateFile: ~Copyable {
     var bytes: [UInt8] { contents }
 
     private mutating func take() throws(Obstacle) {
-        // Another process may replace the opened file by a new one.
+        // Another process may replace the file between the open and the lock; the new file is then opened.
         for _ in 0..<16 {
             let flags = O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
             let opened = ringway_open(path, flags, 0o600)
@@ -83,12 +82,12 @@ struct StateFile: ~Copyable {
 
     /// Replaces the content, unless it is the same.
     ///
-    /// - Returns: why that failed, in which case the old content remains.
+    /// - Returns: `nil`, or why the content could not be replaced. The old content then remains.
     mutating func write(_ bytes: [UInt8]) -> String? {
         guard bytes != contents else { return nil }
         guard bytes.count <= Self.maximumSize else { return "it would be larger than \(Self.maximumSize >> 20) MiB" }
         let draft = path + ".new"
-        // A draft may have been left by a killed process; only the holder of the lock writes it.
+        // A killed process may have left a draft. Only the process that holds the lock writes drafts.
         unlink(draft)
         let opened = ringway_open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard opened >= 0 else { return Self.reason }
@@ -118,7 +117,7 @@ struct StateFile: ~Copyable {
         return true
     }
 
-    /// Renames the file, returns its new name, and creates an empty one.
+    /// Renames the file, creates and locks an empty one in its place, and returns the new name of the old file.
     mutating func setAside() throws(Obstacle) -> String {
         let aside = path + ".broken"
         guard rename(path, aside) == 0 else { throw .other(Self.reason) }

@@ -7,7 +7,8 @@ extension StateKeeper {
     /// The most files for networks without a name. Such a file is identified by the links of its network.
     private static var mostUnnamed: Int { 16 }
 
-    /// The keeper of a network's state. `nil` if none was requested; also `nil`, with a message, if none is possible.
+    /// The keeper of a network's state. `nil` if no state is to be kept; also `nil`, with a message on standard
+    /// error, if the standard file cannot be opened.
     ///
     /// It is an error if a file with an explicit path cannot be opened. A file that cannot be parsed is renamed.
     static func open(_ order: StateOrder, for network: NetworkOrder) throws(CommandFailure) -> StateKeeper? {
@@ -44,7 +45,9 @@ extension StateKeeper {
         return nil
     }
 
-    /// - Parameter isByLinks: whether the content must have one of the network's links to be used.
+    /// Opens a state file, and reads the state in it.
+    ///
+    /// - Parameter isByLinks: whether the stored state is used only if it has one of `links`.
     private static func open(
         _ path: String, links: [String], isByLinks: Bool = false
     ) throws(StateFile.Obstacle) -> StateKeeper {
@@ -66,8 +69,9 @@ extension StateKeeper {
         }
     }
 
-    /// The state file for a network without a name: the one with one of these links, or else an unused one. Several
-    /// networks without a name may be running, and others may have ended.
+    /// The state file for a network without a name. It is, in this order: a file whose state has one of these links,
+    /// a file that does not exist or cannot be parsed, any file that no process has locked. The other files belong to
+    /// other networks without a name, which are running or have ended.
     private static func unnamed(in directory: String, links: [String]) -> String {
         let paths = (1...mostUnnamed).map { number in
             "\(directory)/\(NetworkOrder.onlyName)\(number == 1 ? "" : "-\(number)").json"

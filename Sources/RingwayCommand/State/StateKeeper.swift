@@ -9,7 +9,7 @@ internal import Synchronization
 final class StateKeeper: Sendable {
     /// The delay between the first change and the write, in nanoseconds.
     private static var delay: UInt64 { 100_000_000 }
-    /// Seconds after a restart within which an owner of published ports must renew its lease.
+    /// The least number of seconds that an owner of published ports has after a restart to renew its lease.
     private static var ownerGrace: Int { 30 }
 
     private struct Work: ~Copyable {
@@ -36,7 +36,7 @@ final class StateKeeper: Sendable {
 
     // MARK: State of an earlier run
 
-    /// Applies the stored state to a configuration, which takes precedence.
+    /// Applies the stored state to a configuration. What the configuration itself has takes precedence.
     func apply(to configuration: inout VirtualNetwork.Configuration) {
         guard let found else { return }
         if configuration.ipv6Prefix == nil, found.fits(configuration) { configuration.ipv6Prefix = found.ipv6Prefix }
@@ -51,7 +51,8 @@ final class StateKeeper: Sendable {
         }
     }
 
-    /// Publishes again the ports that the control API published in the earlier run, and reports the result.
+    /// Publishes again the ports that the control API published in the earlier run, restores the leases of their
+    /// owners, and reports the result.
     func restore(to network: VirtualNetwork) {
         guard let found else { return }
         var count = 0
@@ -66,7 +67,8 @@ final class StateKeeper: Sendable {
         StandardError.write("\(path): \(leases) leases and \(count) published ports of an earlier run are in force")
     }
 
-    /// Publishes the ports of an owner, as a whole if possible. Returns how many are published.
+    /// Publishes the ports of an owner, all at once if that succeeds, otherwise one by one. Returns how many are
+    /// published.
     private func restore(_ forwards: [PortForward], of owner: String, to network: VirtualNetwork) -> Int {
         if let changes = try? network.setPublished(forwards, owner: owner) {
             return changes.added.count + changes.kept.count
@@ -85,7 +87,7 @@ final class StateKeeper: Sendable {
 
     // MARK: Saving
 
-    /// The state has changed; from any thread.
+    /// Has the state written after `delay`, because it has changed. May be called on any thread.
     func changed(_ network: VirtualNetwork) {
         guard !isDue.exchange(true, ordering: .acquiringAndReleasing) else { return }
         thread.post { [self, weak network] loop in
@@ -135,7 +137,7 @@ private final class DelayedWrite: LoopMember {
 }
 
 extension NetworkState {
-    /// Whether the IPv6 prefix can be that of a network.
+    /// Whether the stored IPv6 prefix is valid in this configuration.
     fileprivate func fits(_ configuration: VirtualNetwork.Configuration) -> Bool {
         NetworkPlan(ipv4: configuration.ipv4Network, ipv6Prefix: ipv6Prefix, mtu: configuration.mtu) != nil
     }

@@ -4,12 +4,12 @@ internal import ArgumentParser
 enum StateOrder: Equatable {
     /// No state.
     case none
-    /// A file with the network's name, which may come from the command line.
+    /// The standard file, which is named after the network; `name` is the name given on the command line, if any.
     case standard(name: String?)
     /// This file, for a single network.
     case file(String)
 
-    /// Throws if the order is impossible for several networks.
+    /// Throws if one file is given for several networks.
     func check(_ orders: [NetworkOrder]) throws(CommandFailure) {
         guard case .file = self, orders.count > 1 else { return }
         throw CommandFailure("--state is for a single network, and the file has several", status: ExitStatus.usage)

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// The location of networks' state.
 enum StatePath {
-    /// The first that applies of `$XDG_STATE_HOME/ringway`, systemd's `$STATE_DIRECTORY`, `/var/lib/ringway` for root,
-    /// and `~/.local/state/ringway`.
+    /// The directory of state files: the first that applies of `$XDG_STATE_HOME/ringway`, systemd's
+    /// `$STATE_DIRECTORY`, `/var/lib/ringway` for root, and `~/.local/state/ringway`. `nil` if none applies.
     static var directory: String? {
         if let state = variable("XDG_STATE_HOME") { return state + "/ringway" }
         // Several directories are separated by colons (systemd.exec(5)).

@@ -3,7 +3,7 @@ internal import Ringway
 
 /// Client of a control socket: one connection for each request, which blocks until the response.
 public struct ControlClient: Sendable {
-    /// Why a request got no response, or an error response: a message of one line.
+    /// Why a request got no response or an error response: a message of one line.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
         /// The HTTP status of an error response.
@@ -11,18 +11,20 @@ public struct ControlClient: Sendable {
     }
 
     public let path: String
-    /// Timeout of a response, seconds.
+    /// Timeout of each receive from the socket in seconds; zero for none.
     private let timeout: Int
 
+    /// Creates a client. It connects when a request is made.
+    ///
     /// - Parameters:
-    ///   - path: the socket.
-    ///   - timeout: of a response, seconds.
+    ///   - path: the path of the socket.
+    ///   - timeout: the timeout of each receive from the socket in seconds; zero for none.
     public init(path: String, timeout: Int = 60) {
         self.path = path
         self.timeout = timeout
     }
 
-    /// Whether a process listens at the socket; and the number of that process, if visible.
+    /// Whether a process listens at the socket, and its number if it is in this PID namespace.
     public var listener: (isThere: Bool, process: Int32?) {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)

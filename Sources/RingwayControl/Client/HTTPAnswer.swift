@@ -13,7 +13,7 @@ final class HTTPAnswer {
     /// Unread bytes of the current chunk.
     private var chunk = 0
 
-    /// - Parameter descriptor: a connected socket, adopted.
+    /// - Parameter descriptor: a connected socket, which this object closes.
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
@@ -25,7 +25,8 @@ final class HTTPAnswer {
             if count > 0 {
                 rest = rest.dropFirst(count)
             } else if count < 0, errno != EINTR {
-                // A server that refuses a body may respond before it has read all of it.
+                // EPIPE is no error: a server that refuses a body may respond and close before it has read the whole
+                // body.
                 if errno == EPIPE { return }
                 throw ControlClient.Failure(description: "cannot send: \(String(cString: strerror(errno)))")
             }

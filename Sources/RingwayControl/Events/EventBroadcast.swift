@@ -3,9 +3,9 @@ internal import Ringway
 internal import Synchronization
 
 /// Distributes a network's events to the clients of the event stream. Each event is encoded once for all clients. A
-/// slow client does not delay the others, and the memory that it takes is bounded.
+/// slow client does not delay the others, and the memory for the events that it has not read is bounded.
 final class EventBroadcast: Sendable {
-    /// The most events that wait for the thread of the connections.
+    /// The most events that wait for the thread of the connections; further ones are counted as lost.
     private static var mostWaiting: Int { 1_024 }
     /// The number of recent events kept for diagnostics, as lines.
     private static var mostRecent: Int { 256 }

@@ -16,7 +16,7 @@ enum EventMessage {
         return Array("id: \(number)\nevent: \(name(of: event))\ndata: ".utf8) + data + Array("\n\n".utf8)
     }
 
-    /// The report to a client that was too slow for this number of events.
+    /// The server-sent event that tells a client how many events it has missed because it or the server was too slow.
     static func loss(_ count: Int) -> [UInt8] {
         Array("event: lost\ndata: {\"event\":\"lost\",\"count\":\(count)}\n\n".utf8)
     }

@@ -1,7 +1,7 @@
 internal import NIOCore
 
-/// The event stream of one client: a limited number of events waits while the client is slow; further ones are lost,
-/// and reported as a count.
+/// The event stream of one client. While the client is slow, a limited number of events waits; further events are
+/// lost, and their number is reported to the client.
 ///
 /// Confined to the connection's thread.
 final class EventStream {
@@ -31,7 +31,7 @@ final class EventStream {
         waiting.append(event)
     }
 
-    /// Counts events that were lost before they reached this stream.
+    /// Counts events as lost.
     func lose(_ count: Int) { lost += count }
 
     /// Flushes what was written, and writes waiting events as far as there is room.

@@ -4,8 +4,8 @@ internal import NIOCore
 /// Keeps a control socket responsive while the process has no descriptor left.
 ///
 /// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin while a client
-/// waits. Here accepting pauses until a descriptor is available. A few descriptors are reserved, each of which is
-/// closed for one client, so that the API can still be used to find out what holds the others.
+/// waits. This handler therefore stops accepting until a descriptor is available. It also keeps a few descriptors in
+/// reserve, and closes one of them for each further client, so that the API can still show what uses the others.
 final class AcceptReserve: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
@@ -28,7 +28,8 @@ final class AcceptReserve: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if spares.count < Self.size {
-            // A reserved descriptor is recovered when its client disconnects.
+            // This client may have needed a reserved descriptor, so the reserve is refilled when the client
+            // disconnects.
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             unwrapInboundIn(data).closeFuture.whenComplete { _ in bound.value.0.replenish(bound.value.1) }
         }
@@ -48,7 +49,7 @@ final class AcceptReserve: ChannelInboundHandler {
         look(context)
     }
 
-    /// Tries to refill the reserve after a while, until it is complete.
+    /// Tries to refill the reserve after `pause`, and again until it is complete.
     private func look(_ context: ChannelHandlerContext) {
         guard retry == nil else { return }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)

@@ -5,8 +5,9 @@ internal import NIOPosix
 /// One connection to the control socket: reads requests one after another, has them processed by workers, and writes
 /// the responses, or events until the client disconnects.
 ///
-/// The pipeline passes on a request when the previous response is written, and no request is processed while the client
-/// has not read enough of the responses: a client that does not read holds one response and blocks its own requests.
+/// NIO's pipelining handler passes on a request when the previous response is written. A request is processed only
+/// while the channel is writable, that is, when the client has read enough of the earlier responses. So a client that
+/// does not read takes memory for one response, and blocks only its own requests.
 final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
@@ -15,7 +16,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     static var longestBody: Int { 8 << 20 }
     /// Timeout of receiving a request, of an idle connection, and of sending a response.
     static var timeout: TimeAmount { .seconds(30) }
-    /// The interval of heartbeats on an event stream without events.
+    /// The interval of heartbeats on an event stream, with or without events.
     static var heartbeat: TimeAmount { .seconds(15) }
 
     private enum Phase {
@@ -173,7 +174,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         if status != 204 { headers.add(name: "content-length", value: "\(bytes.count)") }
         let (count, eventLoop) = (bytes.count, context.eventLoop)
-        // This may close the connection with most bytes, which may be this one.
+        // This may close the connection that holds the most bytes, which may be this connection.
         memory.take(count, for: self)
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)

@@ -55,7 +55,7 @@ struct ControlFailure: Error, Equatable {
         self.allowed = allowed
     }
 
-    /// The common format of all errors.
+    /// The body of the response, in the common format of all errors.
     var body: [UInt8] {
         JSONWriter.text { writer in
             writer.object { writer in

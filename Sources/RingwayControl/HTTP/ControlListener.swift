@@ -15,14 +15,15 @@ public struct ControlListener: Sendable {
 
     public var path: String { file.path }
 
-    /// Creates the socket. A socket left by an ended process is replaced, one in use is not.
+    /// Creates the socket. A socket file left by an ended process is replaced. It is an error if a process listens at
+    /// the socket.
     ///
     /// - Parameter path: the socket; its directory must exist.
     public init(at path: String) throws(VirtualNetwork.Failure) {
         (descriptor, file) = try SocketFile.listenPrivately(path, backlog: Self.backlog)
     }
 
-    /// Closes a listener that no server has adopted.
+    /// Closes a listener that no server serves.
     public func close() {
         Glibc.close(descriptor)
         file.remove()

@@ -17,14 +17,14 @@ public enum ControlPath {
         return geteuid() == 0 ? ofRoot : nil
     }
 
-    /// The directories to search for the caller's networks. Root has two: networks that a login started are in
-    /// $XDG_RUNTIME_DIR/ringway, and those of a service, which lacks this variable, in /run/ringway.
+    /// The directories to search for the caller's networks. Root with XDG_RUNTIME_DIR has two: networks that a login
+    /// started are in $XDG_RUNTIME_DIR/ringway, and those of a service, which lacks this variable, in /run/ringway.
     public static var directories: [String] {
         guard let directory else { return [] }
         return geteuid() == 0 && directory != ofRoot ? [directory, ofRoot] : [directory]
     }
 
-    /// The directory of root's networks, if the caller cannot read it.
+    /// The directory of root's networks, if it exists and the caller is not root.
     public static var hidden: String? { geteuid() != 0 && access(ofRoot, F_OK) == 0 ? ofRoot : nil }
 
     /// The socket path for a new network of this name.

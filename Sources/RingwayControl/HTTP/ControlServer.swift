@@ -10,8 +10,8 @@ internal import Synchronization
 /// A socket's file has the permissions 0600, and a client must be the user that the process runs as, or root.
 /// Guests cannot reach the API: their traffic ends in the network's own stack, which has no unix sockets.
 public final class ControlServer: Sendable {
-    /// The most connections: 1,024, or an eighth of the process's descriptors if that is less. A further connection is
-    /// closed at once.
+    /// The most connections: an eighth of the process's descriptors, but at least 16 and at most 1,024. A further
+    /// connection is closed at once.
     public static let mostConnections = ControlDescriptors.limit
 
     private struct Place {
@@ -31,7 +31,8 @@ public final class ControlServer: Sendable {
         memory = .makeBoxSendingValue(ExchangeMemory(workers: workers), eventLoop: group.next())
     }
 
-    /// Serves a network, including clients that have connected already. The listener is adopted.
+    /// Serves a network, including clients that have connected already. The server takes over the listener: `stop`
+    /// closes the socket and removes its file.
     public func serve(
         _ network: VirtualNetwork, as identity: ControlIdentity, on listener: ControlListener
     ) throws(VirtualNetwork.Failure) {
@@ -49,7 +50,8 @@ public final class ControlServer: Sendable {
             }
             .childChannelOption(.allowRemoteHalfClosure, value: false)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 64 << 10))
-            // One read may contain many small requests, each of which uses far more memory than its bytes.
+            // Reads are small, because one read may contain many small requests, each of which uses far more memory
+            // than its bytes.
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 << 10))
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { [workers, memory] channel in
@@ -70,7 +72,8 @@ public final class ControlServer: Sendable {
         }
     }
 
-    /// Whether a connection is accepted: the limit is not reached, and the client's user is permitted.
+    /// A future that fails if the connection must be closed: a limit is reached, or the client's user is neither the
+    /// process's nor root.
     private static func admit(_ channel: any Channel, _ count: NIOLoopBoundBox<Int>) -> EventLoopFuture<Void> {
         guard count.value < mostConnections, let options = channel as? any SocketOptionProvider,
             ControlDescriptors.admit()

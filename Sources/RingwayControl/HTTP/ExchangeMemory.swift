@@ -2,7 +2,7 @@ internal import CRingway
 internal import NIOCore
 internal import NIOPosix
 
-/// The request and response bodies of all connections of a server, in bytes.
+/// Counts the bytes of the request and response bodies of all connections of a server, and limits them.
 ///
 /// A connection has at most one request and one response in memory, but there may be many connections. While the limit
 /// is exceeded, the connection with most bytes is closed. Freed memory is returned to the system, because requests are

@@ -3,6 +3,8 @@ struct Fields {
     private let members: [JSONValue.Member]
     private let path: String
 
+    /// Throws if the value is not an object, or has a key that is not permitted.
+    ///
     /// - Parameters:
     ///   - path: the object's place in the body; empty for the body itself.
     ///   - known: the permitted keys.

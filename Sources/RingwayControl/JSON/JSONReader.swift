@@ -1,4 +1,5 @@
-/// Reads a JSON text (RFC 8259), strictly: no text after the value, no key twice, no more than `deepest` levels.
+/// Reads a JSON text (RFC 8259), strictly: no text after the value, no key twice in an object, at most 256 members in
+/// an object, and at most 32 levels of nesting.
 public struct JSONReader {
     /// Why a text is not valid JSON.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {

@@ -13,7 +13,7 @@ public enum JSONValue: Equatable, Sendable {
 
     case null
     case bool(Bool)
-    /// An integer without fraction or exponent.
+    /// A number without fraction and exponent that `Int` can hold.
     case integer(Int)
     /// Any other number.
     case number(Double)
@@ -28,19 +28,19 @@ public enum JSONValue: Equatable, Sendable {
         return members.first { $0.key == key }?.value
     }
 
-    /// The elements of an array; none for anything else.
+    /// The elements of an array; empty for any other value.
     public var elements: [JSONValue] {
         if case .array(let elements) = self { return elements }
         return []
     }
 
-    /// The text of a string.
+    /// The text of a string; `nil` for any other value.
     public var text: String? {
         if case .string(let text) = self { return text }
         return nil
     }
 
-    /// The value of an integer.
+    /// The value of an integer; `nil` for any other value.
     public var int: Int? {
         if case .integer(let value) = self { return value }
         return nil

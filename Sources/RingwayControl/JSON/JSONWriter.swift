@@ -6,7 +6,7 @@ public struct JSONWriter {
 
     public init() {}
 
-    /// The text of one value.
+    /// The text that `body` writes.
     public static func text(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var writer = JSONWriter()
         body(&writer)
@@ -29,7 +29,7 @@ public struct JSONWriter {
         end(UInt8(ascii: "]"))
     }
 
-    /// The key of the next value.
+    /// Writes the key of the next value.
     public mutating func key(_ key: String) {
         separate()
         quote(key)
@@ -37,7 +37,7 @@ public struct JSONWriter {
         needsComma = false
     }
 
-    /// A key that needs no escapes.
+    /// Writes the key of the next value; the key must need no escapes.
     public mutating func key(_ key: StaticString) {
         separate()
         bytes.append(UInt8(ascii: "\""))

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Ringway
 
-/// The state of a network for a bug report, in one file. It contains no secrets: neither keys nor payload.
+/// The state of a network for a bug report, as one JSON object. It contains neither the agents' token nor payload.
 enum Diagnostics {
     static func bundle(of controlled: ControlledNetwork) -> [UInt8] {
         let network = controlled.network
@@ -47,7 +47,7 @@ extension JSONWriter {
         member("isolate", configuration.isolate)
         member("capture", configuration.capture?.path)
         member("limits") { writer in
-            // Lists integers by name.
+            // Every integer property of `Limits`, by its name.
             for child in Mirror(reflecting: configuration.limits).children {
                 guard let label = child.label, let value = child.value as? Int else { continue }
                 writer.key(label)

@@ -75,7 +75,7 @@ extension JSONWriter {
         }
     }
 
-    /// Writes a forward through an agent, for which this process listens at a place, with the keys of a published port.
+    /// Writes a forward through an agent, with the keys of a published port.
     mutating func forward(_ place: AgentPlace) {
         let forward = place.forward
         var (address, path): (TransportAddress?, String?)
@@ -150,7 +150,7 @@ extension JSONWriter {
         }
     }
 
-    /// Either end of a flow through an agent may be a unix socket.
+    /// Writes a flow. Either end of a flow through an agent may be a unix socket.
     mutating func flow(_ flow: NetworkFlow) {
         func text(_ address: TransportAddress?, _ path: String?) -> String? {
             address.map { "\($0)" } ?? path.map { "unix:\($0)" }

@@ -1,5 +1,7 @@
 /// The help text of each metric, in a sentence.
 enum MetricHelp {
+    /// The help text of a counter's metric.
+    ///
     /// - Parameter counter: the name in statistics.
     static func text(of counter: String) -> String {
         if let text = texts[counter] { return text }

@@ -2,7 +2,8 @@ internal import Ringway
 
 /// The counters in Prometheus' format.
 enum MetricsText {
-    /// The counters of the network, those of each guest with its name as a label, and the process's own use.
+    /// The network's identity, uptime, forwards and counters, the counters of each guest with its name and MAC
+    /// address as labels, and the process's resource usage.
     static func text(of controlled: ControlledNetwork) -> [UInt8] {
         let network = controlled.network
         let identity = controlled.identity

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// The process's resource usage, under the names that Prometheus' own clients use.
+/// The process's resource usage, under the metric names of Prometheus' client libraries.
 struct ProcessUsage {
     let processorSeconds: Double
     let residentBytes: Int

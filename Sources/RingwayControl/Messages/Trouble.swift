@@ -1,13 +1,13 @@
 internal import Ringway
 
-/// Packets dropped, requests refused and failures since the network's start: counters that are not zero, with an
-/// explanation and a remedy.
+/// A counter of dropped packets, refused requests or failures, with an explanation and a remedy. It is reported if it
+/// is above zero.
 struct Trouble: Sendable, Equatable {
     /// The kind of a row.
     enum Kind: String, Sendable {
         /// Frames and packets that were dropped.
         case drop
-        /// Refused by the network's policy.
+        /// Traffic and requests that the network's policy refused.
         case denial
         /// Name resolution that failed.
         case names
@@ -18,11 +18,11 @@ struct Trouble: Sendable, Equatable {
     let kind: Kind
     /// The counter's name in statistics.
     let counter: String
-    /// The counted events.
+    /// What the counter counts.
     let what: String
     /// The remedy, or where to look.
     let hint: String
-    /// The option that raises the limit.
+    /// The option that raises the limit, if there is one.
     var option: String?
 
     private init(_ kind: Kind, _ counter: String, _ what: String, _ hint: String) {

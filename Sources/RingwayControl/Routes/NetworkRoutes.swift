@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The routes of a network's API.
+/// A network and the routes of its control API.
 struct ControlledNetwork: Sendable {
     let network: VirtualNetwork
     let identity: ControlIdentity

@@ -4,7 +4,7 @@ extension Engine {
     /// Timeout for a shard to fill one chunk of the list, in milliseconds.
     private static var listTimeout: Int32 { 1_000 }
 
-    /// Lists up to `limit` flows; waits until the shards have listed them.
+    /// Appends the guest's flows to `list` until it has `limit` entries. Waits for the shards that write them.
     ///
     /// - Returns: whether the list is complete.
     public func flows(limit: Int, into list: inout [FlowRecord]) -> Bool {
@@ -28,7 +28,7 @@ extension Engine {
 }
 
 extension FlowPage {
-    /// Whether the shard has visited any slot; a shard that ended meanwhile has not.
+    /// Whether the shard has visited any slot. It has visited none if the guest was removed meanwhile.
     fileprivate func hasMoved(from start: FlowCursor) -> Bool {
         cursor.table != start.table || cursor.slot != start.slot
     }

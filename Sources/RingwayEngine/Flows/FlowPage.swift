@@ -3,7 +3,8 @@ internal import RingwayStack
 /// A chunk of a list of flows: memory that the control plane allocates and one shard fills.
 final class FlowPage: @unchecked Sendable {
     // Sendable: the shard writes it before it replies, the control plane reads it after.
-    /// The most flows in a chunk, and the most slots visited to fill it, which takes some tens of microseconds.
+    /// The most flows in a chunk, and the most slots that the shard visits to fill it. Visiting that many takes some
+    /// tens of microseconds.
     static var records: Int { 256 }
     static var visits: Int { 2_048 }
 
@@ -20,7 +21,7 @@ final class FlowPage: @unchecked Sendable {
 
     deinit { memory.deallocate() }
 
-    /// For the shard: fills the chunk from the cursor on, and replies.
+    /// Fills the chunk from the cursor on, and replies. Called on the shard's thread.
     func fill(_ stack: inout Stack, _ relays: inout Relays) {
         var writer = FlowRecordWriter(memory, visits: Self.visits)
         stack.writeFlows(from: &cursor, to: &writer)

@@ -17,8 +17,8 @@ internal import RingwayWire
 /// type routes between the components: a completion by the owner in its tag, an effect by its kind, and a result, such
 /// as a frame or an accepted client, to the next component.
 ///
-/// The stack's effect queue has room for the effects of one event. Therefore every event is a `ShardWork`, and `run`
-/// performs the effects after each.
+/// The stack's effect queue has room for the effects of one event only. Therefore every event is a `ShardWork`, and
+/// `run` performs the effects after each.
 ///
 /// The components are used by the guest's turn (`ShardGuest`), its commands (`ShardCommand`) and its removal
 /// (`GuestEnding`). No code outside this folder accesses them.
@@ -39,11 +39,11 @@ struct GuestDataPath: ~Copyable {
     var neighbors: NeighborPort
     private var ipv6: IPv6Discovery
 
-    /// Nanoseconds before the retry of a send that failed for lack of memory, or of an accept that failed for lack of
-    /// a descriptor.
+    /// Nanoseconds before the retry of a send that failed for lack of kernel memory, or of an accept that failed for
+    /// lack of a descriptor.
     private static var retryPause: UInt64 { 2_000_000 }
 
-    /// Called on the control plane's thread, because allocating tables takes long.
+    /// Allocates the data path. Called on the control plane's thread, because allocating tables takes long.
     ///
     /// - Parameters:
     ///   - part: the index of the part, and of its queue.
@@ -86,7 +86,8 @@ struct GuestDataPath: ~Copyable {
         names.open(&core)
     }
 
-    /// Closes everything that does not belong to a single flow. Later turns end the flows (`GuestEnding`).
+    /// Closes everything except the sockets of TCP and UDP flows, listeners and relays. Later turns close these
+    /// (`GuestEnding`).
     mutating func close(_ core: inout ShardCore) {
         isOpen = false
         link.close(&core)
@@ -99,8 +100,8 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Waiting
 
-    /// Backpressure: the link is congested, or the guest has used up its share of buffers, so host sockets are not
-    /// read.
+    /// Backpressure: whether host sockets are not read, because the link is congested, or because buffers are scarce
+    /// and the guest has used up its share.
     @inline(__always)
     private mutating func isHeldBack(_ core: inout ShardCore) -> Bool { link.isCongested || core.isBeyondShare }
 
@@ -124,7 +125,8 @@ struct GuestDataPath: ~Copyable {
         return deadline
     }
 
-    /// Retries receives that found no buffer: on TCP, UDP and ping sockets at most `most` together.
+    /// Retries receives that found no buffer: at most `most` on TCP, UDP and ping sockets together, and all on
+    /// published UDP ports and the channel to the name service.
     mutating func retryStarved(upTo most: Int, _ core: inout ShardCore) {
         guard !isHeldBack(&core) else { return }
         var budget = min(most, core.receiveBuffers.available)
@@ -279,8 +281,8 @@ struct GuestDataPath: ~Copyable {
         if message.kind == .accepted { shared.turnAway(message.client) }
     }
 
-    /// Sends neighbours' frames to the guest. They come after all other frames of the turn, so a flood does not delay
-    /// those.
+    /// Sends neighbours' frames to the guest, after all other frames of the turn, so that a flood of them does not
+    /// delay the others.
     @inline(never)
     mutating func takeNeighborFrames(_ core: inout ShardCore) {
         var budget = neighbors.grant(isLinkQuiet: link.isQuiet(below: neighbors.quietBytes), &core)
@@ -337,8 +339,9 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Descriptors
 
-    /// Ends idle flows to free the descriptors that other guests need. When the turn's budget is used up, the part
-    /// sends itself another `giveBack` command.
+    /// Frees descriptors that other guests need: closes spare ones (`Relays.closeSpares`), then ends the flows that
+    /// have been idle for longest. When the turn's budget is used up, the part sends itself another `giveBack`
+    /// command.
     mutating func giveBack(_ core: inout ShardCore) {
         let descriptors = shared.descriptors
         var budget = ShardCommand.sockets

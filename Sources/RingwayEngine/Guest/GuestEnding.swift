@@ -5,12 +5,12 @@ internal import RingwayStorage
 
 /// The removal of a guest from a shard that continues to serve others.
 ///
-/// Each turn cancels and closes some of the guest's operations and sockets. Completions are handled as usual, although
-/// their socket or flow may no longer exist: they release their buffers. The guest has ended when everything is closed
-/// and no part of it can have posted mail that is still unread. The shard then removes the guest as soon as none of its
-/// operations is in flight.
+/// Each turn cancels operations and closes sockets, up to a limit. Completions are handled as before the removal,
+/// because they release their buffers, even if the socket or flow no longer exists. The guest has ended when
+/// everything is closed and all mail between its parts has been read. The shard then removes the guest as soon as
+/// none of its operations is in flight.
 struct GuestEnding {
-    /// The most sockets and flows of each kind to end per turn.
+    /// The most slots of each table of sockets, listeners and relays that one turn visits.
     private static var perTurn: Int { 256 }
 
     /// Notified when the shard has removed the guest; `nil` while the guest is not ending.
@@ -33,7 +33,8 @@ struct GuestEnding {
         mutating get { removal != nil }
     }
 
-    /// Starts to close everything. Host sockets are closed with RST, because the guest no longer exists.
+    /// Starts the removal. `GuestDataPath.close` leaves some sockets open, which `goOn` closes: TCP connections by
+    /// RST, because the guest no longer exists.
     mutating func begin(_ removal: GuestRemoval, _ dataPath: inout GuestDataPath, _ core: inout ShardCore) {
         self.removal = removal
         // Queued operations refer to their socket by its number, which may be reused after a close, so they are

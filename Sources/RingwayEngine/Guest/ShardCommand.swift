@@ -8,8 +8,8 @@ internal import Synchronization
 enum ShardCommand: Sendable {
     /// Accept clients of published TCP ports, and receive datagrams of published UDP ports.
     case listen([ListeningSocket])
-    /// Stop the listeners of these forwards, from slot `from` of the listeners' table on. The reply tells that their
-    /// sockets are no longer used.
+    /// Stop the listeners of these forwards, from slot `from` of the listeners' table on. The reply says that the
+    /// shard no longer uses their sockets.
     case unlisten(Set<UInt32>, from: UInt32, ShardReply)
     /// Start serving the guest, after all shards have added their parts.
     case start
@@ -17,9 +17,9 @@ enum ShardCommand: Sendable {
     case addNeighbor(MACAddress, GuestPlace)
     case removeNeighbor(MACAddress)
     /// Relay bytes between a host socket and a channel to the guest's agent. The part takes ownership of both
-    /// descriptors, which are counted in the share.
+    /// descriptors, which are already counted in the share.
     case join(client: Int32, channel: Int32, ChannelEnds, DescriptorShare)
-    /// End flows to free descriptors that other guests need.
+    /// Close spare descriptors or end idle flows, because other guests need descriptors.
     case giveBack
     /// Set the guest's DNS search domains.
     case setSearchDomains([String])
@@ -38,7 +38,8 @@ enum ShardCommand: Sendable {
     /// Close everything and remove the guest.
     case stop(GuestRemoval)
 
-    /// The most sockets in one command, and the most that a part opens or closes before it handles frames again.
+    /// The most sockets in one command. This is also the budget for the commands of a part in one turn (`cost`),
+    /// which the last of these commands may exceed.
     static var sockets: Int { 64 }
 
     /// What the command takes of a turn's budget (`sockets`). `unlisten` and `giveBack` take all of it.
@@ -152,7 +153,7 @@ final class CommandQueue: Sendable {
         }
     }
 
-    /// Inserts the unfinished rest of the command that `take` returned last at the front of the queue.
+    /// Puts the unfinished rest of the command that `take` returned last back at the front of the queue.
     func putBack(_ command: ShardCommand) {
         line.withLock { line in
             if line.first > 0 {

@@ -10,14 +10,15 @@ internal import RingwaySystem
 ///
 ///     admitted ──► serving ──► ending ──► gone
 ///
-/// An admitted guest is not served yet, because other shards may not have added their parts. While a guest is served,
+/// An admitted guest is not served, because other shards may not have added their parts yet. While a guest is served,
 /// the shard calls the methods under "The turn" below, which `GuestDataPath` carries out. The sockets of an ending
 /// guest are closed over several turns (`GuestEnding`).
 struct ShardGuest: ~Copyable {
     private var dataPath: GuestDataPath
     private var ending = GuestEnding()
 
-    /// Called on the control plane's thread, because allocating the data path takes long.
+    /// Creates the guest from its data path. Both are created on the control plane's thread, because allocating the
+    /// data path takes long.
     init(_ dataPath: consuming GuestDataPath) { self.dataPath = dataPath }
 
     var counters: Counters {
@@ -26,10 +27,11 @@ struct ShardGuest: ~Copyable {
 
     // MARK: Admission and removal
 
-    /// Registers the guest's buffers with the ring. The first call on the shard's thread.
+    /// Registers the buffers of the guest's link with the ring, at its admission.
     mutating func register(_ core: inout ShardCore) throws(SystemError) { try dataPath.link.register(&core) }
 
-    /// Unregisters the guest's buffers from the ring and releases them. None of its operations is in flight any more.
+    /// Unregisters the buffers of the guest's link from the ring and releases them, once no operation of the guest is
+    /// in flight.
     mutating func unregister(_ core: inout ShardCore) { dataPath.link.unregister(&core) }
 
     /// Sets the number of guests that share the shard.
@@ -86,12 +88,12 @@ struct ShardGuest: ~Copyable {
         dataPath.run(.frames, &core)
     }
 
-    /// Backpressure: whether the link's send queue is full.
+    /// Backpressure: whether so many frames wait for the link that host sockets are not read.
     var isCongested: Bool {
         mutating get { dataPath.link.isCongested }
     }
 
-    /// Retries receives that found no buffer: on TCP, UDP and ping sockets at most `most` together.
+    /// Retries receives that found no buffer; on TCP, UDP and ping sockets together at most `most` of them.
     mutating func refillSockets(upTo most: Int, _ core: inout ShardCore) {
         if dataPath.isOpen { dataPath.retryStarved(upTo: most, &core) }
     }
@@ -143,13 +145,15 @@ struct ShardGuest: ~Copyable {
     mutating func receive(_ message: ShardMessage, _ core: inout ShardCore) {
         core.countWake()
         guard !ending.hasBegun else { return dataPath.discard(message, &core) }
-        // The message may precede this part's `start` command. Serving may begin nevertheless: another part of the
-        // guest has been started, or a neighbour knows the guest, only after all shards have added their parts.
+        // The message may arrive before this part's `start` command. It comes from a started part of the guest, or
+        // from a neighbour that knows the guest. Both exist only after all shards have added their parts, so this
+        // part may start now.
         if !dataPath.isOpen { dataPath.open(&core) }
         dataPath.run(.message(message), &core)
     }
 
-    /// Runs timers, sends the acknowledgements that are due, then sends neighbours' frames.
+    /// Runs timers, sends the acknowledgements that are due, then sends neighbours' frames. If the guest is ending,
+    /// closes more of its sockets and flows instead.
     mutating func endTurn(_ core: inout ShardCore) {
         guard !ending.hasBegun else { return ending.goOn(&dataPath, &core) }
         guard dataPath.isOpen else { return }

@@ -14,9 +14,9 @@ enum ShardWork {
     case relays
     /// Clients of published ports that could not bypass the link and must use it.
     case returnedClients
-    /// Sends that failed for lack of kernel memory.
+    /// TCP sends that failed for lack of kernel memory.
     case deferredSends
-    /// A receive that found no buffer.
+    /// A TCP receive that found no buffer.
     case starvedReceive
     case timers
     /// Acknowledgements that are due at the end of the turn.

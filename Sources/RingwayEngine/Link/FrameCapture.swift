@@ -1,8 +1,8 @@
 internal import RingwayCapture
 internal import RingwayWire
 
-/// The access of a guest's part to the capture. Callers check `isOn` first, which is the only cost of a frame without a
-/// capture.
+/// The access of a guest's part to the capture. Callers check `isOn` first. While nothing is captured, this check is
+/// all that a frame costs.
 struct FrameCapture {
     /// Whether frames are captured.
     private(set) var isOn: Bool
@@ -13,6 +13,8 @@ struct FrameCapture {
         isOn = capture != nil
     }
 
+    /// Appends a frame to the capture, without its virtio-net header.
+    ///
     /// - Parameters:
     ///   - head: a virtio-net header, then the frame or the first piece of the frame.
     ///   - payload: the second piece of the frame; empty if `head` has all of it.

@@ -2,7 +2,8 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// Detects whether the guest has an IPv6 address of the network, which the DNS service needs to know.
+/// Detects whether the guest has an IPv6 address of the network. If it has none, the DNS service does not return such
+/// addresses to it.
 ///
 /// Any of these is sufficient: a frame from such an address, duplicate address detection (RFC 4862 §5.4) or a neighbour
 /// advertisement for such an address, or a router solicitation, after which SLAAC follows.

@@ -46,8 +46,8 @@ extension LinkPort {
         core.release(frame.lease)
     }
 
-    /// Whether the guest keeps up, as far as the host can see: no send is in flight, and at most `bytes` wait in the
-    /// socket. A device takes frames immediately.
+    /// Whether the guest reads its frames promptly, as far as the host can see: no send is in flight, and at most
+    /// `bytes` wait in the socket (SIOCOUTQ). True for a device, which takes frames immediately.
     func isQuiet(below bytes: Int) -> Bool {
         guard let sendQueue else { return true }
         return !sendQueue.pointee.isSending && Int(ringway_unsent(queue.descriptor)) <= bytes

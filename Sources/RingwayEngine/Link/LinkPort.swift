@@ -13,13 +13,13 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// **A device** (TAP) has reads armed that return one frame each, in a leased buffer. Frames are written from their own
-/// buffers, by one operation each.
+/// **A device** (TAP) is read by one multishot read, or by several single reads. Each completion returns one frame in
+/// a leased buffer. A frame to the guest is written from its own buffer, by an operation of its own.
 ///
-/// **A socket** is a stream of frames with length prefixes, or has one frame per datagram. On a stream one receive at a
-/// time is in flight, which returns many frames, decoded by `nextFrame`; datagrams are read as from a device. The
-/// frames to the guest are gathered in a turn and sent together: on a stream by one send at a time, as datagrams by a
-/// system call that does not wait.
+/// **A socket** is a stream of frames with length prefixes, or has one frame per datagram. A stream has one receive
+/// in flight at a time, whose bytes `nextFrame` splits into frames; datagrams are read as from a device. Frames to
+/// the guest are gathered during a turn and sent together: on a stream by one send operation at a time, as datagrams
+/// by a system call that does not block.
 ///
 /// **Backpressure.** If the guest is slow to read from a socket, frames wait in the send queue. When many wait, the
 /// link is *congested*: host sockets are not read meanwhile, so that data for the guest waits in the host's kernel and
@@ -28,11 +28,11 @@ struct LinkPort: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A read of one frame from a device.
         case read
-        /// A write of a frame to a device; the tag's index is its buffer.
+        /// A write of a frame to a device; the tag's value is the lease of its buffer.
         case write
         /// A receive of bytes of a stream: several frames, or part of one.
         case receive
-        /// A send of gathered frames.
+        /// A send of gathered frames on a stream.
         case send
         /// A receive of one frame from a datagram socket.
         case readDatagram
@@ -51,13 +51,13 @@ struct LinkPort: ~Copyable {
 
     private enum State {
         case open
-        /// Backpressure: the send queue is full, so host sockets are not read.
+        /// Backpressure: so many frames wait to be sent that host sockets are not read.
         case congested
         /// Nothing is received or sent any more.
         case lost
     }
 
-    /// Operations in flight on a socket.
+    /// Operations in flight on a stream.
     private struct Pending: OptionSet {
         let rawValue: UInt8
         static var receive: Pending { Pending(rawValue: 1 << 0) }
@@ -84,7 +84,7 @@ struct LinkPort: ~Copyable {
     private var typicalSize = 0
     var capture: FrameCapture
 
-    /// - Parameter queue: the link's descriptor, owned by the port from here on.
+    /// - Parameter queue: a queue of the link, whose descriptor the port owns from here on.
     init(
         _ queue: consuming Queue, _ framing: Link.Framing, shared: EngineShared,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters
@@ -207,8 +207,8 @@ struct LinkPort: ~Copyable {
 
     // MARK: Frames from a stream
 
-    /// The next frame of a stream. It is `nil` if the turn's limit is reached, no buffer is free, or the frame is
-    /// incomplete; in the last case a receive of more bytes is issued.
+    /// The next frame of a stream; `nil` if there is none now, the turn's limit is reached, or no buffer is free. If
+    /// the frame is incomplete, a receive of more bytes is issued.
     @inline(__always)
     mutating func nextFrame(_ core: inout ShardCore) -> Frame? {
         guard let decoder else { return nil }
@@ -244,8 +244,8 @@ struct LinkPort: ~Copyable {
     private mutating func received(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         pending.remove(.receive)
         guard let decoder else { return nil }
-        // If a failed send has ended the link meanwhile, the decoder's buffer is released only now, because this
-        // receive used it.
+        // If the link was lost or closed meanwhile, the decoder's buffer is released only now, because this receive
+        // used it.
         if completion.result > 0 { decoder.pointee.received(Int(completion.result)) }
         if state == .lost {
             discardPartial(decoder, core.pool)
@@ -253,7 +253,7 @@ struct LinkPort: ~Copyable {
         }
         if completion.result > 0 { return nextFrame(decoder, &core) }
         switch -completion.result {
-        // The next turn receives again.
+        // The next call of `nextFrame` receives again.
         case EAGAIN, EINTR, ENOMEM, ENOBUFS: break
         case let error:
             discardPartial(decoder, core.pool)

@@ -1,6 +1,6 @@
 public import RingwaySystem
 
-/// The control plane's DNS, as used by a shard. Called from a shard's thread; must not block.
+/// The DNS service, as used by a shard. Its methods are called from a shard's thread and must not block.
 public protocol NameService: Sendable {
     /// Serves one end of a SOCK_SEQPACKET pair. Each record is a tag of two 64-bit integers in host byte order, then a
     /// DNS message. A response repeats the tag of its query. The lowest bit of the tag's second integer says that the

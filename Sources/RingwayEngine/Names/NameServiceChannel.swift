@@ -6,17 +6,17 @@ internal import RingwayStack
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A shard's channel to the DNS service: records of a tag and a DNS message on a socket pair.
+/// The channel of a guest's part to the DNS service: a socket pair. Each record on it is a tag and a DNS message.
 ///
-/// The tag identifies the query in the stack and is returned with the answer, so the channel stores nothing per query.
-/// The tag is written directly before the message, over headers that are no longer needed, and both are sent from the
-/// buffer of the guest's frame. If the DNS service is overloaded, the query is dropped, and the guest's resolver
-/// repeats it.
+/// The tag identifies the query in the stack and is returned with the answer, so the channel stores nothing per
+/// query. The tag is written directly before the message, over the frame's headers, which are no longer needed. Both
+/// are sent from the buffer of the guest's frame. If the DNS service is overloaded, so that the socket is full, the
+/// query is dropped, and the guest's resolver repeats it.
 struct NameServiceChannel: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// The multishot receive of answers.
         case receive
-        /// The send of a query; the tag's index is its buffer.
+        /// The send of a query; the value of the operation's tag is the lease of its buffer.
         case send
 
         static var owner: OperationOwner { .names }
@@ -25,8 +25,8 @@ struct NameServiceChannel: ~Copyable {
     /// The length in bytes of the tag before each message.
     private static var tagLength: Int { 16 }
 
-    /// `missing`: no descriptor was free to open the channel, and the next query tries again. `idle`: the channel is
-    /// open, but no receive of answers is armed.
+    /// `closed`: there is no DNS service, or the channel has ended. `missing`: no descriptor was free to open the
+    /// channel, and the next query tries again. `idle`: the channel is open, but no receive of answers is armed.
     private enum State { case closed, missing, idle, receiving }
 
     private let shared: EngineShared
@@ -117,18 +117,18 @@ struct NameServiceChannel: ~Copyable {
         }
         guard state == .idle else { return }
         switch completion.result {
-        // `retryStarved` continues when a buffer has been released.
+        // `retryStarved` arms the receive again when a buffer is free.
         case -ENOBUFS: break
         case 1..., -EAGAIN, -EINTR: arm(&core)
         default:
-            // The control plane has stopped the service.
+            // End of file or an error: the control plane has stopped the service.
             core.close(descriptor, reset: false)
             descriptor = -1
             state = .closed
         }
     }
 
-    /// Whether the receive of responses waits for a buffer.
+    /// Whether the receive of answers waits for a buffer.
     var waitsForBuffers: Bool {
         mutating get { state == .idle }
     }

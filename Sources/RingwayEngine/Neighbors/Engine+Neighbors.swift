@@ -1,9 +1,9 @@
 internal import RingwayModel
 internal import RingwayStack
 
-/// Guests of one network as neighbours.
+/// Passing frames between the guests of one network.
 extension Engine {
-    /// Makes the guest and others neighbours. When this returns, frames between them pass.
+    /// Makes this guest and each of `others` neighbours. When this returns, frames between them pass.
     public func connect(_ others: [Engine]) {
         tell(others) { own, other in
             (0..<own.parts).map {
@@ -12,8 +12,8 @@ extension Engine {
         }
     }
 
-    /// Separates guests that `connect` has joined, before any of them is stopped. When this returns, no frame passes
-    /// between them.
+    /// Ends what `connect` did, before any of the guests is stopped. When this returns, they post no more frames to
+    /// each other. Frames posted before may still be delivered.
     public func disconnect(_ others: [Engine]) {
         tell(others) { own, other in
             (0..<own.parts).map { _ in .removeNeighbor(other.configuration.stack.guestMAC) }

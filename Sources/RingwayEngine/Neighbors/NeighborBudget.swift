@@ -1,9 +1,9 @@
-/// Limits how many neighbours' frames a guest gets from its inbox at a time. A batch is large enough for full
-/// throughput between two guests, but still small, because data from host sockets may wait behind one batch, never
-/// more.
+/// Limits how many neighbours' frames a guest gets from its inbox at a time. Data from host sockets waits for at most
+/// one such batch. A batch is therefore small, but large enough for full throughput between two guests.
 ///
-/// While the link still holds frames that the guest has not read, a full batch would delay the host's next data. Only a
-/// few frames are then taken at intervals, so that neighbours are slow next to the guest's own traffic but not cut off.
+/// While the link still holds frames that the guest has not read, a full batch would delay the next data from host
+/// sockets. Only a few frames are then taken, at intervals: neighbours' frames become slower than other traffic, but
+/// do not stop.
 struct NeighborBudget: Equatable {
     /// The largest batch in frames and in bytes while the link is quiet, and the batch in frames while it is busy.
     static var most: Int { 32 }
@@ -11,7 +11,7 @@ struct NeighborBudget: Equatable {
     static var least: Int { 2 }
     /// Nanoseconds between two batches while the link is busy.
     static var pause: UInt64 { 100_000 }
-    /// The link counts as quiet if it holds at most this many frames or bytes.
+    /// The link counts as quiet if it holds at most this many frames of average length, and at most this many bytes.
     private static var quietFrames: Int { 64 }
     private static var quietMost: Int { 128 << 10 }
 

@@ -5,19 +5,21 @@ internal import RingwayWire
 /// Whether a guest's packet may be passed to other guests.
 enum NeighborVerdict: UInt8 {
     case passes
-    /// Only for the gateway: DHCP requests, router solicitations, multicast group reports.
+    /// Only for the gateway: DHCP requests, router solicitations, IGMP messages.
     case gatewayOnly
-    /// Only the gateway may send this: DHCP replies, router advertisements, redirects.
+    /// Only the gateway may send this: DHCP replies, router advertisements, router renumbering, redirects, MLD
+    /// queries.
     case refused
-    /// A fragment of a refused packet or of neighbour discovery, or a fragment whose first fragment has not been seen.
+    /// A fragment of a refused packet or of neighbour discovery, or one that cannot be checked because the first
+    /// fragment is incomplete or has not been seen.
     case refusedFragment
 }
 
-/// Blocks packets between guests if they configure hosts, because only the gateway may send such packets: DHCP and
-/// DHCPv6 (RFC 7610), router advertisements (RFC 6105) and redirects. The filter also recognises them if they are
+/// Keeps packets that configure hosts from passing between guests, because only the gateway may send them: DHCP and
+/// DHCPv6 (RFC 7610), router advertisements (RFC 6105) and redirects. Such packets are also recognised if they are
 /// fragmented (RFC 7113) or have extension headers.
 ///
-/// A pure value. Each part of the sending guest has one.
+/// Each part of a guest has one, for the packets that the guest sends.
 struct NeighborFilter {
     private var fragments: FragmentVerdicts
 
@@ -66,7 +68,7 @@ struct NeighborFilter {
         return fragments.note(Self.verdictOfFirst(summary, data), of: key)
     }
 
-    /// The verdict on a first fragment. It must contain the whole header chain (RFC 7112) and is refused otherwise,
+    /// The verdict on a first fragment. If it does not contain the whole header chain (RFC 7112), it is refused,
     /// because its protocol cannot be checked.
     private static func verdictOfFirst(_ summary: FrameSummary, _ data: UnsafeRawBufferPointer) -> NeighborVerdict {
         var protocolNumber = summary.protocolNumber
@@ -97,14 +99,16 @@ struct NeighborFilter {
     private static var dhcpv6Client: UInt16 { 546 }
     private static var dhcpv6Server: UInt16 { 547 }
 
+    /// The verdict on a packet or first fragment, by its protocol, UDP port or ICMP type.
+    ///
     /// - Parameter packet: begins with the transport header.
     private static func verdict(
         of protocolNumber: UInt8, _ packet: UnsafeRawBufferPointer, isIPv6: Bool, isFragment: Bool
     ) -> NeighborVerdict {
         switch protocolNumber {
         case IPProtocol.udp:
-            // A first fragment has at least eight bytes, the length of a UDP header: the next one's offset is a
-            // multiple of eight.
+            // A valid first fragment has at least eight bytes, the length of a UDP header, because the offset of the
+            // next fragment is a multiple of eight.
             guard packet.count >= UDPHeader.length, let base = packet.baseAddress else { return .refused }
             let port = UInt16(bigEndian: base.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
             if port == (isIPv6 ? dhcpv6Client : dhcpClient) { return .refused }

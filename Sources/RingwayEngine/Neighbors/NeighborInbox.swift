@@ -1,7 +1,7 @@
 internal import RingwayReactor
 internal import RingwayStorage
 
-/// Frames of neighbours that are queued for the guest's link, in their original buffers.
+/// Frames of neighbours that are queued for the guest's link, normally in the buffers in which they were posted.
 ///
 /// They are sent after everything else that a turn has for the guest, and in limited batches (`NeighborBudget`). The
 /// caller drops what does not fit: a guest that does not read must not block others or pin many of the shard's buffers.
@@ -27,8 +27,8 @@ struct NeighborInbox {
     /// The link counts as quiet if it holds at most this many bytes.
     var quietBytes: Int { budget.quietBytes }
 
-    /// Queues a frame that starts at its buffer's first byte. False if there is no room; the caller then keeps the
-    /// lease.
+    /// Queues a frame that starts at its buffer's first byte. False if the queue is full or the guest has used up its
+    /// share of large buffers; the caller then keeps the lease.
     mutating func append(_ frame: Lease, length: Int, _ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         guard count < Self.frameLimit else { return false }
         pool.pointee.charge(frame)

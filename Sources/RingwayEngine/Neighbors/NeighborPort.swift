@@ -10,10 +10,10 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// A frame for a neighbour is posted with its lease to the neighbour's shard, which may be the same one, and waits
-/// there in the neighbour's inbox. If the inbox is full, the frame is dropped and counted, as by any switch: a guest
-/// that does not read must not block others. Each guest's rate of frames is limited, and neighbours' frames are sent
-/// after those from the host (`NeighborInbox`), so a flood hardly affects its target.
+/// A frame for a neighbour is posted with its lease to the neighbour's shard, which may be the sender's own, and
+/// waits there in the neighbour's inbox. If the inbox is full, the frame is dropped and counted, as by any switch: a
+/// guest that does not read must not block others. The rate of each guest's frames to neighbours is limited, and they
+/// are sent to their receiver after frames from the host (`NeighborInbox`), so a flood hardly affects the receiver.
 ///
 /// Against spoofing, a guest may send only from its own ethernet and IP addresses, and may not probe for another
 /// guest's address. `NeighborFilter` keeps it from acting as router or DHCP server of other guests. `SwitchPort` has
@@ -42,11 +42,11 @@ struct NeighborPort: ~Copyable {
         mutating get { isSwitched }
     }
 
-    /// Drops a frame with a false source; passes any other to the neighbours that it is for. Returns whether the stack
-    /// must handle the frame, because it is for the gateway, broadcast or multicast. If not, takes ownership of the
-    /// lease.
+    /// Drops a frame with a false source; passes any other to the neighbours that it is for. Returns whether the
+    /// stack must handle the frame, because it is for the gateway, broadcast or multicast. If the result is false,
+    /// this takes ownership of the lease.
     ///
-    /// - Parameter isReassembled: the packet came in fragments, which neighbours have already received.
+    /// - Parameter isReassembled: the packet came in fragments, which have already been passed to neighbours.
     @inline(never)
     mutating func passes(
         _ summary: FrameSummary, _ received: LinkPort.Frame, isReassembled: Bool, _ core: inout ShardCore
@@ -116,7 +116,8 @@ struct NeighborPort: ~Copyable {
         port.holds(address, now: now) || mayClaim(address, now)
     }
 
-    /// Whether the addresses in the frame's body, in ARP or a neighbour advertisement, are the guest's own.
+    /// Whether the address that the frame's body claims for the sender is the guest's own: the sender's ethernet
+    /// address in ARP, the target of a neighbour advertisement.
     private mutating func isHonest(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         switch summary.kind {
         case .arp:
@@ -130,9 +131,9 @@ struct NeighborPort: ~Copyable {
         }
     }
 
-    /// Whether neighbours may see a frame without a source address, which may be an address probe (RFC 4862 §5.4, RFC
-    /// 5227 §2.1). A host that is about to use the probed address would give it up, so a guest may only probe for
-    /// addresses that it may have (RFC 6620).
+    /// Whether neighbours may see the frame. A frame without a source address may be an address probe (RFC 4862
+    /// §5.4, RFC 5227 §2.1). Another host that is about to use the probed address would then give it up, so a guest
+    /// may only probe for addresses that it may have (RFC 6620).
     private mutating func mayProbe(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         guard summary.source.isUnspecified else { return true }
         switch summary.kind {
@@ -239,7 +240,8 @@ struct NeighborPort: ~Copyable {
         core.release(lease)
     }
 
-    /// Copies a broadcast or multicast frame to all neighbours, within a limit per second. The caller keeps the lease.
+    /// Copies a broadcast or multicast frame to all neighbours, unless it exceeds the MTU or the guest's limit per
+    /// second. The caller keeps the lease.
     private mutating func flood(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int, _ core: inout ShardCore
     ) {

@@ -9,13 +9,14 @@ internal import RingwayStorage
 /// The tables are bounded, and in raw memory because every frame of the guest is looked up in them. A linear search is
 /// sufficient: few guests share a network, and a guest has few addresses.
 struct SwitchPort {
-    /// Token bucket of the guest's broadcast and multicast frames: its size, and its rate per second.
+    /// Token bucket of the broadcast and multicast frames that the guest sends on this shard: its size, and its rate
+    /// per second.
     private static var floodBurst: UInt32 { 256 }
     private static var floodRate: UInt32 { 1_000 }
     /// The number of the guest's fragmented packets to neighbours that are remembered at a time.
     private static var fragmentedPackets: Int { 64 }
     /// Token bucket of the guest's frames to neighbours, on all shards together: its size, and its rate per second.
-    /// That is more than a link without offloads carries, but costs little of a shard's time.
+    /// The rate is higher than that of a link without offloads, but costs little of a shard's time.
     static var crossingBurst: UInt32 { 8_192 }
     static var crossingRate: UInt32 { 250_000 }
     /// Nanoseconds without use after which an address may be replaced: guests with temporary addresses (RFC 8981) do
@@ -103,7 +104,8 @@ struct SwitchPort {
         uses[0] = now
     }
 
-    /// Removes and returns the IPv6 address that was used least recently; `nil` if it was used within `idleTime`.
+    /// Removes and returns the IPv6 address that was used least recently; `nil` if there is none, or it was used
+    /// within `idleTime`.
     mutating func forgetIdlestAddress(now: UInt64) -> IPAddress? {
         guard addressCount > 1, let idlest = (1..<addressCount).min(by: { uses[$0] < uses[$1] }),
             now &- uses[idlest] > Self.idleTime
@@ -126,8 +128,9 @@ struct SwitchPort {
         return false
     }
 
-    /// Whether to report that the guest sends from an address that is not its own. Only for IPv4: guests routinely
-    /// create more IPv6 addresses than they may use.
+    /// Whether to report that the guest sends from an address that is not its own: at most once a second, and at most
+    /// once a minute for the same address. Only for IPv4: guests routinely create more IPv6 addresses than they may
+    /// use.
     mutating func shouldTell(of address: IPAddress, now: UInt64) -> Bool {
         guard address.isIPv4, !address.isUnspecified else { return false }
         let rest: UInt64 = address == toldAddress ? 60_000_000_000 : 1_000_000_000
@@ -139,7 +142,7 @@ struct SwitchPort {
 
     // MARK: Neighbours
 
-    /// Where frames for a neighbour are sent; `none` if it is unknown.
+    /// The place to which frames for a neighbour are posted; `none` if the neighbour is unknown.
     @inline(__always)
     func place(of neighbor: MACAddress) -> GuestPlace {
         var index = 0

@@ -2,17 +2,17 @@ internal import Synchronization
 
 /// A block of the host's 65,536 ICMP echo identifiers, for the raw sockets of one guest on one shard.
 ///
-/// Every raw ICMP socket receives all echo replies that arrive at the host. The raw sockets of a guest on a shard have
-/// a block that no others use. The upper bits of an identifier select the block, so the kernel can filter replies by
-/// one comparison. The lower bits are the ping's slot.
+/// Every raw ICMP socket receives all echo replies that arrive at the host. Therefore a guest's raw sockets on a
+/// shard have a block of identifiers that no other raw sockets of this process use. The upper bits of an identifier
+/// select the block, so the kernel can filter replies by one comparison. The lower bits are the ping's slot.
 struct EchoIdentifiers: Equatable, Sendable {
     /// The numbers of identifiers in the smallest and in the largest block. The largest is limited, because all guests
     /// share the identifiers.
     private static let unit = 256
     private static let largest = 4_096
     private static let units = 65_536 / unit
-    /// Whether each unit of identifiers is reserved. All networks of the process share this table, because identifiers
-    /// belong to the host.
+    /// For each `unit` of identifiers, whether it is reserved. All networks of the process share this table, because
+    /// identifiers belong to the host.
     private static let taken = Mutex([Bool](repeating: false, count: units))
 
     /// The lowest identifier of the block; a multiple of `count`.

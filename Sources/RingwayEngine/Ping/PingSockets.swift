@@ -19,7 +19,7 @@ struct PingSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A multishot receive on a ping's own socket.
         case receive
-        /// A multishot receive on a raw socket, of IPv4 if the tag's index is one.
+        /// A multishot receive on a raw socket: of IPv4 if the tag's index is one, of IPv6 if it is zero.
         case rawReceive
         /// The send of the message that the tag identifies.
         case send
@@ -104,7 +104,8 @@ struct PingSockets: ~Copyable {
         let opened = DatagramSocket.openPing(ipv4: isIPv4)
         guard opened >= 0 else {
             shared.descriptors.release()
-            // The raw socket is not counted in the guest's share of descriptors, because all of its pings use it.
+            // The raw socket is not counted in the guest's share of descriptors, because all pings of the family use
+            // it.
             return opened == -EACCES || opened == -EPERM ? joinRawEchoes(ping, isIPv4: isIPv4, &core) : nil
         }
         core.chargeSocket()
@@ -174,8 +175,8 @@ struct PingSockets: ~Copyable {
         }
     }
 
-    /// Like `reportErrors`, for a raw socket. It receives the errors of all echo requests of the host, so each error is
-    /// assigned to a ping by the identifier in the quoted message.
+    /// Like `reportErrors`, for a raw socket. A raw socket receives the errors about all echo requests of the host,
+    /// so each error is assigned to a ping by the identifier in the quoted message.
     private func reportRawErrors(isIPv4: Bool, _ stack: inout Stack) -> Int {
         ErrorQueue.drain(rawEchoes[isIPv4: isIPv4].descriptor) { error, payload in
             guard let reason = ICMPError.Reason(error), let echo = ICMPv4Header(payload),
@@ -189,7 +190,8 @@ struct PingSockets: ~Copyable {
     /// Closes the socket of a ping that has ended.
     mutating func close(_ ping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(ping) else { return }
-        // Queued sends refer to the socket by its descriptor number, which may be reused.
+        // Queued sends refer to the socket by its descriptor number, which may be reused, so they are submitted
+        // first.
         core.reactor.ring.submitAll()
         if socket.pointee.receive == .starved { starved.remove(ping.slot) }
         sockets.remove(ping.slot)
@@ -294,7 +296,7 @@ struct PingSockets: ~Copyable {
         Self.pass(datagram, to: ping, lease, hopLimit: hopLimit, &stack)
     }
 
-    /// The ping that uses an identifier; `nil` if the identifier is not in this guest's block.
+    /// The ping that uses an identifier; `nil` if no ping of this guest does.
     private func rawPing(of identifier: UInt16, isIPv4: Bool) -> Handle? {
         guard let slot = rawEchoes.identifiers?.slot(of: identifier), Int(slot) < sockets.capacity,
             let socket = sockets.pointer(slot), socket.pointee.isRaw, socket.pointee.isIPv4 == isIPv4
@@ -326,7 +328,7 @@ struct PingSockets: ~Copyable {
         for slot in 0..<UInt32(sockets.capacity) {
             if let socket = sockets.pointer(slot) { close(socket.pointee.flow, &core) }
         }
-        // No ping uses the raw sockets any more.
+        // The last ping of each raw socket has closed it, so this only releases the identifiers.
         rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
     }
 

@@ -15,7 +15,7 @@ struct RawEchoSocket: BitwiseCopyable {
 
     init() {}
 
-    /// Opens the socket if permitted.
+    /// Opens the socket; false if that fails, for example for lack of CAP_NET_RAW.
     mutating func open(ipv4: Bool, _ identifiers: EchoIdentifiers) -> Bool {
         let opened = Endpoint.open(
             family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_RAW.rawValue),

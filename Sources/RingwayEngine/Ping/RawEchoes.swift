@@ -2,7 +2,8 @@
 /// no ping sockets (`net.ipv4.ping_group_range`).
 ///
 /// The kernel filters by identifier, so an echo reply that arrives at the host wakes the shard only if its identifier
-/// is in this guest's block. All pings share a socket, so the shard is woken once for each such reply.
+/// is in this guest's block. All pings of a family share one socket, so such a reply is received once, not once for
+/// each ping.
 struct RawEchoes {
     var ipv4 = RawEchoSocket()
     var ipv6 = RawEchoSocket()

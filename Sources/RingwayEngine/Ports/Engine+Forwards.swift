@@ -4,11 +4,13 @@ internal import RingwayReactor
 internal import RingwayStack
 
 extension Engine {
-    /// Timeout for shards to return listeners, in milliseconds; a shard that has ended replies at once.
+    /// Timeout for shards to return listeners, in milliseconds. A part that has been removed replies at once.
     private static var closeTimeout: Int32 { 10_000 }
 
     /// Lends the sockets of published ports to the guest's shards, which forward clients to the guest. The shards may
     /// begin after this returns: until then the kernel queues clients and datagrams.
+    ///
+    /// - Parameter sockets: for each port of the orders, in order, its socket, or -1 if there is none.
     public func listen(_ orders: [ListenOrder], on sockets: [Int32]) {
         var lent = [[ListeningSocket]](repeating: [], count: shards)
         var place = 0
@@ -37,9 +39,9 @@ extension Engine {
         shared.addresses.target(ipv4: ipv4, now: ringway_monotonic_nanoseconds())
     }
 
-    /// The shard that gets a port's socket. TCP ports are spread over the shards, because an accepted client is passed
-    /// to the shard that owns its flow. Datagrams are not: a UDP socket goes to the shard that owns the mappings of the
-    /// guest's address and port.
+    /// The part that gets a port's socket. Any part may accept the clients of a TCP port, because it passes each
+    /// client to the part that owns the client's flow, so TCP ports are spread over the parts. A UDP socket goes to
+    /// the part that owns the mappings of the guest's address and port.
     private func shard(of order: ListenOrder, _ port: UInt16, _ guest: TransportAddress) -> Int {
         if shards == 1 { return 0 }
         if order.isStream { return Int(port) % shards }
@@ -47,8 +49,8 @@ extension Engine {
         return key.owner(shards: shards, secret: shared.configuration.stack.secret)
     }
 
-    /// Ends forwards. When this returns, the shards have returned their sockets to the caller. Existing connections
-    /// continue.
+    /// Ends forwards, and waits until the shards have returned their sockets to the caller, at most for
+    /// `closeTimeout`. TCP connections continue; UDP mappings of the ports end.
     public func unlisten(forwards: Set<UInt32>) {
         let ended = ShardReply(count: shards)
         for index in 0..<shards { send(.unlisten(forwards, from: 0, ended), to: index) }

@@ -29,7 +29,8 @@ struct AddressBook {
 
     private let plan: NetworkPlan
     /// The expected address of each family, IPv4 first, then other addresses in the order in which they were first
-    /// seen: a guest's stable address precedes its temporary ones (RFC 8981).
+    /// seen. `choice` takes the first that is suitable, so it prefers a guest's stable address to its temporary ones
+    /// (RFC 8981).
     private var entries: [Entry]
 
     init(_ configuration: Stack.Configuration) {
@@ -82,8 +83,9 @@ struct AddressBook {
         entries[0] = Entry(address: IPAddress(address))
     }
 
-    /// Called before a datagram is sent to an address of the guest. UDP gives no sign that the guest does not have the
-    /// address, so an unproved address is checked by ARP or NDP. Returns what the caller must do about that.
+    /// Called before a datagram is sent to an address of the guest. UDP gives no sign that the guest does not have
+    /// the address, so an address that the guest has not proved recently is checked by ARP or NDP. Returns `ask` if
+    /// the caller must send such a request, and `unanswered` if the guest has not answered one in time.
     mutating func sending(to address: IPAddress, now: UInt64) -> Question {
         guard let index = entries.firstIndex(where: { $0.address == address }), isDoubtful(entries[index], now: now)
         else { return .none }
@@ -98,8 +100,8 @@ struct AddressBook {
 
     // MARK: Choosing a target
 
-    /// The target for clients of a family: an address that the guest has proved to have, of the client's family if
-    /// possible.
+    /// The address to which a client of a family is forwarded: the best address of that family (`choice`). If it has
+    /// none, the best of the other family; if that has none either, the expected address of the client's family.
     func target(ipv4: Bool, now: UInt64) -> IPAddress {
         let own = choice(ipv4: ipv4, now: now)
         if let own, own.isShown { return own.address }
@@ -107,8 +109,8 @@ struct AddressBook {
         return (own ?? other)?.address ?? entries[ipv4 ? 0 : 1].address
     }
 
-    /// How likely the guest is to answer at the address. The result is `certain` if there is no other address to which
-    /// the client could be forwarded.
+    /// How likely the guest is to answer at the address. The result is `certain` if the client could not be forwarded
+    /// to the other family instead, or if the address is unknown or known not to answer.
     func trust(_ address: IPAddress, now: UInt64) -> GuestTrust {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
             let other = choice(ipv4: !address.isIPv4, now: now)
@@ -124,15 +126,16 @@ struct AddressBook {
         !entry.isShown || now &- entry.shownAt > Self.certainty
     }
 
-    /// The best address of a family: a proved one, or else one that has not failed to answer; `nil` if there is none.
+    /// The best address of a family: the first that the guest has proved to have, or else the first that may be tried
+    /// (`silentUntil`); `nil` if there is none.
     private func choice(ipv4: Bool, now: UInt64) -> Entry? {
         let family = entries.filter { $0.address.isIPv4 == ipv4 }
         return family.first { $0.isShown } ?? family.first { $0.silentUntil <= now }
     }
 }
 
-/// The address book of an engine, shared by its shards: read for each client of a published port, and written when the
-/// guest proves to have an address.
+/// The address book of an engine, shared by its shards. It is read for each client of a published port, and changes
+/// when the guest proves to have an address or does not answer at one.
 final class GuestAddresses: Sendable {
     private let book: Mutex<AddressBook>
 

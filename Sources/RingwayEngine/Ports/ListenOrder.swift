@@ -5,7 +5,8 @@ public struct ListenOrder: Sendable {
     /// The host address on which to listen; `nil` for all addresses of both families, which is used for TCP only.
     public var address: IPAddress?
     public var ports: ClosedRange<UInt16>
-    /// The guest's address and port for the first host port. Further host ports lead to the guest ports that follow it.
+    /// The guest's address and port for the first host port. Further host ports lead to the guest ports that follow
+    /// it. TCP uses only the port (`AddressBook.target`).
     public var guest: TransportAddress
     /// TCP rather than UDP.
     public var isStream: Bool
@@ -13,10 +14,10 @@ public struct ListenOrder: Sendable {
     public var forward: UInt32
     /// Whether a missing address family on the host is ignored.
     public var isOptional = false
-    /// Whether there is no guest yet, so that the sockets must not listen.
+    /// Whether there is no guest now, so that the sockets must not listen.
     public var isResting = false
 
-    /// An order with all fields.
+    /// An order that is neither optional nor resting.
     public init(
         address: IPAddress?, ports: ClosedRange<UInt16>, guest: TransportAddress, isStream: Bool, forward: UInt32
     ) {

@@ -62,8 +62,8 @@ enum Listener {
         }
     }
 
-    /// Makes a TCP socket stop listening: it keeps its port, and the kernel refuses clients. Those not accepted yet are
-    /// reset.
+    /// Makes a TCP socket stop listening: it keeps its port, and the kernel refuses clients. Clients that have not
+    /// been accepted yet are reset.
     static func rest(_ descriptor: Int32) {
         // The option is cleared first: while a socket has SO_REUSEADDR and does not listen, others can bind to its
         // port.
@@ -101,10 +101,10 @@ enum Listener {
     /// Makes an inactive UDP socket receive again. Returns that socket, or another one that replaces it; the replaced
     /// socket is closed.
     ///
-    /// An inactive socket is bound to an interface that does not exist, and only a privileged process may end that
-    /// binding. Without the privilege, a second socket is opened on the port and the first is closed. The port is never
-    /// free in between. But while both sockets share it, for about a microsecond, another process could also bind to
-    /// it.
+    /// An inactive socket is bound to an interface that does not exist, and only a process with CAP_NET_RAW may end
+    /// that binding. Without CAP_NET_RAW, a second socket is opened on the port and the first is closed, so the port
+    /// is never free in between. But while both sockets share it by SO_REUSEADDR, for about a microsecond, another
+    /// process could also bind to it.
     static func wakeDatagram(
         _ resting: Int32, address: IPAddress?, port: UInt16
     ) throws(SystemError) -> Int32 {

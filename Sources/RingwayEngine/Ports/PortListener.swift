@@ -22,8 +22,8 @@ struct PortListener: BitwiseCopyable {
     let descriptor: Int32
     /// The control plane's number of the socket's forward; a range of ports is one forward.
     let number: UInt32
-    /// The guest's address and port. A client of the other address family is connected to the guest's address of that
-    /// family.
+    /// The guest's address and port. TCP uses only the port: `AddressBook.target` chooses the address for each
+    /// client.
     let guest: TransportAddress
     /// A TCP listener rather than a UDP socket.
     let isStream: Bool

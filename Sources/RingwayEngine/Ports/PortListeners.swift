@@ -6,7 +6,7 @@ internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 
-/// A shard's listeners of published ports, TCP and UDP.
+/// A guest's listeners of published ports on one shard, TCP and UDP.
 ///
 /// ## Theory of operation
 ///
@@ -15,8 +15,8 @@ internal import RingwayStorage
 /// go to the stack, which keeps a mapping for each client; the guest's replies leave through the listener.
 ///
 /// **Ending.** A socket is returned to the control plane when its operation has completed. Before that, closing it
-/// would not free the port, and clients that the operation accepts would be lost. `awaitEnds` replies when all ending
-/// listeners have ended.
+/// would not free the port, and the operation could accept clients that are for the socket's next guest. `awaitEnds`
+/// replies when all ending listeners have ended.
 ///
 /// **Shortage.** If a client waits and no descriptor is free, accept would fail again and again. The client is
 /// therefore reset, by means of a reserved descriptor (`SpareDescriptor`). If that descriptor was lost, too, accepting
@@ -39,9 +39,9 @@ struct PortListeners: ~Copyable {
     /// The number of listeners that are ending, and the requests to be answered when none is left.
     private var endingCount = 0
     private var awaitedEnds: [ShardReply] = []
-    /// The receive of some UDP listener found no buffer.
+    /// Whether the receive of at least one UDP listener found no buffer.
     private var hasStarved = false
-    /// Some TCP listener waits for a descriptor.
+    /// Whether at least one TCP listener waits for a descriptor.
     private var hasDeferred = false
     /// Resets clients when there is no free descriptor.
     private var spare = SpareDescriptor()
@@ -81,12 +81,12 @@ struct PortListeners: ~Copyable {
         if !socket.isStream, let bound = SocketAddress.local(of: socket.descriptor) { listener.bound = bound }
         guard let handle = listeners.insert(listener), let place = listeners.pointer(to: handle) else {
             counters.add(.forwardsRefused)
-            // No shard accepts clients from this socket, so it must not listen: the kernel then refuses them.
+            // No shard accepts clients from this socket, so it stops listening, and the kernel refuses clients.
             if socket.isStream { Listener.rest(socket.descriptor) }
             return
         }
-        // The stack also sends the guest's datagrams from this port through the listener, to any host. The socket can
-        // only do so if it is of the guest address's family.
+        // Datagrams that the guest sends from this port to any other host leave through the listener, too. The socket
+        // can send them only if its address family is that of the guest's address.
         if !socket.isStream, listener.bound.address.isIPv4 == socket.guest.address.isIPv4 {
             stack.datagramPortPublished(handle.slot, bound: listener.bound.address, guest: socket.guest)
         }
@@ -108,7 +108,8 @@ struct PortListeners: ~Copyable {
 
     // MARK: Ending
 
-    /// Ends some of the listeners of these forwards. Returns the slot to continue from; `nil` if there are no more.
+    /// Ends at most `ShardCommand.sockets` listeners of these forwards, from slot `first` on. Returns the slot to
+    /// continue from; `nil` if there are no more.
     mutating func end(
         of numbers: Set<UInt32>, from first: UInt32, _ core: inout ShardCore, _ stack: inout Stack
     ) -> UInt32? {
@@ -165,7 +166,7 @@ struct PortListeners: ~Copyable {
         awaitedEnds = []
     }
 
-    /// Ends at most `count` listeners from a slot on, at the end of the guest; true when none is left.
+    /// Ends the listeners in the next `count` slots, at the end of the guest; true when all slots have been visited.
     mutating func close(
         _ count: Int, from cursor: inout UInt32, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -179,7 +180,7 @@ struct PortListeners: ~Copyable {
         return cursor == listeners.highWater
     }
 
-    /// Replies to all requests, after the ring has failed. The control plane closes its sockets.
+    /// Replies to all callers of `awaitEnds`, after the ring has failed. The control plane closes the sockets.
     mutating func closeDescriptors() {
         for reply in awaitedEnds { reply.send() }
         awaitedEnds = []
@@ -218,7 +219,8 @@ struct PortListeners: ~Copyable {
         return client
     }
 
-    /// Counts an accepted client's descriptor, or resets the client.
+    /// Counts an accepted client's descriptor in the guest's share. If that is refused, or the client's address
+    /// cannot be read, resets the client and returns `nil`.
     private func admit(_ descriptor: Int32, _ guest: TransportAddress, _ stack: inout Stack) -> PortClient? {
         guard shared.descriptors.admit(&stack) == .granted else {
             counters.add(.descriptorsExhausted)
@@ -240,7 +242,7 @@ struct PortListeners: ~Copyable {
         mutating get { hasDeferred }
     }
 
-    /// Re-arms accept on listeners paused by EMFILE.
+    /// Re-arms accept on the listeners that wait for a descriptor.
     mutating func retryDeferred(_ core: inout ShardCore) {
         guard hasDeferred else { return }
         hasDeferred = false
@@ -359,8 +361,8 @@ struct PortListeners: ~Copyable {
         core.releaseMessage(place.slot)
     }
 
-    /// Handles a message that the kernel refused: true if it was sent again, whole or in pieces. Otherwise the guest
-    /// gets an error.
+    /// Handles a message that the kernel refused: true if it was sent again, whole or in pieces. Otherwise the error
+    /// is passed to the stack.
     private func isSentAgain(
         _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
         _ stack: inout Stack

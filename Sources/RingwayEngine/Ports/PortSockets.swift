@@ -11,7 +11,7 @@ public enum PortSockets {
     /// The most ports that a thread opens or closes at a time.
     private static var portsPerPart: Int { 1_024 }
 
-    /// Opens the sockets of all orders, or none: listening, or inactive if the order says so.
+    /// Opens the sockets of all orders, or none: listening, or inactive if the order is resting.
     public static func open(_ orders: [ListenOrder]) throws(HostListenFailure) -> [Int32] {
         var sockets = [Int32](repeating: -1, count: count(orders))
         let failure = forEach(orders, &sockets) { order, port, socket in
@@ -36,7 +36,7 @@ public enum PortSockets {
         }
     }
 
-    /// Makes all sockets listen, or none.
+    /// Makes inactive sockets listen, or receive datagrams. If one fails, makes all of them inactive again.
     public static func wake(_ orders: [ListenOrder], _ sockets: inout [Int32]) throws(HostListenFailure) {
         let failure = forEach(orders, &sockets) { order, port, socket in
             do throws(SystemError) {
@@ -97,21 +97,21 @@ public enum PortSockets {
     /// Where a socket is bound.
     public static func address(of socket: Int32) -> TransportAddress? { SocketAddress.local(of: socket) }
 
-    /// The number of sockets of the orders.
+    /// The number of entries that the orders have in the list of sockets.
     public static func count(_ orders: [ListenOrder]) -> Int { orders.reduce(0) { $0 + $1.ports.count } }
 
     // MARK: Parallel execution
 
-    /// Some of an order's ports, and the index of the first one's socket in the list.
+    /// A range of an order's ports, and the index of the first port's socket in the list.
     private struct Piece {
         let order: Int
         let ports: ClosedRange<UInt16>
         let place: Int
     }
 
-    /// Calls `body` for each socket of the list, or for every entry if none is open yet. Several threads do so for a
-    /// part of the list each; a part stops at its first failure. Returns the first of the failures, which are results
-    /// of `body` other than zero.
+    /// Calls `body` for each socket of the list, or for every entry if no socket is open yet. The list is divided
+    /// into parts, which several threads handle; each part stops at its first failure. A result of `body` other than
+    /// zero is a failure's `errno`. Returns the failure of the first part that has one.
     private static func forEach(
         _ orders: [ListenOrder], _ sockets: inout [Int32],
         _ body: @Sendable (ListenOrder, UInt16, inout Int32) -> Int32

@@ -6,13 +6,13 @@ internal import RingwayWire
 
 /// Sends ICMP port unreachable to clients of published UDP ports, as the host's kernel does for a closed port.
 ///
-/// This needs a raw socket, and so CAP_NET_RAW; without it clients get no reply. One socket per shard and family,
-/// opened on first use.
+/// This needs a raw socket, and so CAP_NET_RAW; without it clients get no reply. There is one socket for each address
+/// family, opened on first use.
 struct RefusalSocket: ~Copyable {
     private enum State {
         case unopened
         case open(Int32)
-        /// Opening the socket is not permitted.
+        /// The process may not open the socket, or the host lacks the address family.
         case denied
     }
 
@@ -27,7 +27,8 @@ struct RefusalSocket: ~Copyable {
         }
     }
 
-    /// Sends "port unreachable" about a datagram from `client` to `port`. False if the host does not permit it.
+    /// Sends "port unreachable" about a datagram from `client` to `port`. False if it cannot be sent, for example for
+    /// lack of CAP_NET_RAW.
     mutating func send(to client: TransportAddress, about port: TransportAddress) -> Bool {
         guard client.address.isIPv4 == port.address.isIPv4 else { return false }
         let descriptor: Int32
@@ -69,9 +70,9 @@ struct RefusalSocket: ~Copyable {
         }
     }
 
-    /// Writes the ICMP error, which quotes only the IP and UDP headers of the client's datagram, the minimum (RFC 792,
-    /// RFC 4443 §3.1). The length and checksum of that datagram are unknown, so the quoted ones are wrong; no kernel
-    /// checks them.
+    /// Writes the ICMP error. It quotes only the IP and UDP headers of the client's datagram, because the payload is
+    /// no longer available. RFC 792 requires no more; RFC 4443 §3.1 would have the payload quoted, too. The length
+    /// and checksum of the datagram are also unknown, so the quoted ones are wrong; no kernel checks them.
     private static func write(
         to base: UnsafeMutableRawPointer, _ client: TransportAddress, _ port: TransportAddress
     ) -> Int {

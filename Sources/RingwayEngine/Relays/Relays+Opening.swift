@@ -9,19 +9,21 @@ internal import RingwayStorage
 
 /// The opening of spliced connections for clients of published ports.
 ///
-/// A client on the host's loopback has no address that is visible to the guest, so it appears to come from the
-/// network's host address. Its bytes may therefore come from a socket inside the guest that is bound to that address
-/// and connected to the guest's server. Nothing is read from the client until that connect succeeds. On any failure the
-/// client is returned and its connection uses the link, so that the guest decides on the reply to the client.
+/// The guest cannot reach a client on the host's loopback under the client's own address, so the client appears to
+/// come from the host address, which stands for the host in the guest's network. A socket inside the guest that is
+/// bound to the host address looks the same to the guest's server. The client's bytes may therefore come from such a
+/// socket instead of the link. Nothing is read from the client until that socket is connected. On any failure the
+/// client is returned and its connection uses the link, so that the client gets the guest's own reply, such as RST.
 extension Relays {
-    /// The timeout in nanoseconds of opening a spliced connection, after which the connection uses the link. Inside one
-    /// namespace a server replies within microseconds; if packets are redirected elsewhere, no reply comes.
+    /// Timeout in nanoseconds for each step of opening a spliced connection: getting a socket, and connecting it.
+    /// After it the connection uses the link. A server in the same namespace replies within microseconds. If the
+    /// guest's firewall redirects the packets elsewhere, no reply comes.
     private static var openTimeout: UInt64 { 100_000_000 }
 
-    /// Takes an accepted client if it may bypass the link; otherwise returns false. If the opening fails later,
+    /// Takes an accepted client if it may bypass the link; otherwise returns false. If the opening then fails,
     /// `nextReturned` returns the client.
     ///
-    /// - Parameter isCaptured: frames are captured, so the connection must use the link.
+    /// - Parameter isCaptured: whether the link's frames are captured; the connection must then use the link.
     mutating func open(
         _ client: PortClient, isCaptured: Bool, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -49,8 +51,8 @@ extension Relays {
             if !sockets.isAsked(ipv4: isIPv4) { giveUp(slot, .splicedWithoutSocket, &core) }
             return
         }
-        // The socket is now counted as part of the connection. `countSpares` subtracts it from the stock at the end of
-        // the turn.
+        // The socket is now counted as part of the connection. Until the next `countSpares` it is counted as ready,
+        // too.
         shared.descriptors.take(1)
         let client = stream.pointee.clientAddress
         let source = stack.shownToGuest(client.address, by: server.address)
@@ -58,7 +60,8 @@ extension Relays {
         stream.pointee.phase = .connecting
         var error = StreamSocket.connect(socket, from: source, port: client.port, to: server)
         if error == EADDRNOTAVAIL, let other = sockets.take(ipv4: isIPv4) {
-            // Another connection uses the client's port, or did until recently. A new socket connects from any port.
+            // Another connection uses the client's port, or did until recently. `other` connects from a port that the
+            // kernel chooses.
             Endpoint.close(socket, reset: false)
             stream.pointee.relay.far.descriptor = other
             error = StreamSocket.connect(other, from: source, port: 0, to: server)
@@ -115,7 +118,8 @@ extension Relays {
         returning.append(slot)
     }
 
-    /// A client that could not bypass the link, and must use it; `nil` if there is none.
+    /// Removes and returns a client whose spliced connection could not be opened, so that it must use the link; `nil`
+    /// if there is none.
     mutating func nextReturned() -> PortClient? {
         guard let stream = streams.pointer(inSlot: returning.first) else { return nil }
         let client = PortClient(
@@ -161,8 +165,8 @@ extension Relays {
                 if sockets.isReady(ipv4: isIPv4) {
                     openInside(slot, &core, &stack)
                 } else {
-                    // The reply contains no socket: the guest cannot be reached directly now, so the next clients use
-                    // the link immediately.
+                    // No socket is ready and no reply is due: the reply contained none, or the channel is closed. For
+                    // a while, the server's next clients use the link immediately.
                     detours.blocked(stream.pointee.server, now: core.now)
                     giveUp(slot, .splicedWithoutSocket, &core)
                 }

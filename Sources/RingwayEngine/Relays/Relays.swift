@@ -7,33 +7,35 @@ internal import RingwayRing
 internal import RingwayStack
 internal import RingwayStorage
 
-/// Spliced connections, which bypass the link: the shard relays bytes between two sockets with splice(2).
+/// Connections that bypass the guest's link and TCP/IP stack: the shard relays bytes between two sockets with
+/// splice(2), or copies them where that is not possible.
 ///
 /// ## Theory of operation
 ///
-/// The ring is used for events only (multishot polls on both sockets), and the shard calls splice(2) itself. io_uring
-/// would run a splice on a kernel thread, which costs more than the splice; a non-blocking system call needs no thread.
-/// A stream with bytes to move is on the `running` list; each visit moves a bounded number of bytes, then the next
-/// stream is visited.
+/// The ring only polls the sockets; the shard calls splice(2) itself. io_uring would run a splice on a kernel thread,
+/// which costs more than the splice. A non-blocking system call needs no thread. A stream with bytes to move is on
+/// the `running` list; each visit moves a bounded number of bytes, then the next stream is visited.
 ///
-/// There are two kinds of streams. A client of a published port on the host's loopback is connected to a socket inside
-/// the guest (`Relays+Opening.swift`), and is returned if that fails. A connection through the guest's agent uses a
-/// channel to the agent, on which bytes are framed as records (`StreamRecord`).
+/// There are two kinds of streams. A client that connects from the host's loopback to a published port is relayed to
+/// a socket inside the guest (`Relays+Opening.swift`). If that socket cannot be connected, `nextReturned` returns the
+/// client, and the caller connects it over the link. A connection through the guest's agent is relayed between a
+/// socket on the host and a channel to the agent, on which bytes are framed as records (`StreamRecord`).
 struct Relays: ~Copyable {
     enum Operation: UInt8, ShardOperation {
-        /// The near socket is readable or writable: that of the client.
+        /// An event of the near socket, which is on the host.
         case nearEvent
-        /// The far socket is readable or writable: that inside the guest, or the channel to the agent.
+        /// An event of the far socket: the one inside the guest, or the channel to the agent.
         case farEvent
-        /// A socket inside the guest has connected.
+        /// The connect of a socket inside the guest has succeeded or failed.
         case connect
-        /// Sockets have arrived from inside the guest.
+        /// The process in the guest has sent new sockets, or closed the channel (`SocketSupply`).
         case supply
 
         static var owner: OperationOwner { .relays }
     }
 
-    /// The most bytes of all streams per turn, so that frames get their share.
+    /// The number of bytes after which `run` visits no more streams in a turn, so that the link's frames get their
+    /// share.
     private static var turnBytes: Int { 4 << 20 }
     /// The fixed cost of a visit, in bytes: subtracted from `turnBytes` in addition to the bytes moved.
     private static var visitBytes: Int { 8_192 }
@@ -41,21 +43,21 @@ struct Relays: ~Copyable {
     let shared: EngineShared
     let counters: Counters
     var streams: Slab<SplicedStream>
-    /// Streams without a reply from inside the guest so far, the oldest first.
+    /// Streams that wait for a socket inside the guest or for its connect, the oldest first.
     var opening: SplicedList
-    /// Streams with bytes to move.
+    /// Streams that may have bytes to move.
     private var running: SplicedList
     /// Streams whose opening has failed, and whose clients `nextReturned` returns.
     var returning: SplicedList
     var detours: SpliceDetours
     var sockets: SocketSupply
     private var pipes = PipePool()
-    /// The descriptors of pipes and of ready sockets, as last counted in the guest's share of descriptors.
+    /// The number of descriptors of pipes and ready sockets that `countSpares` has counted in the guest's share.
     private var countedSpares = 0
     /// Where the next search for an idle stream starts.
     private var hand = IdleHand()
 
-    /// - Parameter index: the shard's index.
+    /// - Parameter index: the index of the guest's part, and of the link's queue that the part serves.
     init(index: Int, shared: EngineShared, counters: Counters) throws(MemoryFailure) {
         let streams = try Slab<SplicedStream>(
             capacity: max(1, shared.configuration.stack.limits.splicedConnectionsPerShard))
@@ -126,7 +128,7 @@ struct Relays: ~Copyable {
 
     // MARK: Moving
 
-    /// Visits the streams that have bytes to move, and abandons those whose opening has timed out.
+    /// Visits the streams that may have bytes to move, and abandons streams whose opening has timed out.
     mutating func run(_ core: inout ShardCore) {
         guard streams.count > 0 else { return }
         pipes.mayGrow = shared.descriptors.hasRoom
@@ -174,8 +176,8 @@ struct Relays: ~Copyable {
 
     // MARK: Connections of an agent
 
-    /// Takes over a connection through an agent: a socket of the host, and the channel on which the agent carries the
-    /// other end. Both descriptors are adopted; the caller has counted them.
+    /// Relays a connection through the guest's agent: `client` is a socket on the host, and the agent relays
+    /// `channel` to a socket in the guest. Takes ownership of both descriptors, which the caller has counted.
     mutating func join(client: Int32, channel: Int32, _ ends: ChannelEnds, _ core: inout ShardCore) {
         guard let handle = streams.insert(SplicedStream(client: client, channel: channel, ends)),
             let stream = streams.pointer(to: handle)
@@ -194,8 +196,8 @@ struct Relays: ~Copyable {
 
     // MARK: Descriptors
 
-    /// Updates the count of descriptors of pipes and ready sockets, once per turn, because they are opened and closed
-    /// in many places.
+    /// Updates the guest's share of descriptors by the pipes and ready sockets opened or closed since the last call.
+    /// They are opened and closed in many places, so one call per turn counts them all.
     mutating func countSpares() {
         let change = pipes.descriptors + sockets.stock - countedSpares
         guard change != 0 else { return }
@@ -210,7 +212,7 @@ struct Relays: ~Copyable {
         return true
     }
 
-    /// The stream with the longest idle time of a sample; `nil` if there is none.
+    /// Of a sample of the streams (`IdleHand`), the one that has been idle for longest; `nil` if the sample has none.
     mutating func idlest() -> (slot: UInt32, usedAt: UInt64)? {
         hand.idlest(of: streams) { $0.pointee.phase == .moving ? $0.pointee.usedAt : nil }
     }
@@ -227,8 +229,8 @@ struct Relays: ~Copyable {
     /// the FIN or RST.
     private mutating func close(_ slot: UInt32, reset: Bool, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
-        // A poll that is only queued refers to its socket by descriptor number, which may be reused before the poll is
-        // submitted.
+        // A queued poll refers to its socket by descriptor number, which may be reused after the close. So the poll
+        // is submitted first.
         if stream.pointee.watchedInRound == core.reactor.ring.round { core.reactor.ring.submitAll() }
         unwatch(slot, &core)
         release(stream, reset: reset, &core)
@@ -253,7 +255,7 @@ struct Relays: ~Copyable {
         shared.descriptors.release()
     }
 
-    /// Closes the channel to the process in the guest, and the sockets that came through it.
+    /// Closes the channel to the process that opens sockets in the guest, and the unused sockets that it has sent.
     mutating func closeSupply(_ core: inout ShardCore) {
         if sockets.isAsked { core.cancel(Operation.supply.tag()) }
         if sockets.isOpen { core.reactor.ring.closing(sockets.line) }
@@ -261,8 +263,8 @@ struct Relays: ~Copyable {
         countSpares()
     }
 
-    /// Ends at most `most` streams from a slot on, at the end of the guest; true when none is left. Data that the
-    /// guest's server has already sent is still passed on.
+    /// Closes the streams in at most `most` slots from `cursor` on, at the end of the guest; true when no slot is
+    /// left. Data that the guest's side has already sent is still passed to the host's socket.
     mutating func close(_ most: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
         let end = min(streams.highWater, cursor + UInt32(most))
         while cursor < end {
@@ -299,7 +301,7 @@ struct Relays: ~Copyable {
         countSpares()
     }
 
-    /// Ends everything immediately, after the ring has failed.
+    /// Closes all streams, pipes and sockets immediately, after the ring has failed.
     mutating func closeDescriptors(_ core: inout ShardCore) {
         for slot in 0..<streams.highWater {
             guard let stream = streams.pointer(inSlot: slot) else { continue }

@@ -2,16 +2,16 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// A shard's stock of new sockets that were opened inside the guest's namespace, and the channel to the process there
-/// that opens them and passes them to the shard.
+/// A guest's stock, on one shard, of new sockets that were opened inside the guest's network namespace. A process
+/// there opens them and passes them to the shard over a channel.
 struct SocketSupply: ~Copyable {
-    /// If fewer sockets of an address family are ready, more are requested.
+    /// The number of ready sockets of an address family below which more are requested.
     static var least: Int { 8 }
-    /// The usual number of ready sockets.
+    /// The number of ready sockets of a family that a request aims at, beyond those for waiting connections.
     static var usual: Int { 16 }
-    /// The most sockets of one reply.
+    /// The most sockets in one reply.
     static var batch: Int { 64 }
-    /// The most ready sockets of a family: a reply fits even if the stock is full when it arrives.
+    /// Room for the ready sockets of a family: the usual number, and one reply.
     private static var capacity: Int { usual + batch }
 
     /// The descriptor of the channel, or -1 without one.
@@ -34,7 +34,7 @@ struct SocketSupply: ~Copyable {
         if line >= 0 { HostCalls.setNonblocking(line) }
     }
 
-    /// Frees memory only: the owner has called `close()` before, which closes the descriptors.
+    /// Frees memory only. `close()` closes the descriptors and must be called before.
     deinit {
         ipv4.sockets.deallocate()
         ipv6.sockets.deallocate()
@@ -68,8 +68,8 @@ struct SocketSupply: ~Copyable {
         return true
     }
 
-    /// Requests missing sockets of a family. True if no reply was due before and one is due now: the caller must poll
-    /// the channel.
+    /// Requests sockets of a family if fewer than `least` are ready and no reply is due. Returns true if no reply of
+    /// either family was due before and one is due now: the caller must then poll the channel.
     ///
     /// - Parameter waiting: the number of connections that wait for a socket.
     mutating func refill(ipv4 isIPv4: Bool, waiting: Int) -> Bool {
@@ -100,10 +100,10 @@ struct SocketSupply: ~Copyable {
                 var count = 0
                 let received = HostCalls.receiveDescriptors(line, &family, descriptors.baseAddress, &count)
                 if received < 0, errno == EAGAIN || errno == EINTR { break }
-                // EMFILE is a reply without sockets: receiving them would have exceeded the process's limit of
-                // descriptors. The channel remains usable.
+                // EMFILE: the reply's sockets are lost, because receiving them would have exceeded the process's
+                // limit of descriptors. The channel remains usable.
                 guard received == 1 || received < 0 && errno == EMFILE else {
-                    // The process in the guest has ended, so there is no other source of sockets.
+                    // The other end is closed, as when the process in the guest has ended: no more sockets can come.
                     close()
                     break
                 }

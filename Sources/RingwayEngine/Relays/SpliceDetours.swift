@@ -4,11 +4,11 @@ internal import RingwayStorage
 /// Servers inside the guest whose clients use the link for a while, because no direct connection could be made
 /// (`Relays+Opening.swift`).
 ///
-/// The table has a fixed size and is indexed by a hash of the server's address. If two servers have the same index, the
-/// entry of the first is lost and its next client tries the direct path again, at the cost of one timeout.
+/// The table has a fixed size and is indexed by a hash of the server's address and port. If two servers have the same
+/// index, the entry of the first is lost and its next client tries the direct path again, at the cost of one timeout.
 struct SpliceDetours: ~Copyable {
-    /// Nanoseconds for which clients use the link after a timeout: the long time if the server has not answered since
-    /// its last timeout, otherwise the short time.
+    /// Nanoseconds for which clients use the link: after a timeout the long time, or the short time if the server has
+    /// answered since its previous timeout. If no socket is available, the short time.
     static var longDetour: UInt64 { 60_000_000_000 }
     static var shortDetour: UInt64 { 1_000_000_000 }
 
@@ -44,19 +44,19 @@ struct SpliceDetours: ~Copyable {
         return entry.pointee.server != server || entry.pointee.linkUntil <= now
     }
 
-    /// The server has answered on the direct path.
+    /// Records that the server has answered on the direct path.
     mutating func answered(_ server: TransportAddress) {
         place(of: server).pointee = Entry(server: server, hasAnswered: true)
     }
 
-    /// There is no socket for the direct path at the moment.
+    /// Records that no socket for the direct path is available.
     mutating func blocked(_ server: TransportAddress, now: UInt64) {
         let entry = place(of: server)
         let hasAnswered = entry.pointee.server == server && entry.pointee.hasAnswered
         entry.pointee = Entry(server: server, linkUntil: now &+ Self.shortDetour, hasAnswered: hasAnswered)
     }
 
-    /// The server has not answered in time.
+    /// Records that the server has not answered on the direct path in time.
     mutating func timedOut(_ server: TransportAddress, now: UInt64) {
         let entry = place(of: server)
         let hadAnswered = entry.pointee.server == server && entry.pointee.hasAnswered

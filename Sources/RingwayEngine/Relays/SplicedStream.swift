@@ -2,9 +2,10 @@ internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStorage
 
-/// A connection of two sockets whose bytes are spliced: the client's, accepted on the host, and a far one. The far
-/// socket is inside the guest and connected to the guest's server, or it is a channel to the guest's agent. A `Relay`
-/// moves the bytes; the other fields are for opening and listing.
+/// A connection whose bytes are relayed between two sockets. The near socket is on the host: the client's, or one
+/// connected to a server if the guest opened the connection through its agent. The far socket is inside the guest and
+/// connected to the guest's server, or it is a channel to the agent. A `Relay` moves the bytes; the other fields are
+/// for opening, listing and closing.
 struct SplicedStream: BitwiseCopyable {
     /// The state of the connection.
     enum Phase: UInt8, BitwiseCopyable {
@@ -19,16 +20,16 @@ struct SplicedStream: BitwiseCopyable {
     enum Place: UInt8, BitwiseCopyable { case none, opening, running, returning }
 
     var phase = Phase.waiting
-    /// The near end is the client; the far end is a socket inside the guest, or the channel to the agent.
+    /// The near end is the socket on the host; the far end is a socket inside the guest, or the channel to the agent.
     var relay: Relay
-    /// The client's address as the host sees it, and the address of the guest's server. Both are needed if the
-    /// connection must use the link.
+    /// The addresses of the client, as the host sees it, and of the server. They are listed, and both are needed if
+    /// the connection must use the link.
     var clientAddress: TransportAddress
     var server: TransportAddress
     /// For an agent's channel: the number of its forward, and whether the guest opened the connection.
     var route: UInt32 = 0
     var isOpenedByGuest = false
-    /// While opening: the timeout, in monotonic nanoseconds.
+    /// While opening: when the opening times out, in monotonic nanoseconds.
     var deadline: UInt64 = 0
     var place = Place.none
     /// The ring's round (`Ring.round`) in which the latest poll of the sockets was queued.
@@ -44,7 +45,7 @@ struct SplicedStream: BitwiseCopyable {
         self.server = server
     }
 
-    /// Two connected sockets, the far one being a channel to the guest's agent.
+    /// A connection through the guest's agent; both sockets are connected.
     init(client: Int32, channel: Int32, _ ends: ChannelEnds) {
         relay = Relay(near: client, far: channel, farHasRecords: true)
         relay.tryBoth()
@@ -56,9 +57,9 @@ struct SplicedStream: BitwiseCopyable {
     }
 }
 
-/// The addresses at both ends of a connection through an agent, for lists of flows.
+/// What lists of flows show of a connection through an agent.
 struct ChannelEnds: BitwiseCopyable, Sendable {
-    /// The client and the server; port 0 for a unix socket.
+    /// The addresses of client and server. Address and port are zero for an end that has none, such as a unix socket.
     var client: TransportAddress
     var server: TransportAddress
     /// The number of the connection's forward.

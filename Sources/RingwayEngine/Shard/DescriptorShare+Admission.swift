@@ -2,12 +2,12 @@ internal import RingwayStack
 internal import RingwayStorage
 
 extension DescriptorShare {
-    /// Counts the descriptors of a new flow. If the guest has used up its share, the oldest of its flows without an
-    /// answer is ended to make room.
+    /// Counts the descriptors of a new flow. If the guest has used up its share, the oldest of its flows that have
+    /// had no reply yet is ended to make room.
     ///
     /// - Parameters:
     ///   - count: the number of descriptors that the flow opens.
-    ///   - mapping: the UDP mapping that needs them, which must not be ended; `nil` if there is none.
+    ///   - mapping: the new flow if it is a UDP mapping, which must not be ended; `nil` for other flows.
     func admit(_ stack: inout Stack, _ count: Int = 1, sparing mapping: Handle? = nil) -> Grant {
         let grant = acquire(count)
         guard grant == .beyondShare, mayReplace(count), stack.endUnanswered(sparing: mapping) else { return grant }

@@ -6,7 +6,7 @@
 /// the slot, so that late mail for a previous guest is recognised.
 struct GuestPlace: BitwiseCopyable, Hashable, Sendable {
     let shard: UInt16
-    /// The number of the guest in the shard's ring; starts at one.
+    /// The number of the guest in the tags of the ring's operations; starts at one.
     let slot: UInt16
     let generation: UInt16
 

@@ -17,8 +17,8 @@ struct GuestSlot {
 
 /// The guests of a shard, and the list of the *active* ones, which are served in the current turn.
 ///
-/// The tables are allocated once, with room for the largest number of guests. An inactive guest costs one comparison
-/// per turn. Only the shard's thread may use them.
+/// The tables are allocated once, with room for the largest number of guests. An inactive guest costs two comparisons
+/// of its deadline per turn. Only the shard's thread may use them.
 struct GuestTable: ~Copyable {
     private let slots: UnsafeMutablePointer<GuestSlot>
     /// Slots that have a guest, in no particular order.

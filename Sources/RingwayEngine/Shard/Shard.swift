@@ -7,23 +7,25 @@ internal import RingwayRing
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A thread of the data path and the guests that it serves. Shards share nothing but the mailboxes between them.
+/// A thread of the data path and the guests that it serves. Shards exchange data only through the mailboxes between
+/// them.
 ///
 /// ## A turn
 ///
 /// 1. The shard refills its buffer rings. One system call then submits all queued operations and waits for a
 ///    completion, mail or the next deadline.
-/// 2. It handles completions. The tag of each names the guest, whose stack processes the event. The resulting effects
-///    (`Effect`) immediately become new operations.
+/// 2. It handles completions. The tag (`user_data`) of each names the guest, whose stack processes the event. What
+///    the stack then requests (`Effect`) is carried out at once, mostly as new operations.
 /// 3. It reads mail from other guests and shards, then runs timers, then sends the acknowledgements that are due.
 ///
-/// Only *active* guests are visited in a turn: those with a completion, mail, a command or a passed deadline, and those
-/// that have unfinished work. A guest's state stays in its engine's memory, so switching from one guest to the next
+/// Only *active* guests are visited in a turn: those with a completion, mail, a command or a passed deadline, and
+/// those that have unfinished work. A guest's state is in memory of its own, so switching from one guest to the next
 /// changes only a few fields (`ShardCore.serve`).
 ///
 /// **Fair shares.** While several guests are active, each link may read only a limited number of frames per turn
-/// (`ShardCore.frameAllowance`). Frames that open or close sockets cost more than others, so they reduce that number.
-/// Receives of host sockets that found no buffer are retried with an equal number of buffers for each active guest.
+/// (`ShardCore.frameAllowance`). Frames that open or close sockets cost more than others, so they reduce the number
+/// for later turns. Receives on host sockets that found no buffer are retried; each active guest may use an equal
+/// part of the available buffers.
 ///
 /// **Removing a guest.** A guest keeps its slot until the kernel has completed all of its operations. The slot is
 /// reused for another guest only after every buffer charged to it has been released (`ShardSet`).
@@ -86,8 +88,8 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// Returns the guests that ended because the ring failed. The caller lets their engines free the memory once the
-    /// ring is closed, because the kernel may still access it until then.
+    /// Returns the guests that ended because the ring failed. The caller closes the ring before it notifies their
+    /// engines, which then free the guests' memory. Until the ring is closed, the kernel may access that memory.
     mutating func takeAborted() -> [EndedGuest] {
         defer { aborted = [] }
         return aborted
@@ -185,7 +187,8 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// Refills the buffer rings, and deactivates guests that have no unfinished work.
+    /// Refills the buffer rings, retries receives that found no buffer, and records deadlines. Then deactivates
+    /// guests that have no unfinished work.
     private mutating func refill() {
         core.setActiveGuests(guests.activeCount)
         var isCongested = false
@@ -217,7 +220,7 @@ struct Shard: ~Copyable {
         }
     }
 
-    /// Ends the turn of each active guest: timers, acknowledgements, and the next step of closing a guest that ends.
+    /// Ends the turn of each active guest (`ShardGuest.endTurn`), and removes guests that have ended.
     private mutating func endTurns(_ isDrained: Bool) {
         var index = 0
         while index < guests.activeCount {
@@ -238,7 +241,7 @@ struct Shard: ~Copyable {
 
     // MARK: Mail
 
-    /// Reads mail, up to a limit per sender. Returns whether all of it was read.
+    /// Reads mail, up to a limit per sender. Returns false if a limit was reached, so that mail may be left.
     private mutating func readMail() -> Bool {
         var isDrained = true
         var budget = ShardCore.mailBudget
@@ -309,7 +312,7 @@ struct Shard: ~Copyable {
         return nil
     }
 
-    /// Divides the shard's limited resources among its guests.
+    /// Tells the core and every guest how many guests divide the shard's resources.
     private mutating func share() {
         leave()
         core.setGuests(guests.count)
@@ -342,7 +345,8 @@ struct Shard: ~Copyable {
 
     // MARK: For simulations
 
-    /// The resources in use: those of the shard itself, and the buffers that wait for data in its buffer rings.
+    /// The resources in use on the shard: all leased buffers, those among them that wait for data in buffer rings,
+    /// and the `sendmsg` operations in flight.
     var holdings: ShardHoldings {
         mutating get {
             var holdings = ShardHoldings()

@@ -13,7 +13,7 @@ enum ShardCall: Sendable {
     /// Stop the shard, which has no guests any more.
     case stop
 
-    /// Answers the call for a shard that has stopped.
+    /// Answers the call in place of a shard that has stopped.
     func abandon() {
         switch self {
         case .admit(let admission): admission.settle(SystemError("the shard has ended", errno: 0))

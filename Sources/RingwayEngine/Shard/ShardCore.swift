@@ -10,10 +10,10 @@ internal import RingwaySystem
 /// flight, and the mail to other guests and shards. Every call to a component passes the core; components keep no
 /// reference to it.
 ///
-/// The core knows which guest is being served (`serve`). Until the next call of `serve` or `leave`, that guest submits
-/// the operations, is charged for the leased buffers, and has the events counted.
+/// The core knows which guest is being served (`serve`). Until the next call of `serve` or `leave`, operations are
+/// submitted, leased buffers charged and events counted for that guest.
 ///
-/// Methods that change nothing are `mutating` too, because the compiler would pass `self` to them by value.
+/// Methods that change nothing are `mutating` too: the compiler would pass the `self` of other methods by value.
 struct ShardCore: ~Copyable {
     /// Operations of the shard itself.
     enum Operation: UInt8, ShardOperation {
@@ -27,8 +27,8 @@ struct ShardCore: ~Copyable {
         static var owner: OperationOwner { .shard }
     }
 
-    /// Buffers in a buffer ring: few, so that they stay in the L2 cache. The ring of the host sockets may grow to the
-    /// limit.
+    /// The usual number of buffers in a buffer ring: few, so that they stay in the L2 cache. The host sockets' ring
+    /// may grow to `ringBufferLimit`.
     static var ringBuffers: Int { 32 }
     private static var ringBufferLimit: Int { 512 }
     /// The limit of the host sockets' buffer ring while several guests are active. It is lower than `ringBufferLimit`,
@@ -65,7 +65,7 @@ struct ShardCore: ~Copyable {
     var reactor: Reactor
     /// The buffers into which host sockets receive.
     var receiveBuffers: LeaseRing
-    /// The `sendmsg` operations in flight, followed by their number for each slot.
+    /// The `sendmsg` operations in flight. `messageCounts` has their number for each guest's slot.
     private(set) var messages: Slab<SendMessage>
     private let messageCounts: UnsafeMutablePointer<Int32>
     private static var messageLimit: Int { 8_192 }
@@ -80,7 +80,8 @@ struct ShardCore: ~Copyable {
     private var starvedReceives = 0
 
     /// - Parameters:
-    ///   - pool: the shard's buffers. Its owners are the guests, numbered by their slots, and the shard, which is zero.
+    ///   - pool: the shard's buffers. Each is charged to an owner: a guest, by the number of its slot, or the shard,
+    ///     which is owner 0.
     ///   - counters: for events that belong to no guest.
     init(
         index: Int, network: ShardNetwork, busyPoll: UInt64, ring: consuming Ring,
@@ -180,16 +181,16 @@ struct ShardCore: ~Copyable {
         pool.pointee.share = count > 1 ? max(1, (space.largeCount - Self.linkReserve) / count) : 0
     }
 
-    /// Sets the number of active guests. While there are several, each link, and all host sockets together, may read less
-    /// in a turn, so that the others do not wait long.
+    /// Sets the number of active guests. While there are several, each link, and all host sockets together, may read
+    /// less in a turn, so that no guest waits long.
     mutating func setActiveGuests(_ count: Int) {
         turnShares.begin(active: count, guests: guests)
         receiveBuffers.limit = count < 2 ? Self.ringBufferLimit : Self.sharedRingBuffers
     }
 
-    /// The number of frames of about this many bytes that the served guest's link may read in this turn
-    /// (`TurnShares.frames`). A guest that has used up its share of buffers is read slowly, but not stopped: its
-    /// acknowledgements free buffers.
+    /// The number of frames that the served guest's link may read in this turn, if their size is about `size` bytes
+    /// (`TurnShares.frames`). If the guest has used up its share of buffers, its link is read slowly, but not
+    /// stopped: acknowledgements from the guest free buffers.
     mutating func frameAllowance(ofSize size: Int) -> Int {
         let share = turnShares.frames(for: tenant, ofSize: size)
         return isBeyondShare ? min(share, TurnShares.leastFrames) : share
@@ -206,7 +207,7 @@ struct ShardCore: ~Copyable {
         mutating get { turnShares.debt(of: tenant) }
     }
 
-    /// Whether buffers are scarce and the guest has used up its share, so it should take no more.
+    /// Whether buffers are scarce and the served guest has used up its share, so that it should take no more.
     @inline(__always)
     var isBeyondShare: Bool {
         mutating get { pool.pointee.isBeyondShare }
@@ -284,7 +285,7 @@ struct ShardCore: ~Copyable {
         if !lease.isNone { pool.pointee.release(lease) }
     }
 
-    /// Counts a receive that found no buffer. The next refill provides more.
+    /// Counts a receive that found no buffer. The next refill provides more buffers.
     mutating func countStarvedReceive() {
         counters.add(.receivesStarved)
         starvedReceives += 1

@@ -4,7 +4,7 @@ public struct ShardHoldings: Equatable, Sendable {
     public var leases = 0
     /// Leased buffers that wait for data in buffer rings, which are expected in an idle shard; only for shards.
     public var expectedLeases = 0
-    /// Messages and operations in flight.
+    /// Operations in flight: `sendmsg` only (`messages`), or of any kind (`operations`, only for a guest).
     public var messages = 0
     public var operations = 0
     /// Counts of the guest's stack.
@@ -12,7 +12,7 @@ public struct ShardHoldings: Equatable, Sendable {
     public var flows = 0
     public var timers = 0
     public var reservedBytes = 0
-    /// Sockets and other objects on the host.
+    /// Sockets on the host, spliced connections, and listeners of published ports.
     public var streamSockets = 0
     public var datagramSockets = 0
     public var pingSockets = 0

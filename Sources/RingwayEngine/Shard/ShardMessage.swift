@@ -8,9 +8,9 @@ struct ShardMessage: BitwiseCopyable, Sendable {
     enum Kind: UInt8, BitwiseCopyable {
         /// A parsed frame whose flow the receiver owns.
         case frame
-        /// A neighbour's frame for the guest.
+        /// A frame for the guest from a neighbour: another guest on the same network.
         case neighborFrame
-        /// A chain of released leases that belong to the receiving shard.
+        /// A chain of released buffers (leases) that belong to the receiving shard's pool.
         case leases
         /// A client of a published port whose connection the receiver owns.
         case accepted
@@ -64,8 +64,8 @@ struct ShardNetwork: @unchecked Sendable {
     private let boxes: UnsafeMutablePointer<Mailbox<ShardMessage>>
     let count: Int
 
-    /// - Parameter buffers: large buffers of a shard. Almost every message carries one, so a mailbox with room for
-    ///   twice as many messages cannot be filled by frames.
+    /// - Parameter buffers: the number of a shard's large buffers. Almost every message carries one, so frames cannot
+    ///   fill a mailbox that has room for twice as many messages.
     init(count: Int, buffers: Int) throws(SystemError) {
         var depth: UInt32 = 1_024
         while Int(depth) < 2 * buffers { depth *= 2 }

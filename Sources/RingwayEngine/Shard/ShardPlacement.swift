@@ -61,6 +61,6 @@ struct ShardPlacement {
         shards[index].free.append(place.slot)
     }
 
-    /// The number of placed queues.
+    /// The number of queues that have a place.
     var count: Int { shards.reduce(0) { $0 + $1.load } }
 }

@@ -6,20 +6,19 @@ internal import RingwayStorage
 public import RingwaySystem
 internal import Synchronization
 
-/// The shards of a process: their threads, the buffers and mailboxes that they share, and the places of guests on
-/// them.
+/// The shards of a process: their threads, buffer pools and mailboxes, and the places of guests on them.
 ///
 /// ## Theory of operation
 ///
 /// The number of shards is fixed when the set is created; `stop` ends them. Adding and removing guests creates no
-/// threads. To add a guest, `place` chooses a slot on a shard for each queue of the guest's link. The guest's `Engine`
-/// allocates the memory of the parts, and asks each shard to add its part, by a `ShardCall` that the doorbell
-/// announces. After a guest is removed, each of its slots is released (`free`) once the last buffer charged to it has
-/// been released.
+/// threads. To add a guest, `place` chooses a slot on a shard for each queue of the guest's link. The guest's
+/// `Engine` allocates memory for each queue's part of the guest, and asks the shards to add the parts, by a
+/// `ShardCall` that the doorbell announces. After a guest is removed, each of its slots is released (`free`) once the
+/// last buffer charged to it has been released.
 ///
 /// Networks in one process that need the same configuration share one set (`ofProcess`).
 public final class ShardSet: Sendable {
-    /// The most guests on a shard. Each of them needs a ring of provided buffers.
+    /// The most guests on a shard. Tables with an entry for each guest have this size.
     static var guestLimit: Int { 4_000 }
 
     /// The configuration of a set.
@@ -48,8 +47,8 @@ public final class ShardSet: Sendable {
     let space: BufferSpace
     private let calls: [CallQueue]
     private let counters: [Counters]
-    /// The buffer pools. Each belongs to its shard's thread once that runs. Their addresses are fixed because guests
-    /// hold pointers to them.
+    /// The buffer pools. Once a shard's thread runs, only that thread uses the shard's pool. The addresses are fixed
+    /// because guests hold pointers to the pools.
     nonisolated(unsafe) private let pools: UnsafeMutablePointer<BufferPool>
     private let placement: Mutex<ShardPlacement>
     private let threads = Mutex<[pthread_t]>([])
@@ -107,7 +106,7 @@ public final class ShardSet: Sendable {
     }
 
     deinit {
-        // Threads that `stop` has not joined may still use the memory.
+        // Threads that `stop` has not joined may still use the memory, so it is not freed.
         guard threads.withLock({ $0.isEmpty }) else { return }
         pools.deinitialize(count: shards)
         pools.deallocate()
@@ -119,8 +118,8 @@ public final class ShardSet: Sendable {
     public var shards: Int { configuration.shards }
     public var features: KernelFeatures { configuration.features }
 
-    /// The number of descriptors that are open as long as the set runs. For each shard: the ring's, which are four if
-    /// io_uring is emulated on epoll, and the doorbell's.
+    /// The number of descriptors that are open as long as the set runs. For each shard: one for the doorbell, and one
+    /// for the ring, or four for a ring that emulates io_uring on epoll.
     public var standingDescriptors: Int { shards * (features.backEnd == .ioUring ? 2 : 5) }
 
     func pool(_ shard: Int) -> UnsafeMutablePointer<BufferPool> { pools + shard }
@@ -132,7 +131,7 @@ public final class ShardSet: Sendable {
 
     func free(_ place: GuestPlace) { placement.withLock { $0.free(place) } }
 
-    /// The number of placed queues on all shards.
+    /// The number of links' queues that have a place on a shard.
     public var placedQueues: Int { placement.withLock { $0.count } }
 
     /// Sends a call to a shard. May be called from any thread.
@@ -165,7 +164,8 @@ public final class ShardSet: Sendable {
         }
     }
 
-    /// Stops using a set returned by `ofProcess`. The last user stops the threads; all guests must have been removed.
+    /// Stops using a set returned by `ofProcess`. The caller's guests must have been removed. When the last user
+    /// leaves, the threads stop.
     public func leave() {
         let isLast = Self.sets.withLock { sets in
             guard users.subtract(1, ordering: .relaxed).newValue == 0 else { return false }

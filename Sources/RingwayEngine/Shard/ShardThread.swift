@@ -6,7 +6,7 @@ internal import RingwayStorage
 internal import RingwaySystem
 internal import Synchronization
 
-/// Passes the memory of a shard to the shard's thread.
+/// A shard together with its thread, which frees the shard when the shard has stopped.
 final class ShardThread {
     private let shard: UnsafeMutablePointer<Shard>
     private let index: Int

@@ -5,7 +5,7 @@ public import RingwayStorage
 public import RingwaySystem
 
 /// A guest on stepped shards: the counterpart of `Engine`, which uses threads. Where `Engine` waits for a shard, the
-/// owner of this class calls `poll` between steps.
+/// owner of a `SteppedEngine` calls `poll` between steps.
 ///
 ///     admitting ─► serving ─► leaving ─► gone
 ///         └──► withdrawing ───────────────▲
@@ -17,7 +17,7 @@ public final class SteppedEngine {
     public let counters: [Counters]
     private var parts: [UnsafeMutablePointer<ShardGuest>] = []
     public private(set) var phase = Phase.admitting
-    /// The latest request to a shard. The next shard is asked when this one has answered.
+    /// The latest request to a shard. When that shard has answered, the next one is asked.
     private var asked: GuestAdmission?
     private var answered = 0
     /// Whether to withdraw the guest as soon as all shards have added it.
@@ -28,8 +28,8 @@ public final class SteppedEngine {
     public private(set) var failure: SystemError?
 
     /// - Parameters:
-    ///   - queues: the descriptors of a device link, of which the engine takes ownership.
-    ///   - isWithdrawn: withdraw the guest before it is served, as `Engine` does if too little memory is left.
+    ///   - queues: the descriptors of a TAP device, one for each queue; the engine takes ownership.
+    ///   - isWithdrawn: withdraw the guest before it is served, as `Engine` does if a shard cannot add its part.
     public init(
         _ configuration: EngineConfiguration, queues: [Int32], on stepped: SteppedShards, isWithdrawn: Bool = false,
         handler: @escaping @Sendable (EngineEvent) -> Void

@@ -2,12 +2,12 @@ internal import RingwayModel
 internal import RingwayStorage
 public import RingwaySystem
 
-/// Shards without threads: the owner runs them one step at a time, in any order. They are for simulations, in which one
-/// thread runs all shards against a model of the host (`HostModel`).
+/// Shards without threads: the caller runs them one step at a time, in any order. They are for simulations, in which
+/// one thread runs all shards against a model of the host (`HostModel`).
 ///
-/// A turn has two steps: up to the point where the thread would sleep, and the rest. Between them other shards may run
-/// any number of turns, as they may while a real thread sleeps. Guests (`SteppedEngine`) are added and removed as on
-/// threads, but no caller waits for a shard: requests are carried out in later steps.
+/// A turn has two steps: up to the point where the thread would sleep, and the rest. Between them other shards may
+/// run any number of turns, as they may while a real thread sleeps. Guests (`SteppedEngine`) are added and removed as
+/// on shards with threads, but no caller waits for a shard: requests are carried out in later steps.
 public final class SteppedShards {
     /// The state of a shard between two steps.
     public enum Place { case asleep, awake, ended }
@@ -34,7 +34,7 @@ public final class SteppedShards {
 
     public var count: Int { self.set.shards }
     public func place(of shard: Int) -> Place { places[shard] }
-    /// The number of placed queues.
+    /// The number of links' queues that have a place on a shard.
     public var placedQueues: Int { self.set.placedQueues }
 
     /// Runs the next step of a shard. A sleeping shard wakes.

@@ -3,17 +3,18 @@ internal import RingwayStorage
 /// How many frames each guest's link may read in a turn of its shard, which bounds how long each guest waits for the
 /// others.
 ///
-/// A guest that has the shard to itself may read a full ring of buffers. Several active guests divide the frames and the
-/// bytes of a turn, because the time that a super-frame takes grows with its payload. Frames that open or close sockets
+/// The only active guest may read a full ring of buffers. Several active guests divide the frames of a turn, and also
+/// its bytes, because a frame of up to 64 KiB (TSO) takes longer than a short one. Frames that open or close sockets
 /// take longer than others; their cost is deducted from the guest's later frames.
 struct TurnShares: ~Copyable {
-    /// The frames of a turn for all links, and the range for one link.
+    /// The frames of a turn that active links divide, and the range for one link.
     private static var frames: Int { 64 }
     private static var linkFrames: ClosedRange<Int> { 8...16 }
-    /// The bytes of a turn for all links, and the range for one link.
+    /// The bytes of a turn that active links divide, and the range for one link.
     private static var bytes: Int { 1 << 20 }
     private static var linkBytes: ClosedRange<Int> { 256 << 10...512 << 10 }
-    /// The minimum of frames for one link where the pool is small or the guest holds many buffers.
+    /// The least number of frames for one link if the pool is small, and the most if the guest has used up its share
+    /// of buffers.
     static var leastFrames: Int { 4 }
     /// The cost of opening or closing a socket, and the most that a guest can owe for it, both in frames.
     private static var socketCost: Int32 { 4 }
@@ -46,13 +47,14 @@ struct TurnShares: ~Copyable {
         let wanted =
             active < 2
             ? ShardCore.ringBuffers : max(frames.lowerBound, min(frames.upperBound, Self.frames / active))
-        // Idle links hold at most a quarter of the pool in total, except that each may hold the minimum.
+        // The rings of idle links hold at most a quarter of the pool in total, except that each may hold
+        // `leastFrames`.
         linkFrames = min(wanted, max(Self.leastFrames, largeBuffers / 4 / max(1, guests)))
         linkBytes = active < 2 ? .max : max(bytes.lowerBound, min(bytes.upperBound, Self.bytes / active))
     }
 
     /// The number of frames that a guest's link may read in this turn: its share, less the cost of sockets that its
-    /// previous frames opened and closed. Zero if that cost exceeds the share.
+    /// previous frames opened and closed. Zero if that cost is the share or more.
     ///
     /// - Parameter size: the typical size of the guest's frames, in bytes.
     mutating func frames(for slot: UInt16, ofSize size: Int) -> Int {

@@ -17,7 +17,7 @@ enum Endpoint {
         HostCalls.close(descriptor)
     }
 
-    /// Two connected unix sockets of `type`, or `nil` without free descriptors.
+    /// Two connected unix sockets of `type`; `nil` if they cannot be opened, as without free descriptors.
     static func pair(type: Int32) -> (own: Int32, other: Int32)? {
         HostCalls.pair(type | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
     }

@@ -13,7 +13,7 @@ struct ConnectManner: BitwiseCopyable {
     var hopLimit: UInt8?
     /// The traffic class: DSCP in the upper six bits, and zero for the ECN bits.
     var trafficClass: UInt8
-    /// The source port if it is privileged; otherwise the kernel chooses.
+    /// The guest's source port. The socket is bound to it if it is privileged; otherwise the kernel chooses a port.
     var privilegedPort: UInt16
 
     init(hopLimit: UInt8?, trafficClass: UInt8, privilegedPort: UInt16) {
@@ -54,8 +54,8 @@ struct ConnectManner: BitwiseCopyable {
         set(descriptor, ipv4: ipv4, IP_TOS, IPV6_TCLASS, Int32(trafficClass))
     }
 
-    /// The DSCP of an accepted client's SYN, with zero for the ECN bits. For a stream the kernel reports no later
-    /// value.
+    /// The DSCP of an accepted client's SYN, with zero for the ECN bits. The kernel does not report the traffic class
+    /// of the client's later segments.
     static func trafficClass(ofClient descriptor: Int32, ipv4: Bool) -> UInt8 {
         UInt8(truncatingIfNeeded: HostCalls.clientTrafficClass(descriptor, ipv4: ipv4)) & 0xFC
     }

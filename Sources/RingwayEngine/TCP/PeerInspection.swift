@@ -12,7 +12,7 @@ struct PeerInspection: BitwiseCopyable {
         var isDelivered: Bool
         /// Data is in flight to the peer.
         var isUnderWay: Bool
-        /// The kernel is retransmitting, or probing, without a reply so far.
+        /// The kernel is retransmitting, or has probed more than once, without a reply so far.
         var isRepeating: Bool
         var timeout: UInt64
         var roundTrip: UInt64
@@ -23,8 +23,10 @@ struct PeerInspection: BitwiseCopyable {
 
     init() {}
 
-    /// - Parameters:
-    ///   - solicits: the kernel probes the peer now, if that has been silent for `limit` nanoseconds.
+    /// Reads what the kernel knows of the peer.
+    ///
+    /// - Parameter solicits: whether the kernel is to probe the peer now, if the peer has been silent for `limit`
+    ///   nanoseconds.
     mutating func inspect(_ descriptor: Int32, solicits: Bool, beyond limit: UInt64) -> Peer {
         var information = ringway_peer()
         guard HostCalls.readPeer(descriptor, &information) == 0 else {
@@ -56,7 +58,7 @@ struct PeerInspection: BitwiseCopyable {
         HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
     }
 
-    /// The far end has answered: restores the kernel's keepalive time.
+    /// The peer is no longer silent: restores the kernel's keepalive time.
     private mutating func rest(_ descriptor: Int32) {
         guard usualIdle > 0 else { return }
         HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, usualIdle)

@@ -4,7 +4,7 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// The host socket of one TCP flow: its state, and the operations that keep it from being closed.
+/// The host socket of one TCP flow: its state, and the pending operations that keep it from being closed.
 ///
 /// A descriptor is closed only when no operation refers to it, because an operation in flight keeps the file open and
 /// would delay the FIN or RST. A socket that the stack has closed is therefore first `closing` or `resetting`, and
@@ -12,16 +12,17 @@ internal import RingwaySystem
 ///
 ///     connecting ─┐
 ///     probing ────┴► open ──► shut ──────────┐
-///                     └────► sendFailed ─────┴► closing or resetting ──► gone
+///                     └────► sendFailed ─────┴► closing or resetting (also from any other state) ──► gone
 struct StreamSocket: BitwiseCopyable {
     /// The state of the socket.
     enum State: UInt8, BitwiseCopyable {
         /// A connect is in flight.
         case connecting
-        /// A connect with a small hop limit is in flight: routers on the path report.
+        /// A connect with a small hop limit is in flight. If the hop limit expires at a router, the guest gets the
+        /// router's ICMP error.
         case probing
         case open
-        /// The guest has ended its side, so the socket has been shut down for writing. The host's peer may still send.
+        /// The guest has ended its side, so the socket has been shut down for writing. The peer may still send.
         case shut
         /// A send failed while a receive was in flight; the result of the receive shows how the connection ended.
         case sendFailed
@@ -40,9 +41,9 @@ struct StreamSocket: BitwiseCopyable {
         static var send: Pending { Pending(rawValue: 1 << 2) }
         /// A poll for errors.
         static var watch: Pending { Pending(rawValue: 1 << 3) }
-        /// The receive found no buffer: the socket is in the queue for one.
+        /// The receive found no buffer, or receiving is paused: the socket is queued until it may receive.
         static var buffer: Pending { Pending(rawValue: 1 << 4) }
-        /// The kernel had no memory for the send: the socket is in the queue for a retry.
+        /// The send failed with a temporary error, such as a lack of kernel memory: the socket is queued for a retry.
         static var retry: Pending { Pending(rawValue: 1 << 5) }
     }
 
@@ -56,8 +57,8 @@ struct StreamSocket: BitwiseCopyable {
     let flow: Handle
     private(set) var state: State
     var pending: Pending = []
-    /// The number of counted descriptors: two for a connection to a service of the gateway, for which both ends of a
-    /// socket pair are counted.
+    /// The number of descriptors counted in the guest's share: two for a connection to the gateway's DNS service,
+    /// which is a socket pair; otherwise one.
     var charge: UInt8 = 1
     private var sends: Sends
     /// State for probing the peer.
@@ -115,8 +116,8 @@ struct StreamSocket: BitwiseCopyable {
         HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
-    /// A non-blocking TCP socket of the address's family with keepalive, by which the host's kernel detects dead peers.
-    /// TCP_NODELAY is set by `noteSend`.
+    /// Opens a non-blocking TCP socket with keepalive, by which the host's kernel detects dead peers. TCP_NODELAY is
+    /// set later, by `noteSend`.
     ///
     /// - Returns: the descriptor, or a negated `errno`.
     static func open(ipv4: Bool) -> Int32 {

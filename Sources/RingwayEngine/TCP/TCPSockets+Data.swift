@@ -18,8 +18,8 @@ extension TCPSockets {
     /// Sends the connection's unsent payload.
     ///
     /// - Parameters:
-    ///   - limit: the most bytes; zero for all.
-    ///   - isUrgent: the last byte is urgent.
+    ///   - limit: the most bytes; zero for no limit.
+    ///   - isUrgent: whether the last byte is urgent.
     mutating func send(
         _ flow: Handle, _ slot: UInt32, limit: UInt32, isUrgent: Bool, _ core: inout ShardCore, _ stack: inout Stack
     ) {
@@ -43,7 +43,8 @@ extension TCPSockets {
         }
     }
 
-    /// Sends a chain of buffers by one message, as far as it has room; false if no message is free.
+    /// Sends the first buffers of a chain, at most `SendMessage.sliceLimit`, by one `sendmsg`. Returns false if no
+    /// message is free (`ShardCore.insertMessage`).
     private mutating func sendSlices(
         _ socket: UnsafeMutablePointer<StreamSocket>, _ first: Lease, _ tag: OperationTag, _ core: inout ShardCore
     ) -> Bool {
@@ -95,7 +96,7 @@ extension TCPSockets {
         mutating get { !deferred.isEmpty }
     }
 
-    /// Makes the stack retry one send for which the kernel had no memory.
+    /// Makes the stack retry one of the sends that failed with a temporary error.
     mutating func retryDeferredSend(_ core: inout ShardCore, _ stack: inout Stack) {
         guard let slot = deferred.popFirst() else { return }
         guard let socket = sockets.pointer(inSlot: slot) else {
@@ -112,7 +113,8 @@ extension TCPSockets {
     ///
     /// - Parameters:
     ///   - limit: the most bytes.
-    ///   - isPaused: the link is congested or the guest has used up its share of buffers, so nothing is received now.
+    ///   - isPaused: whether the link is congested or the guest has used up its share of buffers: nothing is received
+    ///     now.
     mutating func receive(_ flow: Handle, _ slot: UInt32, limit: UInt32, isPaused: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         precondition(
@@ -147,8 +149,8 @@ extension TCPSockets {
         switch -completion.result {
         case 0 where socket.pointee.state != .sendFailed:
             stack.streamEnded(flow)
-            // No further receive is issued that would report a reset, so the socket is polled for errors. If the guest
-            // has sent its FIN, too, nothing more can arrive.
+            // No further receive is issued that would report a reset, so the socket is polled for errors. If the
+            // guest has sent FIN, too (`shut`), both directions have ended and no poll is needed.
             if socket.pointee.state != .shut { watch(socket, completion.tag.handle, events: 0, &core) }
         case ENOBUFS:
             core.countStarvedReceive()
@@ -185,8 +187,8 @@ extension TCPSockets {
 
     // MARK: Watching
 
-    /// Polls a socket for errors while no receive on it is in flight; with `reportsEnd` also for the FIN of its peer, a
-    /// client.
+    /// Polls a socket for errors while no receive on it is in flight. With `reportsEnd` the socket is that of a
+    /// client of a published port, and is polled for the client's FIN, too.
     mutating func watch(_ flow: Handle, _ slot: UInt32, reportsEnd: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         watch(socket, sockets.handle(ofSlot: slot), events: reportsEnd ? Self.endOfClient : 0, &core)

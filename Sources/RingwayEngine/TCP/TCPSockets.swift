@@ -12,22 +12,23 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// The stack has one connection for each socket. It requests connect, send, receive and watch, at most one of each at a
-/// time. Requests contain the connection's handle and the socket's slot, because a connection may be gone before its
-/// socket is closed; the handle shows whether the slot has been reused. The result of a completion is passed to the
-/// stack at once.
+/// The stack has one connection for each socket. It requests connect, send, receive and watch, at most one of each at
+/// a time. A connection may end before its socket is closed, and the socket's slot may be reused. A request therefore
+/// names the slot and the connection, and is ignored if the slot has another connection's socket. The result of a
+/// completion is passed to the stack at once.
 ///
 /// **Sending** takes the payload from the connection's buffers, one slice by `send` and several by one `sendmsg`. The
-/// operation holds references to the buffers until it completes. A send for which the kernel had no memory is retried
-/// after a pause. **Receiving** uses a buffer of the shard's buffer ring. If the ring is empty, or while the link is
-/// congested, the socket is queued. **Watching** is a poll that detects errors while no receive is in flight.
+/// operation holds references to the buffers until it completes. A send that failed with a temporary error
+/// (`isShortage`) is retried after a pause. **Receiving** uses a buffer of the shard's buffer ring. The socket is
+/// queued if the ring is empty, and while the link is congested or the guest has used up its share of buffers.
+/// **Watching** is a poll that detects errors while no receive is in flight.
 struct TCPSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A connect, or a poll for its result.
         case connect
         case send
         case receive
-        /// A multishot poll for errors.
+        /// A multishot poll for errors, and in some cases for the FIN of a client.
         case watch
 
         static var owner: OperationOwner { .tcp }
@@ -36,9 +37,9 @@ struct TCPSockets: ~Copyable {
     private let shared: EngineShared
     let counters: Counters
     var sockets: Slab<StreamSocket>
-    /// Sockets whose receive found no buffer, or waits until the link is no longer congested.
+    /// Sockets whose receive found no buffer, or is paused (`receive`).
     var starved: SlotList
-    /// Sockets for whose send the kernel had no memory.
+    /// Sockets whose send failed with a temporary error.
     var deferred: SlotList
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
@@ -139,8 +140,8 @@ struct TCPSockets: ~Copyable {
         stack.streamConnected(flow)
     }
 
-    /// Counts the descriptors of a connection that the guest opens; false if none are available, which is passed to the
-    /// stack.
+    /// Counts the descriptors of a connection that the guest opens. If none are available, returns false and reports
+    /// the failed connect to the stack.
     private mutating func isAdmitted(_ flow: Handle, descriptors count: Int = 1, _ stack: inout Stack) -> Bool {
         switch shared.descriptors.admit(&stack, count) {
         case .granted: return true
@@ -150,7 +151,8 @@ struct TCPSockets: ~Copyable {
         return false
     }
 
-    /// Opens a connection to the guest for a client of a published port, whose descriptor is counted.
+    /// Opens a connection to the guest for a client of a published port. The client's descriptor is already counted;
+    /// if the connection cannot be opened, the client is reset.
     mutating func open(_ client: PortClient, _ core: inout ShardCore, _ stack: inout Stack) {
         counters.add(.forwardsAccepted)
         let trafficClass = ConnectManner.trafficClass(
@@ -170,7 +172,8 @@ struct TCPSockets: ~Copyable {
     /// Returns a client whose connection the stack has abandoned because `guest` does not answer, so that another
     /// address can be tried.
     ///
-    /// - Returns: `nil` if the socket is in use or closed.
+    /// - Returns: `nil` if the socket is closed, or must be closed because an operation other than the poll is
+    ///   pending or the client's address is unknown.
     mutating func reclaim(_ slot: UInt32, of guest: TransportAddress, _ core: inout ShardCore) -> PortClient? {
         guard let socket = sockets.pointer(inSlot: slot), !socket.pointee.isClosing else { return nil }
         let descriptor = socket.pointee.descriptor
@@ -202,7 +205,8 @@ struct TCPSockets: ~Copyable {
             socket.pointee.pending.insert(.connect)
             core.reactor.ring.poll(socket.pointee.descriptor, UInt32(POLLOUT), completion.tag)
         default:
-            // The hop limit was chosen to expire at a router, whose ICMP error is wanted.
+            // The hop limit may have expired at a router, as traceroute intends; the guest then gets the router's
+            // ICMP error.
             let report = isProbing ? ErrorQueue.first(of: socket.pointee.descriptor) : nil
             close(socket, reset: true, &core)
             if let report, let reason = ICMPError.Reason(report) {
@@ -269,7 +273,8 @@ struct TCPSockets: ~Copyable {
         sockets.remove(slot: sockets.slot(of: socket))
     }
 
-    /// Closes at most `count` sockets from a slot on, at the end of the guest; true when none is left.
+    /// Closes the sockets in at most `count` slots from `cursor` on, at the end of the guest; true when no slot is
+    /// left.
     mutating func close(_ count: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
         let end = min(sockets.highWater, cursor + UInt32(count))
         while cursor < end {
@@ -281,7 +286,8 @@ struct TCPSockets: ~Copyable {
         return cursor == sockets.highWater
     }
 
-    /// Empties the queues of waiting sockets, and closes those that the stack has closed, at the end of the guest.
+    /// Empties the queues of waiting sockets, at the end of the guest. A socket that the stack has closed then closes
+    /// its descriptor if no other operation is pending.
     mutating func closeWaiting(_ core: inout ShardCore) {
         while let slot = starved.popFirst() { endWait(.buffer, slot, &core) }
         while let slot = deferred.popFirst() { endWait(.retry, slot, &core) }

@@ -35,7 +35,7 @@ struct DatagramSender {
     ///
     /// - Parameters:
     ///   - source: the host's source address; `nil` for the socket's own.
-    ///   - canSegment: the kernel segments trains for this socket.
+    ///   - canSegment: whether the kernel segments trains for this socket.
     mutating func send(
         _ datagram: OutgoingDatagram, on descriptor: Int32, from source: IPAddress? = nil, canSegment: Bool,
         _ core: inout ShardCore
@@ -73,8 +73,8 @@ struct DatagramSender {
         core.reactor.ring.send(descriptor, message: header, flags: Int32(MSG_NOSIGNAL), tag(place))
     }
 
-    /// Adds a datagram to the previous message, if that belongs to the same flow and is not submitted yet. Takes
-    /// ownership of the lease if it returns true.
+    /// Adds a datagram to the previous message, if that belongs to the same flow, has the same destination and header
+    /// fields, and is not submitted yet. Takes ownership of the lease if it returns true.
     private mutating func joins(_ datagram: OutgoingDatagram, _ core: inout ShardCore) -> Bool {
         guard datagram.segmentSize == 0, round == core.reactor.ring.round,
             let message = core.messages.pointer(to: open),
@@ -130,11 +130,12 @@ struct DatagramSender {
         case retried
         /// The datagrams of the message are in flight one by one.
         case separated
-        /// The message is lost; the path MTU if that is the reason, otherwise zero.
+        /// The message is lost. `pathMTU` is the path MTU that it exceeded, or zero if it was lost for another
+        /// reason.
         case failed(pathMTU: UInt32)
     }
 
-    /// Retries a refused message, whole or in pieces, if that may help.
+    /// Sends a refused message again, whole or as single datagrams, if that may help.
     ///
     /// - Parameters:
     ///   - error: the kernel's error.
@@ -145,7 +146,7 @@ struct DatagramSender {
     ) -> Outcome {
         let excess = error == EMSGSIZE && message.pointee.dontFragment ? Self.pathMTU(of: message) : nil
         if queuedErrors > 0, excess == nil, !message.pointee.hasRetried {
-            // The error was that of an earlier datagram; this one was not sent.
+            // The kernel has returned the error of an earlier datagram instead of sending this message.
             message.pointee.hasRetried = true
             submit(message, place, on: descriptor, &core)
             return .retried
@@ -163,7 +164,8 @@ struct DatagramSender {
         error == EINVAL || error == EIO || error == EMSGSIZE || error == EOPNOTSUPP
     }
 
-    /// The path MTU that a message exceeds; `nil` if the kernel's error is about another datagram.
+    /// The path MTU that a message exceeds; `nil` if it exceeds none, so that the kernel's error is about another
+    /// datagram.
     private static func pathMTU(of message: UnsafeMutablePointer<SendMessage>) -> UInt32? {
         let target = message.pointee.target
         guard let mtu = PathMTU.toward(target, from: message.pointee.source) else { return nil }

@@ -8,7 +8,7 @@ enum DatagramReceive: UInt8, BitwiseCopyable {
     /// No receive is in flight.
     case idle
     case armed
-    /// The receive found no buffer; re-armed after one was released.
+    /// The receive found no buffer; it is armed again when there are buffers.
     case starved
 }
 
@@ -19,12 +19,13 @@ struct DatagramSocket: BitwiseCopyable {
     var flow: Handle
     var isIPv4: Bool
     var receive = DatagramReceive.idle
-    /// The ping uses the raw socket that it shares with other pings (`RawEchoSocket`): replies are received there.
+    /// Whether the ping uses the raw socket that it shares with other pings (`RawEchoSocket`), which receives the
+    /// replies.
     var isRaw = false
     /// The identifier of echoes sent by a raw socket, in host order.
     var identifier: UInt16 = 0
-    /// The kernel refused to segment a train for this socket: the path MTU is smaller, or the device lacks checksum
-    /// offload.
+    /// Whether the kernel has refused to segment a message of several datagrams (UDP_SEGMENT) for this socket,
+    /// because a datagram exceeded the path MTU or the device lacks checksum offload.
     var cannotSegment = false
     var fragmentation = FragmentationSetting()
     var marksReport = MarksReport()
@@ -37,7 +38,7 @@ struct DatagramSocket: BitwiseCopyable {
         self.isIPv4 = isIPv4
     }
 
-    /// A UDP socket with GRO that reports errors; a negated `errno` on failure.
+    /// Opens a UDP socket with GRO that reports header fields and errors; a negated `errno` on failure.
     static func openUDP(ipv4: Bool) -> Int32 {
         let descriptor = Endpoint.open(family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue))
         guard descriptor >= 0 else { return descriptor }

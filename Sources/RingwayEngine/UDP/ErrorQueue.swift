@@ -12,7 +12,7 @@ struct DatagramError: Sendable {
     var errno: Int32
     var type: UInt8
     var code: UInt8
-    /// The MTU, if the error is that the datagram was too long.
+    /// `ee_info`: the MTU, if the error is that the datagram was too long.
     var information: UInt32
     /// The router or host that reported the error.
     var offender: IPAddress?
@@ -22,7 +22,8 @@ struct DatagramError: Sendable {
 
 /// Reads a socket's error queue, without waiting.
 struct ErrorQueue {
-    /// The oldest error of a socket, without the quoted data; `nil` if the queue is empty.
+    /// The oldest error of a socket, without the quoted data; `nil` if the queue is empty or the entry cannot be
+    /// read.
     static func first(of descriptor: Int32) -> DatagramError? {
         var first: DatagramError?
         _ = next(of: descriptor) { error, _ in first = error }
@@ -47,8 +48,8 @@ struct ErrorQueue {
     private static var controlLimit: Int { 512 }
     private static var nameLimit: Int { 128 }
 
-    /// Passes the next error, and the datagram's payload as far as the kernel quotes it, to `take`. False if the queue
-    /// is empty.
+    /// Passes the next error, and the datagram's payload as far as the kernel quotes it, to `take`. Skips an entry
+    /// that cannot be read. False if the queue is empty.
     static func next(
         of descriptor: Int32, _ take: (DatagramError, UnsafeRawBufferPointer) -> Void
     ) -> Bool {

@@ -8,7 +8,7 @@ internal import RingwaySystem
 /// can set this for one datagram, so the option is set on the socket whenever the next datagram needs the other
 /// setting.
 struct FragmentationSetting: Equatable, Sendable, BitwiseCopyable {
-    /// Datagrams longer than the path MTU are refused.
+    /// Whether datagrams longer than the path MTU are refused.
     private(set) var forbids = false
 
     init() {}

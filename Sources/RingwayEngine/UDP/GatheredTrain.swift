@@ -3,7 +3,7 @@ internal import RingwayStack
 internal import RingwayStorage
 
 /// Consecutive datagrams from one sender to one mapping, gathered in the buffer of the first and sent to the guest as
-/// one super-frame.
+/// one frame of up to 64 KiB (USO).
 struct GatheredTrain {
     private(set) var lease = Lease.none
     private(set) var mapping = Handle(slot: .max, generation: 0)

@@ -3,28 +3,29 @@ internal import RingwayStack
 internal import RingwaySystem
 
 /// Whether a mapping's socket reports the hop limit and the traffic class of what it receives (ip(7), IP_RECVTTL and
-/// IP_RECVTOS), and what is assumed of datagrams for which it does not.
+/// IP_RECVTOS), and the values that are assumed for datagrams without a report.
 ///
 /// ## Theory of operation
 ///
 /// The kernel writes a control message for each of the two fields, which takes about a twelfth of the time that a
-/// datagram of full size takes on its way to the guest. A flow has the same fields in almost all of its datagrams.
-/// So after `steadyAfter` datagrams of one sender with the same fields, the socket stops reporting for a `pause`, and
-/// these fields are assumed for that sender's datagrams. A sender that uses ECN may send any datagram with other bits
-/// (RFC 3168, section 5), so its fields are always reported. So are those of a socket whose senders alternate.
+/// datagram of full size takes on its way to the guest. A flow has the same fields in almost all of its datagrams. So
+/// when `steadyAfter` datagrams in a row have repeated a sender's fields, the socket stops reporting for a `pause`,
+/// and these fields are assumed for that sender's datagrams. A sender that uses ECN may send any datagram with other
+/// bits (RFC 3168, section 5), so its fields are always reported. So are the fields of all datagrams on a socket
+/// whose senders alternate.
 struct MarksReport: BitwiseCopyable {
-    /// Datagrams in a row that must have the same fields.
+    /// The number of datagrams in a row that must repeat the fields of an earlier one.
     static let steadyAfter: UInt8 = 32
-    /// How late a change of the fields may be noticed, in nanoseconds.
+    /// Nanoseconds for which the socket does not report, so that a change of the fields may go unnoticed.
     static let pause: UInt64 = 100_000_000
 
     /// The sender of the last datagram whose fields were reported, and these fields.
     private var sender = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
     private var marks = DatagramMarks()
     private(set) var isOn = true
-    /// Datagrams in a row with these fields, while the socket reports.
+    /// Datagrams in a row that have repeated these fields while the socket reported.
     private var count: UInt8 = 0
-    /// When the socket reports again.
+    /// While the socket does not report: when it is to report again, in monotonic nanoseconds.
     private var due: UInt64 = 0
 
     init() {}
@@ -40,11 +41,12 @@ struct MarksReport: BitwiseCopyable {
         return marks
     }
 
-    /// The same without the socket: the caller compares `isOn` before and after.
+    /// The fields of a received datagram, without a system call: if this changes `isOn`, the caller sets the socket's
+    /// options.
     ///
     /// - Parameters:
-    ///   - reported: `nil` if the datagram came without control messages. Such datagrams may still follow after reports
-    ///     were turned on, because they were received before.
+    ///   - reported: the fields that the socket reported; `nil` if it did not. That may be so for a while after
+    ///     reports were turned on, for datagrams that the kernel had queued before.
     ///   - now: monotonic, nanoseconds.
     @inline(__always)
     mutating func note(_ reported: DatagramMarks?, of sender: TransportAddress, now: UInt64) -> DatagramMarks {
@@ -53,7 +55,7 @@ struct MarksReport: BitwiseCopyable {
             (self.sender, marks, count) = (sender, reported, 0)
             return reported
         }
-        // Datagrams that were received before reports were turned off may follow with them.
+        // The kernel may have queued this datagram before reports were turned off.
         guard isOn else { return reported }
         count += 1
         if count == Self.steadyAfter { (isOn, due) = (false, now + Self.pause) }

@@ -1,7 +1,8 @@
 internal import RingwayModel
 internal import RingwayStorage
 
-/// A datagram, or several of one size, from the guest to the host's network. It owns one reference to the buffer.
+/// A datagram, or several to be segmented by the kernel, from the guest to the host's network. It owns one reference
+/// to the buffer.
 struct OutgoingDatagram: BitwiseCopyable {
     /// The mapping or ping in the stack.
     var flow: Handle

@@ -2,12 +2,13 @@ internal import CRingway
 internal import RingwayModel
 internal import RingwayStorage
 
-/// The header of one `sendmsg` and all that it points to, except the payload: these must stay in place until the
-/// operation completes. Payload slices are in leased buffers.
+/// The header of one `sendmsg` and all that it points to, except the payload: these must stay in place in memory
+/// until the operation completes. Payload slices are in leased buffers.
 struct SendMessage: BitwiseCopyable {
     /// The most slices in one send.
     static var sliceLimit: Int { 16 }
-    /// Bytes of control data: source address, hop limit, traffic class and segment size (40 + 3 × 24) together.
+    /// The most bytes of control data: 40 for the source address, and 24 each for hop limit, traffic class and
+    /// segment size.
     static var controlLimit: Int { 112 }
 
     var header = msghdr()
@@ -16,9 +17,10 @@ struct SendMessage: BitwiseCopyable {
     var control = InlineArray<14, UInt64>(repeating: 0)
     var address = SocketAddress()
     var count = 0
-    /// The mapping or socket to which the message belongs.
+    /// The flow to which the message belongs; unused for a TCP socket's.
     var owner = Handle(slot: 0, generation: 0)
-    /// The destination of a datagram, for error reports, and its header fields: common to the datagrams of a train.
+    /// The destination of a datagram, for error reports. It and the fields below apply to all datagrams of a train
+    /// (`isTrain`).
     var target = TransportAddress(address: IPAddress(high: 0, low: 0), port: 0)
     /// The host's source address; `nil` for the socket's own.
     var source: IPAddress?
@@ -28,7 +30,7 @@ struct SendMessage: BitwiseCopyable {
     var dontFragment = false
     /// Bytes of each datagram of a train except the last; zero for a single datagram to which nothing may be appended.
     var segmentSize: UInt16 = 0
-    /// The kernel refused the message once, with the error of an earlier datagram, and it was sent again.
+    /// Whether the kernel has refused the message once, with the error of an earlier datagram, and it was sent again.
     var hasRetried = false
 
     init() {}
@@ -67,7 +69,7 @@ struct SendMessage: BitwiseCopyable {
     /// The bytes of the first slice, which is the only one of a datagram.
     var length: Int { slices[0].iov_len }
 
-    /// Several datagrams in one buffer, for the kernel to segment (UDP_SEGMENT).
+    /// Whether the message is a *train*: several datagrams in one buffer, which the kernel segments (UDP_SEGMENT).
     var isTrain: Bool { segmentSize > 0 && length > Int(segmentSize) }
 
     /// Whether a datagram of `bytes` bytes may be appended to the train: it is not longer than the first, no earlier

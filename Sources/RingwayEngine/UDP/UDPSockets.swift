@@ -12,9 +12,10 @@ internal import RingwaySystem
 /// ## Theory of operation
 ///
 /// A mapping has one unconnected socket, opened with its first datagram. The table of sockets uses the slots of the
-/// stack's mappings. A multishot receive stays armed on each socket as long as there are buffers. Consecutive datagrams
-/// within a turn are joined to trains in both directions: toward the host by `DatagramSender`, toward the guest in
-/// `gathered`. Errors in the socket's error queue, and errors that sends return, reach the guest as ICMP.
+/// stack's mappings. A multishot receive stays armed on each socket as long as there are buffers. Consecutive
+/// datagrams within a turn are joined to *trains*, each sent as one message or frame: toward the host by
+/// `DatagramSender`, toward the guest in `gathered`. Errors in the socket's error queue, and errors that sends
+/// return, reach the guest as ICMP.
 struct UDPSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A multishot receive of a mapping's socket.
@@ -102,9 +103,9 @@ struct UDPSockets: ~Copyable {
         return socket
     }
 
-    /// Counts the descriptor of a new mapping. If the guest's share is used up, its oldest mapping is ended to free a
-    /// descriptor. If none can be ended, the guest gets an ICMP error. Returns false if there is no descriptor; the new
-    /// mapping is then ended.
+    /// Counts the descriptor of a new mapping. If the guest's share is used up, a flow without a reply or else the
+    /// first mapping in `EvictionOrder` is ended to free a descriptor. If none can be ended, the guest gets an ICMP
+    /// error. Returns false if there is no descriptor; the new mapping is then ended.
     private mutating func isAdmitted(
         _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -134,8 +135,8 @@ struct UDPSockets: ~Copyable {
         core.releaseMessage(place.slot)
     }
 
-    /// Handles a message that the kernel refused: true if it was sent again, whole or in pieces. Otherwise the guest
-    /// gets an error.
+    /// Handles a message that the kernel refused: true if it was sent again, whole or as single datagrams. Otherwise
+    /// the guest gets an ICMP error, if the mapping still exists and one corresponds to `error`.
     private mutating func isSentAgain(
         _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -148,8 +149,8 @@ struct UDPSockets: ~Copyable {
         switch sender.retry(message, place, after: error, queuedErrors: queued, on: descriptor, &core) {
         case .retried: return true
         case .separated:
-            // If the guest forbids fragmentation and the datagrams were too long, it will send smaller ones, which can
-            // form trains again. Otherwise trains of this socket would fail again.
+            // If the guest forbids fragmentation and the datagrams were too long, it will send smaller ones, which
+            // can form trains again. Otherwise trains of this socket would fail again, so it gets no more.
             if !dontFragment || error != EMSGSIZE && error != EINVAL { socket.pointee.cannotSegment = true }
             return true
         case .failed(let pathMTU):
@@ -176,7 +177,8 @@ struct UDPSockets: ~Copyable {
         case .starved: starved.remove(mapping.slot)
         case .idle: break
         }
-        // Operations in flight keep the file open or are cancelled; the handle in their completions is stale.
+        // Sends in flight keep the file open until they complete. Their errors, and the cancelled receive, are then
+        // ignored, because the mapping's handle is stale.
         core.close(socket.pointee.descriptor, reset: false)
         sockets.remove(mapping.slot)
         counters.add(.hostSockets, -1)
@@ -282,7 +284,8 @@ struct UDPSockets: ~Copyable {
         gathered = GatheredTrain()
     }
 
-    /// Closes the sockets of at most `count` mappings from a slot on; true when none is left.
+    /// Closes the sockets in at most `count` slots from `cursor` on, at the end of the guest; true when no slot is
+    /// left.
     mutating func close(_ count: Int, from cursor: inout UInt32, _ core: inout ShardCore) -> Bool {
         discardGathered(&core)
         let end = UInt32(min(sockets.capacity, Int(cursor) + count))

@@ -7,22 +7,23 @@ internal import RingwayWire
 /// The send queue of a link that is a socket. Frames are encoded in the link's framing and gathered into batches, so
 /// that one system call sends many, in order and within limits.
 ///
-/// The queue makes no system calls except for datagrams: the owner sends `message()` when `startBatch` returns true,
-/// and reports the result with `sent`. One batch is being sent while the next is filled. A frame that does not fit the
-/// batch waits in its own buffer, and `isCongested` asks the owner for backpressure; frames beyond `waitingLimit` are
-/// dropped.
+/// On a stream the queue makes no system calls: when `startBatch` returns true, the caller sends `message()` and
+/// reports the result with `sent`. Datagrams are sent by `sendDatagrams`. One batch is being sent while the next is
+/// filled. A frame that does not fit the batch waits in its own buffer; frames beyond `waitingLimit` are dropped.
+/// When many frames wait, `isCongested` asks the caller for backpressure.
 ///
 ///     append ──► waiting ──► segmented, checksummed, staged ──► filling ──► sending ──► kernel
 public struct FrameSendQueue: ~Copyable {
     /// The maximum number of waiting frames.
     public static var waitingLimit: Int { 1_024 }
-    /// The thresholds of backpressure. It starts when as many frames or bytes wait as the first two say, and ends when
-    /// no more wait than the other two say.
+    /// Backpressure starts when `congestedFrames` frames or `congestedBytes` bytes wait, and ends when at most
+    /// `relaxedFrames` frames and `relaxedBytes` bytes wait.
     static var congestedFrames: Int { 32 }
     static var congestedBytes: Int { 512 << 10 }
     static var relaxedFrames: Int { 4 }
     static var relaxedBytes: Int { 64 << 10 }
-    /// Longer frames are sent from their own buffers, shorter ones are copied into the batch.
+    /// Bytes of the longest frame that is copied into the batch on a link with virtio-net headers. Longer frames are
+    /// sent from their own buffers. On other links every frame is written into the batch.
     private static var copybreak: Int { 1_024 }
 
     public let framing: Link.Framing
@@ -151,8 +152,8 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Making wire frames
 
-    /// Performs the offloads of `current` in software, and stages the resulting frames; false if the batch becomes
-    /// full.
+    /// Performs the offloads of `current` in software, and writes the resulting frames into the batch; false if the
+    /// batch becomes full.
     private mutating func cut() -> Bool {
         let prefix = framing.prefixLength
         let joining = !framing.isDatagram
@@ -168,8 +169,8 @@ public struct FrameSendQueue: ~Copyable {
         return true
     }
 
-    /// Stages `current` with its virtio-net header or, if it is long, adds its buffers to the batch; false if the batch
-    /// is full.
+    /// Copies `current` with its virtio-net header into the batch or, if it is longer than `copybreak`, adds its
+    /// buffers to the batch; false if the batch is full.
     private mutating func passOn() -> Bool {
         let prefix = framing.prefixLength
         let byteCount = current.byteCount
@@ -203,7 +204,7 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Sending
 
-    /// Starts the next batch if none is being sent; true if there is one to send.
+    /// Makes the filled batch the one to send, unless a batch is being sent; true if the caller must send it.
     public mutating func startBatch() -> Bool {
         guard !isSending, !filling.isEmpty else { return false }
         swap(&filling, &sending)
@@ -212,13 +213,14 @@ public struct FrameSendQueue: ~Copyable {
         return true
     }
 
-    /// Whether frames wait for room although no batch is being sent: `startBatch` must be called to continue.
+    /// Whether a frame waits for room although no batch is being sent: `startBatch` must be called to continue.
     public var isFull: Bool { isSegmenting && !isSending }
 
     /// The unsent rest of the batch, for a stream. It stays valid until `sent`.
     public func message() -> UnsafeMutablePointer<msghdr> { sending.message() }
 
-    /// `byteCount` bytes of the message are sent; true if the batch is complete, false if the rest must be sent.
+    /// Records that `byteCount` bytes of the message are sent; true if the batch is complete, false if the rest must
+    /// be sent.
     public mutating func sent(byteCount: Int) -> Bool {
         guard sending.advance(by: byteCount) else { return false }
         finishBatch()
@@ -227,7 +229,8 @@ public struct FrameSendQueue: ~Copyable {
 
     /// Sends the current batch as datagrams, as far as the socket accepts them.
     ///
-    /// - Returns: zero if all are sent, EAGAIN if the socket must become writable first, or another `errno`.
+    /// - Returns: zero if all are sent or dropped, EAGAIN if the socket must become writable first, or another
+    ///   `errno`.
     public mutating func sendDatagrams(_ descriptor: Int32) -> Int32 {
         let counters = counters
         let error = sending.sendDatagrams(descriptor) { counters.add(.linkWritesFailed) }
@@ -240,7 +243,7 @@ public struct FrameSendQueue: ~Copyable {
         isSending = false
     }
 
-    /// The link has ended and no operation is in flight: releases all buffers, and drops frames from now on.
+    /// Releases all buffers, and drops frames from now on. Called when the link has ended and no send is in flight.
     public mutating func close() {
         guard !isClosed else { return }
         isClosed = true

@@ -1,6 +1,6 @@
 public import RingwayStorage
 
-/// A frame to a guest: in one piece, or headers and payload apart. It owns one reference to each buffer.
+/// A frame to a guest: in one buffer, or headers and payload in two. It owns one reference to each buffer.
 public struct OutgoingFrame: BitwiseCopyable {
     public var lease: Lease
     public var offset: UInt32

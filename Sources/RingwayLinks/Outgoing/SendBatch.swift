@@ -2,13 +2,14 @@ internal import CRingway
 internal import Glibc
 internal import RingwayStorage
 
-/// The content of one system call that sends: *staged* bytes, copied into the batch's own memory, and slices of leased
+/// The frames that are sent together: *staged* bytes, copied into the batch's own memory, and slices of leased
 /// buffers between them.
 ///
 /// A byte stream sends all slices one after the other; on a datagram link each slice is one datagram.
 struct SendBatch {
-    /// The limit of staged bytes, and of all bytes of a batch. It allows a few super-frames: enough to amortise the
-    /// system call, but few enough to be still in the cache when the kernel copies them.
+    /// The most staged bytes. A frame in its own buffers is added only if all bytes of the batch stay within the same
+    /// limit, or if the batch is empty. The limit allows a few super-frames: enough to amortise the system call, but
+    /// few enough to be still in the cache when the kernel copies them.
     static var byteLimit: Int { 256 << 10 }
     static var sliceLimit: Int { 256 }
 
@@ -16,7 +17,7 @@ struct SendBatch {
     private let slices: UnsafeMutablePointer<iovec>
     private let leases: UnsafeMutablePointer<Lease>
     private let header: UnsafeMutablePointer<msghdr>
-    /// Staged bytes, and all bytes.
+    /// The number of staged bytes, and of all bytes of the batch.
     private(set) var staged = 0
     private(set) var byteCount = 0
     private(set) var sliceCount = 0
@@ -56,7 +57,8 @@ struct SendBatch {
             && hasRoom(for: 64)
     }
 
-    /// Adds bytes that were written to `end`: as a new slice or, with `joining`, to the last slice if it ends there.
+    /// Adds bytes that were written to `end`: as a new slice or, with `joining`, to the last slice if that slice ends
+    /// at `end`.
     @inline(__always)
     mutating func stage(_ count: Int, joining: Bool) {
         if joining, sliceCount > 0, let base = slices[sliceCount &- 1].iov_base,
@@ -109,17 +111,18 @@ struct SendBatch {
         return true
     }
 
-    /// Sends datagrams until the socket accepts no more.
+    /// Sends datagrams until the socket accepts no more. `refused` is called for each datagram that is dropped.
     ///
-    /// - Returns: zero if all are sent, EAGAIN if the socket must become writable first, or another `errno`.
+    /// - Returns: zero if all are sent or dropped, EAGAIN if the socket must become writable first, or another
+    ///   `errno`.
     mutating func sendDatagrams(_ descriptor: Int32, refused: () -> Void) -> Int32 {
         while sent < sliceCount {
             let result = ringway_send_datagrams(descriptor, slices + sent, UInt32(sliceCount - sent))
             switch -result {
             case ..<0: sent += Int(result)
             case EINTR: continue
-            // The socket's queue is full or the datagram is too long: this datagram is dropped, as on a wire. The next
-            // one may succeed.
+            // The socket's queue is full, the datagram is too long, or a packet filter refuses it (EPERM): this
+            // datagram is dropped, as on a wire. The next one may succeed.
             case ENOBUFS, ENOMEM, EMSGSIZE, EPERM:
                 refused()
                 sent += 1

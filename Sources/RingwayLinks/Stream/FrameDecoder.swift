@@ -2,13 +2,13 @@ public import RingwayModel
 public import RingwayStorage
 internal import RingwayWire
 
-/// Splits a byte stream into frames, each at the start of a leased buffer and behind a virtio-net header.
+/// Splits a byte stream into frames, each in a leased buffer that starts with a virtio-net header.
 ///
-/// The decoder makes no system calls. The owner receives into `room`, reports the number of bytes to `received`, and
+/// The decoder makes no system calls. The caller receives into `room`, reports the number of bytes to `received`, and
 /// calls `next` until there is no complete frame. Bytes are received into a staging area, many frames at a time, and
 /// each frame is copied into a buffer that fits its size. If a frame needs a large buffer and is incomplete, its
-/// missing bytes are received directly into that buffer, together with the next frame's length and no more. Consecutive
-/// super-frames are therefore not copied.
+/// missing bytes are received directly into that buffer, together with the next frame's length and no more. Of
+/// consecutive super-frames, usually only the start of the first is therefore copied.
 ///
 /// An invalid length ends the stream, because the start of the next frame is unknown.
 public struct FrameDecoder: ~Copyable {
@@ -18,8 +18,8 @@ public struct FrameDecoder: ~Copyable {
         case frame(Lease, length: Int)
         /// More bytes must be received first.
         case incomplete
-        /// No buffer was available. The owner calls `next` again when a buffer has been released, and receives nothing
-        /// until then.
+        /// No buffer was available. The caller calls `next` again when a buffer has been released, and receives
+        /// nothing until then.
         case starved
         /// An invalid length. All further calls return the same.
         case malformed(length: Int)
@@ -29,7 +29,7 @@ public struct FrameDecoder: ~Copyable {
     private let lengths: ClosedRange<Int>
     private let staging: UnsafeMutableRawPointer
     private let capacity: Int
-    /// The range of received bytes that are not decoded.
+    /// The range of bytes in `staging` that are received but not decoded.
     private var start = 0
     private var end = 0
     /// The buffer into which a long frame's missing bytes are received, the number of bytes that it already contains,
@@ -118,7 +118,7 @@ public struct FrameDecoder: ~Copyable {
         return .frame(lease, length: header &+ length)
     }
 
-    /// The stream has ended; true if it ended inside a frame, which is discarded.
+    /// Discards all bytes that are not decoded. True if there were any: the stream ended inside a frame.
     public mutating func discard(_ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         let isPartial = !direct.isNone || end > start
         if !direct.isNone { pool.pointee.release(direct) }

@@ -1,4 +1,4 @@
-/// Digits in addresses and names.
+/// Parses digits in the text forms of addresses and ports.
 enum ASCII {
     static func hexadecimalValue(of character: UInt8) -> UInt8? {
         switch character {
@@ -9,7 +9,7 @@ enum ASCII {
         }
     }
 
-    /// A decimal number without sign, without leading zeros and not above `limit`.
+    /// A decimal number without sign, without leading zeros and not above `limit`; `nil` for other text.
     static func decimal(_ characters: some Collection<UInt8>, limit: Int) -> Int? {
         guard !characters.isEmpty, characters.count == 1 || characters.first != UInt8(ascii: "0") else { return nil }
         var value = 0

@@ -11,7 +11,7 @@ public struct CIDRBlock: Hashable, Sendable {
     private let highMask: UInt64
     private let lowMask: UInt64
 
-    /// `nil` if the family has no such prefix length.
+    /// A block from an address and a length; `nil` if the address's family has no such prefix length.
     public init?(address: IPAddress, prefixLength: Int) {
         guard prefixLength >= 0, prefixLength <= (address.isIPv4 ? 32 : 128) else { return nil }
         self.address = address

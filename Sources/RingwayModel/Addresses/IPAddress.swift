@@ -1,8 +1,8 @@
 /// An address of either family. IPv4 is stored IPv4-mapped (`::ffff:a.b.c.d`), so that one table, one hash and one
 /// comparison serve both.
 ///
-/// An IPv6 address that *is* IPv4-mapped therefore compares equal to the IPv4 address; frames that carry one are
-/// refused when they are parsed, so the two never meet.
+/// An IPv4-mapped IPv6 address therefore equals the IPv4 address. The stack meets no such IPv6 address, because the
+/// parser refuses frames that have one as source or destination.
 @frozen
 public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
     /// The first eight bytes of the IPv6 form, in host order.

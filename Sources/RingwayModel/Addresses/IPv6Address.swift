@@ -22,7 +22,8 @@ public struct IPv6Address: Hashable, Comparable, Sendable, BitwiseCopyable {
         low ^= 0x0200_0000_0000_0000
     }
 
-    /// The ethernet address in the interface identifier; `nil` if it is not a modified EUI-64.
+    /// The ethernet address from which the interface identifier was formed (RFC 4291 appendix A); `nil` if there is
+    /// none.
     @inlinable public var embeddedMAC: MACAddress? {
         guard (low >> 24) & 0xFFFF == 0xFFFE else { return nil }
         let identifier = low ^ 0x0200_0000_0000_0000
@@ -144,7 +145,7 @@ extension IPv6Address: CustomStringConvertible {
         UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> (UInt64(3 - index % 4) * 16))
     }
 
-    /// Empty when no two neighbouring groups are zero.
+    /// The first longest run of two or more zero groups; empty if no two neighbouring groups are zero.
     private var longestZeroRun: Range<Int> {
         var longest = 0..<0
         var start = 0

@@ -1,5 +1,5 @@
 extension Duration {
-    /// Whole nanoseconds, limited to a century: enough for any timer, and sums cannot overflow.
+    /// Whole nanoseconds: zero if negative, and at most a century's, so that sums cannot overflow.
     var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }

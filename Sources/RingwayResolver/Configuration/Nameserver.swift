@@ -51,8 +51,8 @@ struct Nameserver: Hashable, Sendable {
         }
     }
 
-    /// The zone's interface index; zero while the interface does not exist, which the kernel refuses for a link-local
-    /// address.
+    /// The zone's interface index; zero without a zone, and while the interface does not exist. The kernel refuses a
+    /// link-local address with index zero.
     private var interfaceIndex: UInt32 {
         guard let zone else { return 0 }
         return UInt32(zone) ?? if_nametoindex(zone)

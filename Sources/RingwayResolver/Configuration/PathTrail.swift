@@ -5,10 +5,10 @@ internal import Glibc
 /// All of them must be watched to detect that a path leads elsewhere: `/etc/resolv.conf` may be a link to
 /// `../run/systemd/resolve/stub-resolv.conf`, whose directory is recreated at each start of its service.
 struct PathTrail: Equatable {
-    /// The most links, as in the kernel (path_resolution(7)).
+    /// The most symbolic links, as in the kernel (path_resolution(7)).
     static let mostLinks = 40
 
-    /// The entries of each directory that are used to resolve the path, as far as the path exists.
+    /// The names that are looked up in each directory, up to and including the first one that does not exist.
     private(set) var entries: [String: Set<String>] = [:]
 
     /// The path without links; `nil` if there is no file.

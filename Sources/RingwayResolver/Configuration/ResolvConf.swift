@@ -1,4 +1,5 @@
-/// The nameservers, options and search domains of `resolv.conf(5)`. `sortlist` is ignored: it only concerns the client.
+/// The nameservers, search domains and some options of `resolv.conf(5)`. All else is ignored: `sortlist`, for
+/// example, only concerns the client.
 struct ResolvConf: Equatable, Sendable {
     /// The most nameservers that are read. This is more than glibc's three, because some network managers list more.
     static let mostServers = 8

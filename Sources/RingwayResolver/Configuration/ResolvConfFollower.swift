@@ -10,8 +10,8 @@ internal import RingwaySystem
 /// A file that is missing at the start counts as empty. If it disappears later, its last content stays in force: a gap
 /// between unlink and create must not fail a query.
 ///
-/// If no inotify instance is available (`fs.inotify.max_user_instances` is 128 for all processes of a user), the file
-/// is read again on queries, at most once a second.
+/// If inotify has no instance or no watch left (`fs.inotify.max_user_instances` is 128 for all processes of a user),
+/// the file is read again on queries, at most once a second.
 final class ResolvConfFollower: LoopMember {
     /// The most bytes that are read: more than any real file has. The rest is ignored.
     private static let mostBytes = 64 << 10

@@ -10,8 +10,8 @@ extension Resolver {
         /// Zones that are answered here only.
         public var own = OwnNetwork()
 
-        /// The nameservers to ask, in this order; `nil` to follow `resolvConfPath`. With an empty list every query for
-        /// other than built-in names gets SERVFAIL.
+        /// The nameservers to ask, in this order; `nil` to follow `resolvConfPath`. With an empty list every query
+        /// that is not answered from `names` and `own` gets SERVFAIL.
         public var upstreams: [TransportAddress]?
 
         /// The file to read and follow if `upstreams` is `nil`.
@@ -20,7 +20,8 @@ extension Resolver {
         /// The limits.
         public var limits = Limits()
 
-        /// Counts the sockets to nameservers. A query that needs a socket beyond this share gets SERVFAIL.
+        /// Counts the sockets to nameservers. When the share is used up, a query of the guest with most queries gets
+        /// SERVFAIL if that frees descriptors for a guest with fewer; otherwise the new query does.
         public var descriptors = DescriptorShare.unbounded()
 
         /// The port of the nameservers in `resolvConfPath`, which cannot specify one.
@@ -30,7 +31,7 @@ extension Resolver {
         /// the file is followed for them even if `upstreams` are given. Must not block.
         public var searchFollowed: (@Sendable ([String]) -> Void)?
 
-        /// Called on the resolver's thread each time `resolvConfPath` has been read.
+        /// Called on the resolver's thread each time `resolvConfPath` has been read for nameservers.
         var serversFollowed: (@Sendable ([Nameserver]) -> Void)?
 
         /// A configuration with default limits.

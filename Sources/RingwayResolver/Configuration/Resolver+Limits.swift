@@ -1,27 +1,28 @@
 extension Resolver {
-    /// The limits of a resolver. At each of them queries are refused or dropped, and counted in `Statistics`.
+    /// The limits of a resolver. What is refused, dropped or closed because of them is counted in `Statistics`.
     public struct Limits: Sendable, Equatable {
-        /// Queries that wait for a nameserver. Beyond it the oldest query of the guest with most gets SERVFAIL if the
-        /// new query's guest has fewer, otherwise the new query does. The other limits on concurrent use are shared by
-        /// guests in the same way.
+        /// The most queries that wait for a nameserver. At this limit the oldest query of the guest with most gets
+        /// SERVFAIL if the new query's guest would still have fewer; otherwise the new query gets SERVFAIL.
+        /// `outstandingBytes` and `upstreamStreams` are shared by guests in the same way.
         public var outstandingQueries = 4096
 
-        /// Bytes of waiting queries. Beyond it a query gets SERVFAIL.
+        /// The most bytes of waiting queries. At this limit a query gets SERVFAIL.
         public var outstandingBytes = 16 << 20
 
-        /// Connections from clients. Beyond it, if another guest has more connections than the new connection's guest,
-        /// the guest with most loses the one without traffic for longest, preferably an idle one. Otherwise the new
-        /// connection's guest loses an idle one of its own, or the new connection is closed at once.
+        /// The most connections from clients. At this limit, if another guest has more connections than the new
+        /// connection's guest would have, the guest with most loses the one without traffic for longest, preferably
+        /// an idle one. Otherwise the new connection's guest loses an idle one of its own; if none is idle, the new
+        /// connection is closed.
         public var clientStreams = 256
 
-        /// Connections to nameservers. Beyond it queries use UDP.
+        /// The most connections to nameservers. A query that gets none is tried by UDP.
         public var upstreamStreams = 256
 
         /// Queries of one connection that may wait at the same time; further ones are not read until some are answered.
         public var queriesPerStream = 64
 
-        /// Unread bytes of answers after which a connection is closed. While there are more than an eighth of that, no
-        /// further queries are read from the connection.
+        /// Bytes of answers that a client has not read, beyond which its connection is closed. While more than an
+        /// eighth of that is unread, no further queries are read from the connection.
         public var unreadBytesPerStream = 512 << 10
 
         /// Idle timeout of a client's connection without waiting queries (RFC 7766 §6.2.3).
@@ -33,11 +34,12 @@ extension Resolver {
         /// Timeout of the last attempt; `nil` for that of `options timeout:` in `resolv.conf`, which is 5 s by default.
         public var timeout: Duration?
 
-        /// The number of rounds through the list of nameservers; `nil` for that of `options attempts:`, 2 by default.
+        /// The number of rounds through the list of nameservers; `nil` for that of `options attempts:`, which is 2 by
+        /// default.
         public var attempts: Int?
 
-        /// The time without a response after which the next nameserver is asked, too. A late response of the first is
-        /// still accepted.
+        /// The time without a response after which the next nameserver is asked, too. It doubles with each round, and
+        /// is twice as long over TCP. A late response of an earlier server is still accepted.
         public var retryInterval: Duration = .milliseconds(1500)
 
         /// The timeout of a query, regardless of the number of nameservers.

@@ -15,7 +15,7 @@ struct Upstreams: Equatable, Sendable {
         attempts = max(1, limits.attempts ?? 2)
     }
 
-    /// Nameservers and timeouts of the file, unless the limits override them.
+    /// The file's nameservers, with timeout and attempts from the limits or, where those are `nil`, from the file.
     init(_ conf: ResolvConf, limits: Resolver.Limits) {
         servers = conf.servers
         timeout = (limits.timeout ?? .seconds(conf.timeout)).nanoseconds

@@ -5,22 +5,23 @@ internal import RingwayModel
 ///     query for a built-in name      answer
 ///     A, AAAA, ANY                   its addresses
 ///     PTR, ANY of a reverse name     the first built-in name with that address
+///     SOA, NS, ANY of a zone's apex  the zone's records
 ///     any other type                 NOERROR without records
-///     a name below `*.x`             as `*.x`, unless it or a name between is built in (RFC 4592)
+///     a name below `x`               as `*.x` if built in, unless the name or one between exists (RFC 4592)
 ///     other names of our own zones   NXDOMAIN
-///     class other than IN and ANY    forwarded
+///     other opcodes and classes      forwarded; the classes IN and ANY are answered
 ///
 /// "Our own zones" are those for which this service is authoritative: the guests' domain, the reverse zones of their
 /// networks, and everything below the parent of a `*`. An answer without records includes the zone's SOA, so that it
 /// can be cached (RFC 2308).
 struct BuiltinZone: Sendable {
-    /// The TTL of answers. Short, because a guest may move to another network.
+    /// The TTL of answers in seconds. Short, because a guest may move to another network.
     static let timeToLive: UInt32 = 60
 
     private struct Record {
         let type: UInt16
         let data: [UInt8]
-        /// The IPv6 address is only returned to clients with IPv6.
+        /// Whether the record is an IPv6 address in the guests' network. It is only returned to clients with IPv6.
         var needsIPv6 = false
     }
 
@@ -28,7 +29,7 @@ struct BuiltinZone: Sendable {
 
     /// Indexed by lower-case wire name; `*` is an ordinary label here.
     private let recordsByName: [[UInt8]: Records]
-    /// Every name that exists: it, or a name below it, has records.
+    /// Every name that exists: the keys of `recordsByName`, and all names above them.
     private let existing: Set<[UInt8]>
     /// Apexes of the zones for which this service is authoritative, apart from the parents of a `*`.
     private let zones: Set<[UInt8]>
@@ -90,7 +91,8 @@ struct BuiltinZone: Sendable {
         if records[reverse] == nil { records[reverse] = [Record(type: ResourceRecord.RecordType.pointer, data: name)] }
     }
 
-    /// The answer; `nil` if the query is for a name of another zone, or has another class or opcode.
+    /// The answer. `nil` if the name is in no zone of this service, the class is neither IN nor ANY, or the opcode is
+    /// not 0.
     ///
     /// - Parameter hasIPv6: whether the client can reach the guests' network by IPv6.
     func answer(to query: Query, hasIPv6: Bool = true) -> [UInt8]? {
@@ -114,8 +116,8 @@ struct BuiltinZone: Sendable {
                 flags: .authoritative,
                 records: wanted.map { Self.record(type: $0.type, data: $0.data, life: Self.timeToLive) })
         }
-        // The SOA's owner is the zone. Its name is a suffix of the question's name, so a compression pointer to this
-        // offset in the question stands for it.
+        // The SOA's owner is the zone, or the name itself if that is in no zone. It is a suffix of the question's
+        // name, so it is written as a compression pointer to this offset in the question.
         let start = MessageHeader.length + name.count - (zone(of: name) ?? name).count
         let isThere = found != nil || existing.contains(name)
         return query.answer(
@@ -150,8 +152,8 @@ struct BuiltinZone: Sendable {
         return nil
     }
 
-    /// A record. The owner, which is the question's name or a suffix of it, is a compression pointer, so that letters
-    /// keep the case of the client's query.
+    /// A record in wire format. Its owner is a compression pointer to the question's name or a suffix of it, so that
+    /// letters keep the case of the client's query.
     private static func record(
         type: UInt16, data: [UInt8], life: UInt32, owner: Int = MessageHeader.length
     ) -> [UInt8] {

@@ -57,7 +57,7 @@ struct MessageHeader: Equatable {
         /// The opcode; 0 is an ordinary query.
         var operation: UInt16 { rawValue >> 11 & 0xF }
 
-        /// The opcode and the flags of a query that its answer repeats.
+        /// The opcode, RD and CD: the fields of a query that its answer repeats.
         var repeated: Flags {
             Flags(rawValue: rawValue & 0x7800).union(intersection([.recursionDesired, .checkingDisabled]))
         }

@@ -3,7 +3,7 @@
 struct MessageReader {
     private let bytes: [UInt8]
 
-    /// The offset of the next read from the first byte of the header.
+    /// The offset of the next byte to read; zero is the first byte of the message.
     private(set) var offset: Int
 
     init(_ bytes: [UInt8], at offset: Int = 0) {

@@ -56,8 +56,8 @@ struct Query {
 
     /// Whether `message` answers this query, sent with `identifier`.
     ///
-    /// The question must be repeated. A server that could not parse the query may leave it out, but must return an
-    /// error code.
+    /// Identifier and opcode must match. If the query has exactly one question, the answer must repeat it; a server
+    /// that could not parse the query may leave it out, but must return an error code.
     func isAnswered(by message: [UInt8], identifier: UInt16) -> Bool {
         guard let reply = MessageHeader(message), reply.flags.contains(.answer), reply.identifier == identifier,
             reply.flags.operation == header.flags.operation

@@ -1,6 +1,6 @@
 /// A question: a name, a type and a class (RFC 1035 §4.1.2).
 struct Question: Equatable {
-    /// The name in wire format, in the client's case.
+    /// The name in wire format, with upper and lower case as in the message.
     let name: [UInt8]
     let type: UInt16
     let recordClass: UInt16

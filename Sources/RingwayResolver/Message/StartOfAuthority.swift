@@ -9,8 +9,8 @@ enum StartOfAuthority {
     ///
     /// - Parameter server: the wire name of the zone's server.
     static func data(server: [UInt8]) -> [UInt8] {
-        // The zone is not transferred, so serial and intervals only have to be plausible; it has no mailbox (RFC 6303
-        // §3).
+        // The zone is not transferred, so serial and intervals only have to be plausible. The mailbox does not exist
+        // (RFC 6303 §3).
         let mailbox: [UInt8] = [6] + Array("nobody".utf8) + [7] + Array("invalid".utf8) + [0]
         let numbers: [UInt32] = [1, 3_600, 1_200, 604_800, negativeTimeToLive]
         return server + mailbox

@@ -31,7 +31,7 @@ enum WireName {
     /// The label `*` (RFC 4592).
     static let wildcard: [UInt8] = [1, UInt8(ascii: "*")]
 
-    /// The name without its first label; `nil` of the root.
+    /// The name without its first label; `nil` for the root.
     static func parent(of name: [UInt8]) -> [UInt8]? {
         guard let length = name.first, length > 0, name.count > Int(length) + 1 else { return nil }
         return Array(name[(Int(length) + 1)...])

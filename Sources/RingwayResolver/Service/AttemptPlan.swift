@@ -1,21 +1,22 @@
 /// The order and the timing of one query's attempts to reach nameservers.
 ///
-/// A pure value: its input is events and the time, its output is the next step.
+/// A value without I/O: each call gets an event and the time, and returns the next step.
 ///
-///     round 0                     round 1                       end
-///     ├─ server A ─┬─ server B ─┬─── server A ───┬─── server B ───┬──────── timeout ────────┤
+///     round 0                     round 1                         end
+///     ├─ server A ─┬─ server B ─┬─── server A ───┬─── server B ───┬──── rest of timeout ────┤
 ///       interval     interval      2 × interval     2 × interval
 ///
 /// A late answer to any attempt still ends the query. A server that is unreachable (ICMP, RST) or returns SERVFAIL or
-/// REFUSED is not asked again, and the next one is asked immediately. Once a server has returned SERVFAIL or REFUSED,
-/// which can be passed on to the client, the other servers are asked only once each.
+/// REFUSED is not asked again; if it was asked last, the next server is asked immediately. Once a server has returned
+/// SERVFAIL or REFUSED, only servers that have not been asked yet are asked: that response can be passed on to the
+/// client.
 struct AttemptPlan: Equatable {
     enum Step: Equatable {
-        /// Ask this server now; the deadline is already set.
+        /// Ask this server now. If the query is not answered before `deadline`, `advance` is called.
         case ask(server: Int)
         /// Nothing to do before the deadline.
         case wait
-        /// All attempts have failed or timed out.
+        /// No further attempt is made, and no answer is waited for.
         case finish
     }
 
@@ -46,9 +47,10 @@ struct AttemptPlan: Equatable {
     /// - Parameters:
     ///   - order: the servers' indices, each once, in the order in which they are asked.
     ///   - rounds: the most attempts per server.
-    ///   - interval: the time without an answer before the next server is asked, in nanoseconds.
+    ///   - interval: the time without an answer before the next server is asked, in nanoseconds; it doubles with each
+    ///     round.
     ///   - timeout: the timeout of the last attempt, in nanoseconds; also limits the interval.
-    ///   - end: the deadline of the whole query.
+    ///   - end: the deadline of the whole query, in monotonic nanoseconds.
     init(order: [Int], rounds: Int, interval: UInt64, timeout: UInt64, now: UInt64, end: UInt64) {
         precondition(rounds > 0)
         self.order = order
@@ -63,10 +65,10 @@ struct AttemptPlan: Equatable {
     /// Whether all servers are unreachable.
     var isUnreachable: Bool { order.allSatisfy { standings[$0] == .out(.unreachable) } }
 
-    /// Whether the server has neither failed nor returned an error.
+    /// Whether the server has neither been unreachable nor returned SERVFAIL or REFUSED.
     func isSilent(_ server: Int) -> Bool { standings[server] == .silent }
 
-    /// Returns the first step, or the next one after the deadline.
+    /// Returns the first step and, each time the deadline has passed, the next one.
     mutating func advance(now: UInt64) -> Step {
         if isLastWait || now >= end { return .finish }
         while round < rounds {
@@ -87,13 +89,13 @@ struct AttemptPlan: Equatable {
         // If a server has returned SERVFAIL or REFUSED, that answer is passed on now, before the last attempt's
         // timeout.
         guard !hasBadAnswer else { return .finish }
-        // The interval of the last attempt is part of its timeout.
+        // The last attempt has already waited for its interval, which is part of its timeout.
         let spent = min(timeout, interval << UInt64(min(rounds - 1, 8)))
         deadline = min(end, now + (timeout - spent))
         return deadline > now ? .wait : .finish
     }
 
-    /// An attempt failed before its timeout.
+    /// Records that an attempt failed before its deadline; returns the next step.
     mutating func setback(_ setback: Setback, server: Int, now: UInt64) -> Step {
         standings[server] = .out(setback)
         if order.allSatisfy({ standings[$0] != .silent }) { return .finish }

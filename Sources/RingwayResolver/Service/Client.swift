@@ -1,9 +1,9 @@
 internal import RingwaySystem
 
-/// A source of queries: a shard's datagrams, or one connection.
+/// A source of queries: the socket to a shard (`DatagramClient`), or a DNS connection (`StreamClient`).
 class Client: LoopMember {
     unowned let service: Service
-    /// The number of the client's guest, by which limits are shared.
+    /// The number of the guest that sends the queries. Limits are shared by guests, not by clients (`GuestShares`).
     let guest: UInt32
     let descriptor: Descriptor
 
@@ -25,7 +25,7 @@ class Client: LoopMember {
 
     var isOpen: Bool { descriptor.isOpen }
 
-    /// Whether answers are limited to the client's datagram size.
+    /// Whether the client's queries came by UDP, so that an answer must fit the datagram size that its query allows.
     var takesDatagrams: Bool { true }
 
     /// Whether the sender of a query with this tag can reach the guests' network by IPv6.
@@ -37,7 +37,7 @@ class Client: LoopMember {
     /// Called when one of the client's exchanges has ended.
     func exchangeEnded() {}
 
-    /// Closes everything that belongs to the client. Pending answers are dropped.
+    /// Closes the client's socket and its connections to nameservers. Queries in progress get no answer.
     func close() {
         guard isOpen else { return }
         service.loop.removeForClosing(self)

@@ -9,7 +9,7 @@ struct ClientTag: BitwiseCopyable, Equatable {
 
     var hasIPv6: Bool { second & 1 != 0 }
 
-    /// A tag of zeros, for connections, whose answers carry no tag.
+    /// A tag of zeros, for queries that came over TCP: no tag is sent before their answers.
     init() {}
 
     /// - Precondition: `bytes` holds sixteen bytes.

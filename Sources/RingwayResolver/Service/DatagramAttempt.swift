@@ -14,7 +14,7 @@ final class DatagramAttempt {
     private unowned let exchange: Exchange
     private let service: Service
 
-    /// The most datagrams read per turn; only a flood of forged answers exceeds one or two.
+    /// The most datagrams read per turn of the loop. More than one or two arrive only in a flood of forged answers.
     private static let datagramsPerTurn = 16
 
     enum Failure: Error {
@@ -36,7 +36,7 @@ final class DatagramAttempt {
         socket.attempt = self
     }
 
-    /// The socket has a datagram or an error.
+    /// Reads the socket's datagrams or its error.
     func ready() {
         for _ in 0..<Self.datagramsPerTurn {
             guard let socket else { return }
@@ -56,7 +56,7 @@ final class DatagramAttempt {
         }
     }
 
-    /// Returns the socket for use by another query; later answers to this one are ignored.
+    /// Gives the socket back, to be used by another query. Later answers to this query are ignored.
     func close() {
         if let socket = detach() { service.sockets.put(socket) }
     }

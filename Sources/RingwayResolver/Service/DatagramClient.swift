@@ -6,7 +6,8 @@ final class DatagramClient: Client {
     /// The most records read per turn of the loop, so that other clients get their turn.
     private static let recordsPerTurn = 64
 
-    /// Room for answers that the shard has not read, in bytes; the kernel may grant less.
+    /// The size of the socket's send buffer in bytes, for answers that the shard has not read; the kernel may grant
+    /// less.
     private static let sendBuffer: Int32 = 1 << 20
 
     override init(adopting descriptor: Int32, guest: UInt32, service: Service) {
@@ -31,7 +32,7 @@ final class DatagramClient: Client {
                 service.count(\.droppedMalformed)
                 continue
             }
-            // A malformed query is dropped, as by an unreachable server.
+            // A malformed query is dropped: the guest gets no answer.
             _ = service.accept(Array(record[ClientTag.length...]), from: self, tag: ClientTag(record))
         }
     }

@@ -2,9 +2,10 @@ internal import RingwaySystem
 
 /// One forwarded query, until it is answered, fails or is abandoned.
 ///
-/// All attempts stay open until the end, so a slow server's answer counts even after the next one was asked. A query by
-/// UDP is forwarded by UDP, a query by TCP by TCP: size and truncation are therefore those of the nameserver. If no
-/// server can be reached by that transport, the other one is tried before the query fails.
+/// All attempts stay open until the end, so a slow server's answer counts even after the next one was asked. A query
+/// is forwarded by the transport by which it came, or always by TCP if `resolv.conf` has `use-vc`. With the same
+/// transport on both sides the nameserver already limits an answer to the client's datagram size. If no server
+/// answers by the first transport, the other one may be tried (`changeTransport`).
 final class Exchange: LoopMember {
     let query: Query
 
@@ -20,13 +21,14 @@ final class Exchange: LoopMember {
     private var attempts: [DatagramAttempt] = []
     private var streamRequests: [(stream: UpstreamStream, identifier: UInt16)] = []
 
-    /// The servers asked by the current transport, in order; a server that was asked twice is listed twice.
+    /// The indices of the servers asked by the current transport, in order; a server that was asked twice is listed
+    /// twice.
     private var asked: [Int] = []
 
     /// The last SERVFAIL or REFUSED answer, in case no other server answers.
     private var badAnswer: [UInt8]?
 
-    /// A zone transfer whose first message has been returned; further messages follow (RFC 5936 §2.2).
+    /// Whether the query is a zone transfer whose first message has been returned; more may follow (RFC 5936 §2.2).
     private var isTransferring = false
 
     /// Whether the query still counts as waiting for a nameserver.
@@ -77,7 +79,7 @@ final class Exchange: LoopMember {
         if ask(server) != nil { failed(server: server) }
     }
 
-    /// A message from a server that was asked. It is an answer only if it repeats the question.
+    /// A message from a server that was asked. It is dropped if it does not answer the query (`Query.isAnswered`).
     func received(_ message: [UInt8], server: Int, identifier: UInt16) {
         guard !isOver, query.isAnswered(by: message, identifier: identifier), let header = MessageHeader(message) else {
             service.count(\.mismatchedAnswers)
@@ -102,12 +104,13 @@ final class Exchange: LoopMember {
         }
     }
 
-    /// The client has disconnected.
+    /// Ends the query without an answer, because its client is closed.
     func abandon() {
         finish()
     }
 
-    /// Ends the query with SERVFAIL, in favour of a guest with fewer queries.
+    /// Ends the query in favour of a guest with fewer queries or bytes. The client gets SERVFAIL, unless a zone
+    /// transfer has begun: that ends without another message.
     func evict() {
         guard !isOver else { return }
         if isTransferring { return finish() }
@@ -167,9 +170,9 @@ final class Exchange: LoopMember {
         return nil
     }
 
-    /// Switches to the other transport, at most once. If TCP fails in any way, UDP is tried: a packet filter may have
-    /// dropped the connection. If UDP fails, TCP is tried only if all servers are unreachable, because a server that is
-    /// merely silent is taken for dead.
+    /// Switches to the other transport, at most once; returns whether it did. If TCP fails in any way, UDP is tried:
+    /// a packet filter may have dropped TCP. If UDP fails, TCP is tried only if all servers are unreachable, because
+    /// a server that is merely silent is taken for dead.
     private func changeTransport() -> Bool {
         guard !hasChangedTransport, goesByStream || plan.isUnreachable, !upstreams.servers.isEmpty else { return false }
         let now = MonotonicClock.now()
@@ -218,14 +221,15 @@ final class Exchange: LoopMember {
         client.remove(self)
     }
 
-    /// Called before the answer is sent, so that a client that has received it sees consistent counters.
+    /// Ends the query's part in the limits and in the count of waiting queries. Called before the answer is sent, so
+    /// that a client that has its answer finds the query no longer counted.
     private func stopWaiting() {
         guard isWaiting else { return }
         isWaiting = false
         service.ended(self)
     }
 
-    /// Records that the servers asked earlier did not answer; after repeated failures they are asked last.
+    /// Records that the servers asked before `server` did not answer; after repeated failures they are asked last.
     private func noteSilentServers(answering server: Int) {
         let now = MonotonicClock.now()
         for earlier in asked.prefix(while: { $0 != server }) where plan.isSilent(earlier) {

@@ -14,7 +14,7 @@ struct FrameAssembler {
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next whole message; empty if its length was zero.
+    /// The next whole message, empty if its length was zero; `nil` if it has not arrived completely.
     mutating func next() -> [UInt8]? {
         guard waiting >= 2 else { return nil }
         let length = Int(buffer[consumed]) << 8 | Int(buffer[consumed + 1])

@@ -1,10 +1,10 @@
 /// A limited number of units shared by guests, such as concurrent queries.
 ///
 /// Theory of operation: an object that uses units, such as a query in progress, is a *holder*. A guest may take units
-/// while some are free. If none are free, a guest that has fewer units than another can still take one: the oldest
-/// holder of the guest with most units is then ended. A guest that has as many as any other is refused. With N guests,
-/// each can therefore have at least an Nth of the units, regardless of the others' requests, and two guests cannot
-/// displace each other in turn.
+/// while some are free. If none are free, a guest can still take them if another guest would have more even then: the
+/// oldest holder of the guest with most units is ended. Otherwise the request is refused. With N guests, each can
+/// therefore have about an Nth of the units, regardless of the others' requests, and two guests cannot displace each
+/// other in turn.
 struct GuestShares<Holder: AnyObject> {
     typealias Guest = UInt32
 
@@ -39,8 +39,8 @@ struct GuestShares<Holder: AnyObject> {
         return used(by: guest) + units < greediest.used
     }
 
-    /// Gives units to a holder, even if they are not free. The caller then ends holders, starting with `displaced`,
-    /// until the limit is met.
+    /// Gives units to a holder, even if they are not free. The caller must then end the holder that `displaced`
+    /// returns, until `displaced` is `nil`.
     mutating func take(_ holder: Holder, for guest: Guest, units: Int = 1) -> Ticket {
         var line = lines.removeValue(forKey: guest) ?? Line()
         let number = line.nextNumber
@@ -61,12 +61,13 @@ struct GuestShares<Holder: AnyObject> {
         if !line.holders.isEmpty { lines[ticket.guest] = line }
     }
 
-    /// The holder to end while the limit is exceeded: the oldest of the guest with most units.
+    /// The holder to end while the limit is exceeded: the oldest of the guest with most units. `nil` if the limit is
+    /// met.
     var displaced: Holder? {
         mutating get { used > capacity ? greediest.flatMap { oldest(of: $0.guest) } : nil }
     }
 
-    /// The oldest holder of the guest with most units, if that guest has more than `guest` would have with one more.
+    /// The oldest holder of the guest with most units, if that is more units than `guest` would have with one more.
     mutating func greedier(than guest: Guest) -> Holder? {
         guard let greediest, used(by: guest) + 1 < greediest.used else { return nil }
         return oldest(of: greediest.guest)

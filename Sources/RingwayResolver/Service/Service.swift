@@ -9,11 +9,11 @@ internal import RingwaySystem
 /// returned to the client with the client's identifier.
 final class Service {
     let loop: EventLoop
-    /// A buffer for one message of any size with its framing. Shared by all reads; needed bytes are copied out.
+    /// A buffer for one message of any size with its framing. All reads share it, and copy what they keep.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 64)
     let identifiers = RandomIdentifiers()
     let limits: Resolver.Limits
-    /// Counts the sockets to nameservers.
+    /// The limit on sockets to nameservers.
     let descriptors: DescriptorShare
     /// Idle UDP sockets.
     private(set) lazy var sockets = UpstreamSockets(self)
@@ -67,7 +67,7 @@ final class Service {
 
     deinit { scratch.deallocate() }
 
-    /// Closes every client, before the loop ends.
+    /// Closes all clients, idle sockets and the watch on `resolv.conf`, before the loop ends.
     func stop() {
         isStopping = true
         for client in Array(clients.values) { client.close() }
@@ -81,7 +81,8 @@ final class Service {
 
     // MARK: Queries
 
-    /// Accepts a query. `false` if it is malformed; the client decides on the consequence.
+    /// Answers or forwards a query. Returns false if it is malformed; the client then drops it or closes its
+    /// connection.
     func accept(_ message: [UInt8], from client: Client, tag: ClientTag) -> Bool {
         count(\.queries)
         guard let query = Query(message) else {
@@ -131,14 +132,16 @@ final class Service {
         board.update { $0.outstanding -= 1 }
     }
 
-    /// Ends the oldest query of the guest with most queries, to free its descriptors, if `guest` has fewer.
+    /// Ends the oldest query of the guest with most queries, to free its descriptors. Returns false if that guest
+    /// does not have at least two queries more than `guest`.
     func displaceQuery(for guest: UInt32) -> Bool {
         guard let other = queries.greedier(than: guest) else { return false }
         other.evict()
         return true
     }
 
-    /// The plan of a new query. TCP takes a round trip more than UDP, so the intervals are doubled.
+    /// Plans how to ask `upstreams` by TCP or UDP. TCP takes a round trip more than UDP, so the intervals are
+    /// doubled.
     func plan(for upstreams: Upstreams, byStream: Bool, now: UInt64, end: UInt64) -> AttemptPlan {
         if upstreams.rotates { rotation &+= 1 }
         let first = upstreams.servers.isEmpty ? 0 : rotation % upstreams.servers.count

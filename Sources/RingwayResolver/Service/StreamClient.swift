@@ -31,8 +31,9 @@ final class StreamClient: Client {
     override func hasIPv6(_ tag: ClientTag) -> Bool { guestHasIPv6 }
 
     override func ready(_ events: EventLoop.Events) {
-        // The loop reports a connection that is closed in both directions again and again, until it is read. If it is
-        // not to be read, it is closed here.
+        // Regardless of the interest, epoll reports in every turn a connection that has failed or is closed in both
+        // directions. If the connection would not be read now, it is closed here, because otherwise these events
+        // would not end.
         if events.isBroken, hasFinished || !mayRead { return close() }
         flush()
         guard isOpen else { return }
@@ -90,8 +91,8 @@ final class StreamClient: Client {
         process()
     }
 
-    /// Processes complete queries. An answer that is ready at once re-enters this function through `send`. The nested
-    /// call does nothing, because the outer one continues its loop.
+    /// Processes complete queries. An answer that is ready at once calls `send`, and so `settle`, from here;
+    /// `isProcessing` makes that `settle` do nothing.
     private func process() {
         guard !isProcessing else { return }
         isProcessing = true
@@ -111,7 +112,8 @@ final class StreamClient: Client {
         }
     }
 
-    /// Tells the loop which events to report, or closes a connection that has finished.
+    /// Processes queries that were read but had to wait, and sets the loop's interest. If the client has shut down
+    /// its direction and has all answers, closes the connection.
     private func settle() {
         guard isOpen, !isProcessing else { return }
         process()

@@ -32,7 +32,7 @@ struct Suspects {
 
     mutating func forgetAll() { records = [:] }
 
-    /// The indices of `servers`, beginning with `first`, with the suspects at the end.
+    /// The indices of `servers` from `first` on, wrapping around, with the suspects at the end.
     func order(_ servers: [Nameserver], first: Int, now: UInt64) -> [Int] {
         guard !servers.isEmpty else { return [] }
         let rotated = servers.indices.map { ($0 + first) % servers.count }

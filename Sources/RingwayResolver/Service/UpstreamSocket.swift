@@ -32,7 +32,8 @@ final class UpstreamSocket: LoopMember {
         guard service.loop.register(self, descriptor: descriptor.rawValue, interest: .read) else { return nil }
     }
 
-    /// Sends a query to a nameserver of the socket's family. Returns false if there is no route, for example.
+    /// Connects the socket to a nameserver of its family and sends a query. Returns false if there is no route, for
+    /// example.
     func send(_ message: [UInt8], to nameserver: Nameserver) -> Bool {
         guard nameserver.withSocketAddress({ connect(descriptor.rawValue, $0, $1) }) == 0 else { return false }
         let sent = message.withUnsafeBytes {
@@ -55,7 +56,7 @@ final class UpstreamSocket: LoopMember {
 
     override func ready(_ events: EventLoop.Events) {
         if let attempt { return attempt.ready() }
-        // An idle socket has received a datagram or an error, just before its port was given back.
+        // No query uses the socket: the datagram or error came just before the socket's port was given back.
         service.sockets.discard(self)
     }
 

@@ -19,7 +19,7 @@ final class UpstreamSockets: LoopMember {
 
     var idleCount: Int { idle.count }
 
-    /// An idle or a new socket, without a port. Throws if none is idle and none can be made.
+    /// An idle or a new socket, not bound to a port. Throws if none is idle and none can be made.
     func take(family: Int32) throws(DatagramAttempt.Failure) -> UpstreamSocket {
         if let index = idle.lastIndex(where: { $0.family == family }) { return idle.remove(at: index) }
         if let socket = UpstreamSocket(family: family, service: service) { return socket }
@@ -31,7 +31,8 @@ final class UpstreamSockets: LoopMember {
         return socket
     }
 
-    /// Takes back a socket whose query has ended. It is kept only while descriptors are plentiful.
+    /// Takes back a socket whose query has ended. Keeps it if fewer than `capacity` are idle and descriptors are
+    /// free; otherwise closes it.
     func put(_ socket: UpstreamSocket) {
         guard idle.count < Self.capacity, !service.isStopping, service.descriptors.hasRoom, socket.disconnect() else {
             return socket.close()

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import RingwaySystem
 
-/// A client's connection to a nameserver, shared by all of that client's queries: pipelined, each with its own
-/// identifier (RFC 7766 §6.2.1).
+/// A client's TCP connection to a nameserver. All of that client's queries to the nameserver share it: they are
+/// pipelined, each with its own identifier (RFC 7766 §6.2.1).
 final class UpstreamStream: LoopMember {
     let server: Nameserver
 
@@ -13,7 +13,7 @@ final class UpstreamStream: LoopMember {
     }
 
     private let owner: Client
-    /// The connection's share of the limit on all guests' connections.
+    /// The connection's share of the limit on connections to nameservers.
     var place: GuestShares<UpstreamStream>.Ticket?
     private let service: Service
     private let descriptor: Descriptor
@@ -26,8 +26,8 @@ final class UpstreamStream: LoopMember {
     private var outgoing = FrameQueue()
     private var requests: [UInt16: Request] = [:]
 
-    /// - Parameter timeout: the time without a response while requests wait, in nanoseconds.
-    /// - Returns: `nil` if the connection fails at once.
+    /// - Parameter timeout: the time in nanoseconds after which the connection fails if requests wait for a response.
+    /// - Returns: `nil` if no descriptor is available, or if the connection fails at once.
     init?(to server: Nameserver, owner: Client, timeout: UInt64, service: Service) {
         guard
             let descriptor = Descriptor(
@@ -46,7 +46,8 @@ final class UpstreamStream: LoopMember {
         service.loop.schedule(self, at: MonotonicClock.now() + timeout)
     }
 
-    /// Sends a query; the result identifies it in `forget`. `nil` if the connection is closed or has too many queries.
+    /// Queues a query. Returns the identifier for `forget`, or `nil` if the connection is closed or has too many
+    /// queries.
     func ask(_ query: Query, for exchange: Exchange, server: Int) -> UInt16? {
         guard descriptor.isOpen, requests.count < Int(UInt16.max) / 2 else { return nil }
         var identifier = service.identifiers.next()

@@ -66,7 +66,7 @@ extension EmulatedRing {
         (OperationCode(rawValue: entry.opcode)?.need ?? .none) != .none
     }
 
-    /// Ends an operation; its completion is posted when there is room.
+    /// Ends an operation with ECANCELED; its completion is posted when there is room.
     private mutating func end(_ slot: UInt32) {
         let operation = operations[slot]
         switch operation.pointee.place {

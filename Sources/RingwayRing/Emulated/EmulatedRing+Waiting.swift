@@ -6,7 +6,8 @@ extension EmulatedRing {
     /// The state of an operation after attempts.
     private enum Progress {
         case wouldWait
-        /// A multishot operation has used up its share of completions, and may have more.
+        /// The descriptor has used up its share of completions, or the completion queue is full. The operation may be
+        /// able to complete again, so it is attempted later.
         case mayGoOn
         case over(Int32, UInt32)
     }
@@ -114,8 +115,8 @@ extension EmulatedRing {
 
     /// Makes an operation wait for events.
     ///
-    /// - Parameter attempted: whether the operation, or one before it with the same need, has just been attempted
-    ///   without success. Then, if its events are armed already, epoll reports the next change by itself. If not, the
+    /// - Parameter attempted: whether the operation, or an earlier one with the same need, has already been attempted
+    ///   without success. If so, and if its events are armed, epoll reports the next change by itself. Otherwise the
     ///   descriptor is armed again, so that epoll reports its current state.
     private mutating func wait(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, for need: OperationCode.Need, attempted: Bool
@@ -143,7 +144,8 @@ extension EmulatedRing {
         }
     }
 
-    /// Ends an operation that cannot wait. Files that epoll does not support, such as regular files, are always ready.
+    /// Ends an operation that cannot wait. Files that epoll does not support (EPERM), such as regular files, count as
+    /// always ready: a poll reports the requested events, any other operation ends with EAGAIN.
     private mutating func finishUnwaited(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ error: Int32
     ) {

@@ -8,13 +8,14 @@ internal import RingwaySystem
 /// ## Theory of operation
 ///
 /// The two queues are liburing's, in ordinary memory, so callers fill entries and take completions as with a kernel
-/// ring. Each submitted operation is attempted immediately by a non-blocking system call. An operation that would block
-/// is stored and linked to its descriptor, which is armed in epoll. When epoll reports the descriptor as ready, its
-/// operations are attempted again, oldest first. Completions have the results and flags that the kernel would post.
+/// ring. Each submitted operation is attempted immediately by a non-blocking system call. An operation that would
+/// block is stored and linked to its descriptor, which is armed in epoll. When epoll reports the descriptor as ready,
+/// its operations are attempted again, oldest first. Completions have the results and flags that the kernel would
+/// post, except IORING_CQE_F_SOCK_NONEMPTY.
 ///
 /// **Edges.** Descriptors are armed edge-triggered and stay armed while operations wait. A multishot operation
-/// therefore needs no system call but its own, and a failure for which no operation waits is reported only once.
-/// Reported events are remembered until an attempt would block.
+/// therefore needs no system call but its own, and a failure for which no operation waits is reported only once. If
+/// operations use up their share of completions before an attempt would block, the event is kept for the next visit.
 ///
 /// **Descriptor numbers are reused.** An io_uring operation references its file; an emulated one has only the number.
 /// The first operation that waits for a descriptor arms it, and the result of `epoll_ctl` shows whether the file is
@@ -24,10 +25,10 @@ internal import RingwaySystem
 /// **Bounds.** An operation is attempted only if there is room for its completion; otherwise it waits until completions
 /// have been taken. The number of consecutive completions of one descriptor is limited, so that others get their turn.
 ///
-/// Reads, writes and connects have no flag for non-blocking operation, so their files are made non-blocking. File
-/// offsets are ignored, because regular files are never read.
+/// Reads, writes, accepts and connects have no flag for non-blocking operation, so their files are made non-blocking.
+/// File offsets are ignored, because regular files are never read.
 struct EmulatedRing: ~Copyable {
-    /// The most consecutive completions of one descriptor.
+    /// The most consecutive completions of one descriptor, in each direction.
     static var visitLimit: Int { 16 }
     /// Events taken from epoll at a time.
     private static var eventLimit: Int { 256 }
@@ -169,7 +170,8 @@ struct EmulatedRing: ~Copyable {
         }
     }
 
-    /// Checks epoll once and retries operations that have become ready.
+    /// Waits for events of epoll once, not longer than the timeout, and retries operations that have become ready.
+    /// Returns zero, or the `errno` of a failure.
     mutating func collect(nanoseconds: Int64) -> Int32 {
         let isBusy = descriptors.readyCount > 0 || !postponed.isEmpty || !ended.isEmpty
         let count = waitForEvents(isBusy ? 0 : nanoseconds)

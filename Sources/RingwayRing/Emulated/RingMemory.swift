@@ -50,13 +50,13 @@ enum RingMemory {
         place(.submissionEntries).pointee = entries
         place(.completionMask).pointee = completions - 1
         place(.completionEntries).pointee = completions
-        // This flag says that completions are deferred. It is always set, so that `Ring.hasCompletion` calls the back
-        // end, which checks epoll, before it returns false.
+        // This flag says that completions are deferred. An emulated ring leaves it set, so that `Ring.hasCompletion`
+        // calls the back end, which checks epoll, before it returns false. A scripted ring clears it.
         place(.submissionFlags).pointee = IORING_SQ_TASKRUN
         return memory
     }
 
-    /// Allocates whole pages; freed by `deallocate`.
+    /// Allocates memory aligned to a page; freed by `deallocate`.
     static func allocate(_ byteCount: Int) throws(SystemError) -> UnsafeMutableRawPointer {
         guard let memory = ringway_allocate(byteCount, 4_096) else {
             throw SystemError("cannot have \(byteCount) bytes of memory", errno: ENOMEM)

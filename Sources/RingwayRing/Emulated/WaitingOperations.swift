@@ -1,7 +1,8 @@
 internal import CRingway
 internal import RingwaySystem
 
-/// An operation that would block or cannot start yet, with a copy of its submission entry.
+/// An operation that would block, cannot start yet, or has ended without room for its completion; with a copy of its
+/// submission entry.
 struct WaitingOperation {
     /// The list on which the operation is.
     enum Place: UInt8, BitwiseCopyable {
@@ -23,7 +24,7 @@ struct WaitingOperation {
     var result: Int32 = 0
     var previous: UInt32 = .max
     var next: UInt32 = .max
-    /// The next operation in the same bucket of the hash of tags.
+    /// The next slot in the same bucket of the hash table of tags; `.max` if there is none.
     var nextOfTag: UInt32 = .max
 
     init(_ entry: io_uring_sqe) { self.entry = entry }

@@ -10,7 +10,7 @@ struct WatchedDescriptor: BitwiseCopyable {
     var polls: UInt32 = 0
     /// The events armed in epoll. May be out of date if the number has been reused for another file.
     var armed: UInt32 = 0
-    /// Events that epoll has reported and that no attempt has used up.
+    /// Events that epoll has reported, for which waiting operations are still to be attempted.
     var ready: UInt32 = 0
     /// The file is known to be non-blocking.
     var isNonBlocking = false
@@ -27,8 +27,8 @@ struct WatchedDescriptor: BitwiseCopyable {
 /// one.
 struct WatchedDescriptors: ~Copyable {
     private let table: UnsafeMutablePointer<WatchedDescriptor>
-    /// The number of entries in the table: one for every descriptor number that the process may use. Only the memory
-    /// pages of numbers in use are touched.
+    /// The number of entries for which address space is reserved: one for every descriptor number that the process
+    /// may use, at most 2^22. Memory is used only up to the highest number in use.
     private let most: Int
     private var capacity = 0
     /// The first of the list of ready descriptors: the one that has been ready longest; -1 if none is.

@@ -56,7 +56,8 @@ public final class ScriptedOperation {
     var isLast = false
     /// Whether the operation is a connect that has been attempted.
     var isConnecting = false
-    /// The time of the latest delivery that was decided. No later completion of the operation is delivered before it.
+    /// The latest time for which a completion has been scheduled. Further completions of the operation do not come
+    /// before.
     var lastDelivery: UInt64 = 0
     /// The number of completions that have not been delivered. Until they are, the operation references its file.
     var undelivered = 0

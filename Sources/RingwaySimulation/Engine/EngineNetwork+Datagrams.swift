@@ -6,12 +6,12 @@ internal import RingwayWire
 /// The state of an exchange of datagrams. Datagrams may be lost, but must not be changed or misdelivered.
 final class DatagramExchange {
     let script: EngineScenario.Exchange
-    /// The pattern from which payloads are taken, by the number of the datagram.
+    /// The pattern from which payloads are taken, at an offset that depends on the datagram's number.
     let pattern: StreamPattern
     var sent = 0
     /// The numbers of the datagrams that were answered.
     var answered = Set<Int>()
-    /// The first datagram that must be answered, because it was sent after the last possible loss.
+    /// The number of the first datagram that was sent after the last possible loss, and so must be answered.
     var certainFrom: Int?
     /// The host's socket of a published port, on which clients' datagrams arrive.
     var published: ModelDatagramSocket?
@@ -21,8 +21,8 @@ final class DatagramExchange {
         pattern = StreamPattern(seed: SplitMix64.mix(seed &+ UInt64(script.index)))
     }
 
-    /// A datagram's number, whether it is an answer, and then a part of the pattern. An answer has the part that
-    /// follows the one of its request.
+    /// The payload of a datagram: its number in two bytes, a byte that is 1 in an answer, then a part of the pattern.
+    /// A request and its answer have different parts.
     func payload(_ number: Int, isAnswer: Bool) -> [UInt8] {
         var payload = [UInt8](repeating: 0, count: script.size)
         FrameLayout.put(number, &payload, 0)
@@ -35,7 +35,7 @@ final class DatagramExchange {
         return payload
     }
 
-    /// The number of a payload; `nil` if it was never sent.
+    /// The number of the datagram with this payload; `nil` if no such datagram was sent.
     func number(of payload: [UInt8], isAnswer: Bool) -> Int? {
         guard payload.count == script.size else { return nil }
         let number = FrameLayout.word(payload, 0)
@@ -45,7 +45,7 @@ final class DatagramExchange {
 
 /// Datagrams: the guest's UDP and pings, and clients of published UDP ports.
 extension EngineNetwork {
-    /// The time from which nothing is lost: a second after the faults of link and host have ended.
+    /// The time from which no datagram is lost: a second after the faults of link and host have ended.
     private var certainAt: UInt64 { max(host.healsAt, toStack.healsAt) + 1_000_000_000 }
 
     private var guestAddress: IPAddress { IPAddress(scenario.base.plan.firstGuestIPv4) }

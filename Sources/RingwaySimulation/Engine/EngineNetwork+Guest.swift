@@ -24,8 +24,8 @@ extension EngineNetwork {
         settle(flow)
     }
 
-    /// Queues the guest's first frames, an ARP request for the gateway and a neighbour advertisement. Every host sends
-    /// such frames before others; they prove the guest's IPv4 and IPv6 address to the engine.
+    /// Queues the guest's first frames, an ARP request for the gateway and a neighbour advertisement. Every IP host
+    /// sends such frames before others; they show the engine the guest's IPv4 and IPv6 address.
     func showGuest() {
         let plan = scenario.base.plan
         taps[0].append(GuestNeighborFrames.announceIPv4(plan))
@@ -85,7 +85,7 @@ extension EngineNetwork {
         openFromGuest(flow)
     }
 
-    /// Reopens a connection from the same port after the first one has ended.
+    /// Schedules a second connection from the same port after the first one has ended, if the script has one.
     private func comeAgain(_ flow: Int) {
         guard case .guestReturns(let delay) = scenario.base.flows[flow].disturbance, !fates[flow].wasDisturbed,
             let connection = connections[flow], connection.end == .clean
@@ -243,7 +243,7 @@ extension EngineNetwork {
         settle(flow)
     }
 
-    /// Resets a segment that belongs to no connection (RFC 9293 §3.10.7.1).
+    /// Answers a segment that belongs to no connection with RST (RFC 9293 §3.10.7.1).
     private func refuse(_ segment: Segment, _ script: FlowScript, inAnswerTo frame: [UInt8]) {
         guard !segment.flags.contains(.rst) else { return }
         var answer = Segment()
@@ -298,7 +298,7 @@ extension EngineNetwork {
         return FrameLayout.sum(frame[start...], pseudo) == 0xFFFF
     }
 
-    /// An ICMP error aborts a connection in SYN-SENT if it quotes its SYN.
+    /// Aborts a connection in SYN-SENT if the frame is an ICMP "destination unreachable" that quotes its SYN.
     func hearError(_ frame: [UInt8]) {
         let isIPv4 = FrameLayout.isIPv4(frame)
         let message = FrameLayout.ip + FrameLayout.ipHeaderLength(frame)

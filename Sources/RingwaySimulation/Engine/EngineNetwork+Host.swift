@@ -94,8 +94,8 @@ extension EngineNetwork {
         log("flow \(script.index): another client connects")
     }
 
-    /// Connects clients while the guest is being removed. Some are accepted by one part of the guest after the part
-    /// that should handle them is gone.
+    /// Connects clients while the guest is being removed. Some are accepted on one shard after the guest has left the
+    /// shard that should handle them.
     func connectLast() {
         for script in scenario.base.flows where script.isOpenedByHost && random.chance(0.5) {
             guard let listener = listeners[script.index] else { continue }
@@ -110,8 +110,8 @@ extension EngineNetwork {
         }
     }
 
-    /// Opens a flow through the guest's agent, which has connected the server: a client on the host, and the agent's
-    /// channel to the server.
+    /// Opens a flow through the guest's agent: a client on the host, and a channel to the agent, which has already
+    /// connected to the server.
     private func openThroughAgent(_ script: FlowScript) {
         guard phase == .running, let engine else { return }
         let client = ModelStream(host, ipv4: true)

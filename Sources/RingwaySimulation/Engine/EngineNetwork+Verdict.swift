@@ -38,7 +38,7 @@ extension EngineNetwork {
             if holdings.leases != holdings.expectedLeases {
                 fail("part \(part): \(holdings.leases) buffers are leased")
             }
-            // Two operations stay in flight: one on the link, one on the channel for sockets inside the guest.
+            // At most two operations stay in flight: on the link, and on the channel for sockets inside the guest.
             if holdings.operations > 2 { fail("part \(part): \(holdings.operations) operations stay") }
             if holdings.messages != 0 { fail("part \(part): \(holdings.messages) messages stay") }
             if holdings.flows != 0 { fail("part \(part): \(holdings.flows) keys stay in the flow table") }
@@ -59,7 +59,8 @@ extension EngineNetwork {
         }
     }
 
-    /// After the last possible loss every datagram must be answered, unless its mapping was evicted for another.
+    /// After the last possible loss every datagram must be answered. Not checked if there are so many exchanges that
+    /// a mapping may be evicted for another.
     private func judgeExchanges() {
         let limits = scenario.limits
         guard exchanges.count < min(limits.udpMappings, limits.pingMappings) / 2 else { return }
@@ -160,7 +161,9 @@ extension EngineNetwork {
         }
     }
 
-    /// Checks a spliced connection: both ends must have sent and received everything, or both must have failed.
+    /// Checks a spliced connection: unless the flow was disturbed, its client and its server inside the guest must
+    /// have transferred everything, or the engine must have given up the server's socket before any byte was sent to
+    /// it.
     private func faultOfRelayed(_ script: FlowScript, _ own: [EnginePeer]) -> String? {
         let inside = peers.filter { $0.script.index == script.index && $0.isInsideGuest }
         if inside.contains(where: { !$0.isOver }) { return "the end inside the guest is still open" }
@@ -169,7 +172,7 @@ extension EngineNetwork {
         // be complete, or must have been reset.
         if own.count > 1, own.allSatisfy({ $0.isWhole || $0.end == .reset }) { return nil }
         if own.allSatisfy(\.isWhole), inside.contains(where: \.isWhole) { return nil }
-        // The connect inside the guest may have succeeded only after its client had been given up.
+        // The connect inside the guest may have succeeded only after the engine had given it up for this client.
         let isLate = inside.allSatisfy { $0.end == .reset && $0.received == 0 }
         return isLate ? nil : "around the link, \(own.filter(\.isWhole).count) of \(own.count) ends are whole"
     }

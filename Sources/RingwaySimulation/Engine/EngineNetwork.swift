@@ -12,8 +12,9 @@ internal import RingwayWire
 /// The engine is the real one, but without threads (`SteppedEngine`): its rings are scripted, and the model host
 /// provides descriptors and clock. `EngineRun` steps the shards, which other guests share.
 ///
-/// Guest (`GuestConnection`), flows and link faults are those of the stack's simulation. On the host, `EnginePeer` is
-/// the peer of connections, and `EngineNetwork+Datagrams` has the peers of datagrams.
+/// Guest (`GuestConnection`), flows and link faults are the same as in the simulation of the stack alone
+/// (`SimulatedNetwork`). On the host, `EnginePeer` is the peer of connections, and `EngineNetwork+Datagrams` has the
+/// peers of datagrams.
 ///
 ///     waiting ─► coming ─► running ─► stopping ─► over
 ///        ▲         │
@@ -33,7 +34,7 @@ final class EngineNetwork: ModelWorld {
     /// The position of this guest in the order of admissions. If two networks name the same slot of a shard, the one
     /// with the lower number has already left it.
     private(set) var order = 0
-    /// How many admissions of the guest are withdrawn before one succeeds.
+    /// How many more admissions of the guest are withdrawn before one succeeds.
     private var withdrawals: Int
     var random: SplitMix64
     var toStack: FaultyLink
@@ -242,7 +243,7 @@ final class EngineNetwork: ModelWorld {
             && holdings.pingSockets == 0
     }
 
-    /// The shards' count of the guest's operations must equal that of the rings.
+    /// Compares the shards' count of the guest's operations with the rings' count; returns the error or `nil`.
     func faultOfOperations(_ engine: SteppedEngine) -> String? {
         let counted = (0..<engine.count).reduce(0) { $0 + engine.holdings(of: $1).operations }
         let known = slots(engine).reduce(0) { $0 + shards.operations(of: $1.slot, on: $1.shard) }
@@ -258,7 +259,7 @@ final class EngineNetwork: ModelWorld {
         engine?.stop()
     }
 
-    /// Drops the engine as it is, because the run has failed.
+    /// Drops the engine as it is. After a run that has not failed there is none.
     func abandon() {
         phase = .over
         portsAreBack = nil

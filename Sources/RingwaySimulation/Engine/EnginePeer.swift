@@ -8,7 +8,7 @@ final class EnginePeer: StreamPeer {
     let script: FlowScript
     let stream: ModelStream
     let isInsideGuest: Bool
-    /// The stream is a channel to the guest's agent, which frames bytes in records.
+    /// Whether the stream is a channel to the guest's agent, on which the bytes are sent in records (`RecordReader`).
     private let hasRecords: Bool
     private var record = RecordReader()
     private unowned let network: EngineNetwork

@@ -16,7 +16,7 @@ final class EngineRun {
     private var neighbors: NeighborGuests?
     private let hasNeighbors: Bool
     private var random: SplitMix64
-    /// Chance that a sleeping shard gets a turn without a reason.
+    /// Chance that a sleeping shard wakes although it has no completion and its wait has not timed out.
     private let idleTurns: Double
     private(set) var report = EngineReport()
 
@@ -101,7 +101,7 @@ final class EngineRun {
         for network in networks { network.stepped() }
     }
 
-    /// All shards sleep: advances the clock to the next event. Sometimes a shard wakes without a reason.
+    /// All shards sleep: advances the clock to the next event, or sometimes wakes a shard early (`idleTurns`).
     private func sleep(_ shards: EngineShards) {
         var next = host.nextTime ?? .max
         for (shard, until) in shards.sleeping {
@@ -128,7 +128,7 @@ final class EngineRun {
     private func finish() {
         if host.failure == nil { for network in networks { network.judgePeers() } }
         for network in networks { report.add(network.report) }
-        // The rings are closed before the memory of guests that their operations refer to.
+        // The rings are closed before the guests' memory is freed, to which operations on the rings refer.
         shards?.stepped.end()
         for network in networks { network.abandon() }
         report.neighborFrames = neighbors?.frameCount ?? 0

@@ -4,11 +4,11 @@ internal import RingwayWire
 
 /// Everything that one seed determines about one guest and its engine.
 struct EngineScenario {
-    /// How a run ends.
+    /// How a guest is removed from the shards.
     enum Ending: Equatable {
-        /// The run ends once all flows and exchanges have ended by themselves.
+        /// The guest is removed once all flows and exchanges have ended by themselves.
         case quiet
-        /// The engine is stopped while connections exist.
+        /// The guest is removed this many nanoseconds after its admission, even if connections exist.
         case stop(at: UInt64)
     }
 
@@ -29,7 +29,7 @@ struct EngineScenario {
 
     let seed: UInt64
     let base: Scenario
-    /// The engine's limits: few mappings, so that some are evicted for others.
+    /// The engine's limits. The few mappings that they permit make the engine evict one for another.
     let limits: Limits
     /// Nanoseconds from the start of the run to the guest's admission.
     let comesAt: UInt64
@@ -37,7 +37,7 @@ struct EngineScenario {
     let exchanges: [Exchange]
     /// Chance that a frame of the guest uses another queue than the previous one of its flow.
     let queueChanges: Double
-    /// Whether clients on the host's loopback bypass the link.
+    /// Whether the engine gets sockets inside the guest, so that clients on the host's loopback can bypass the link.
     let hasGuestSockets: Bool
     /// Flows opened by the host that use the guest's agent rather than a published port.
     let agentFlows: Set<Int>

@@ -11,10 +11,11 @@ final class EngineShards {
     let host: ModelHost
     let stepped: SteppedShards
     private let rings: [ScriptedRing]
-    /// The number of guests admitted so far.
+    /// The number of admissions so far.
     private var comers = 0
 
-    /// - Parameter limits: the limits of each guest. A shard gets as many buffers as all of them together ask for.
+    /// - Parameter limits: the limits of each guest. A shard gets as many buffers as the limits of all guests
+    ///   together specify.
     init(on host: ModelHost, limits: [Limits]) throws(SystemError) {
         var configuration = ShardSet.Configuration(shards: Self.count, limits: limits[0], features: .scripted)
         configuration.largeBuffers = limits.reduce(0) { $0 + $1.largeBuffers }
@@ -47,7 +48,8 @@ final class EngineShards {
 
     var haveEnded: Bool { (0..<Self.count).allSatisfy { stepped.place(of: $0) == .ended } }
 
-    /// Whether all shards sleep with nothing to do, and no event is scheduled for these slots.
+    /// Whether all shards sleep with nothing to do, and no event is scheduled for these slots or the shards
+    /// themselves.
     func areQuiet(for slots: [(shard: Int, slot: UInt16)]) -> Bool {
         ready.isEmpty && rings.allSatisfy { $0.scheduledEvents[0, default: 0] == 0 }
             && slots.allSatisfy { rings[$0.shard].scheduledEvents[$0.slot, default: 0] == 0 }
@@ -58,7 +60,7 @@ final class EngineShards {
         host.nextTime == nil && ready.isEmpty && sleeping.allSatisfy { $0.until == .max }
     }
 
-    /// How many operations of a slot have not ended, according to the ring.
+    /// The number of operations of a slot that have not ended, according to the ring.
     func operations(of slot: UInt16, on shard: Int) -> Int { rings[shard].operationCount(of: slot) }
 
     /// A fault of the shards after all guests have been removed; `nil` for none.
@@ -70,7 +72,7 @@ final class EngineShards {
                 return "shard \(shard): \(holdings.leases) buffers are leased, rings have \(holdings.expectedLeases)"
             }
             if holdings.messages != 0 { return "shard \(shard): \(holdings.messages) messages stay" }
-            // The poll of the doorbell stays in flight.
+            // The poll of the shard's eventfd stays in flight.
             let operations = rings[shard].operationCount
             if operations > 1 { return "shard \(shard): \(operations) operations stay" }
         }

@@ -6,7 +6,7 @@ public struct EngineReport: Sendable {
     public var duration: UInt64 = 0
     public var framesFromGuest = 0
     public var framesToGuest = 0
-    /// Steps of all shards.
+    /// Rounds of the run's loop: steps of shards, events of the host, and advances of the clock.
     public var steps = 0
     /// Clients and servers on the host whose connection transferred everything in both directions.
     public var wholeConnections = 0
@@ -21,7 +21,7 @@ public struct EngineReport: Sendable {
 
     public init() {}
 
-    /// Adds another run's counts.
+    /// Adds the counts of another report.
     public mutating func add(_ other: EngineReport) {
         steps += other.steps
         framesFromGuest += other.framesFromGuest
@@ -35,7 +35,9 @@ public struct EngineReport: Sendable {
 
 /// Runs the whole engine from one seed: one or more guests on two shards.
 public enum EngineSimulation {
-    /// - Parameter recorder: receives frames and events, for a replay; `nil` for speed.
+    /// Runs the guests to their end, or until a check fails.
+    ///
+    /// - Parameter recorder: receives the trace as text and the frames to guests; `nil` for speed.
     public static func run(seed: UInt64, recorder: Recorder? = nil) -> EngineReport {
         let run = EngineRun(seed: seed, recorder: recorder)
         run.run()

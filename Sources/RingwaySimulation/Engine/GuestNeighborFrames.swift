@@ -2,7 +2,7 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// Frames of a guest: those with which it announces its addresses before other traffic, and datagrams.
+/// Frames of a guest: datagrams, and the frames by which it announces its addresses before other traffic.
 enum GuestNeighborFrames {
     private static func ethernet(_ type: Int, to destination: UInt64, count: Int) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: FrameLayout.ip + count)

@@ -100,7 +100,7 @@ final class NeighborGuests {
     private let scenario: EngineScenario
     private var random: SplitMix64
     private let guests: [NeighborGuest]
-    /// Guests that are or will be admitted.
+    /// The number of guests that are admitted or will be admitted again.
     private var present = 2
 
     init(_ scenario: EngineScenario, random: SplitMix64, on shards: EngineShards) {
@@ -201,6 +201,6 @@ final class NeighborGuests {
     /// The number of frames that the two guests have received.
     var frameCount: Int { guests.reduce(0) { $0 + $1.received.count } }
 
-    /// Drops the engines as they are, because the run has failed.
+    /// Drops the engines as they are. After a run that has not failed there are none.
     func abandon() { for guest in guests { guest.engine = nil } }
 }

@@ -1,26 +1,26 @@
-/// How the model host deviates from one that completes everything immediately. A fraction is the probability of what
+/// How the model host deviates from one that completes everything immediately. A `Double` is the probability of what
 /// its comment says. Swarm testing: each kind of fault is on or off, with a random rate, so that rare combinations
 /// occur.
 struct HostScript: Sendable {
-    /// An operation is attempted up to `attemptDelay` later than it was submitted or its file changed.
+    /// An operation is attempted up to `attemptDelay` after it was submitted, or after its file became ready.
     var lateAttempts = 0.0
     var attemptDelay: UInt64 = 0
-    /// A completion is posted up to `completionDelay` later than the operation ended.
+    /// A completion is posted up to `completionDelay` after the operation ended.
     var lateCompletions = 0.0
     var completionDelay: UInt64 = 0
     /// An operation on a stream moves less than it could.
     var shortMoves = 0.0
-    /// The kernel has no memory, or a signal interrupts the call.
+    /// An operation on a socket fails for lack of memory (ENOBUFS, ENOMEM) or temporarily (EAGAIN, EINTR).
     var shortages = 0.0
     /// The buffer ring has no buffer for received data.
     var missingBuffers = 0.0
-    /// A multishot operation ends without a reason.
+    /// A successful completion ends a multishot operation (it has no IORING_CQE_F_MORE).
     var multishotEnds = 0.0
-    /// A cancel comes too late for an operation that is being executed.
+    /// A cancel fails with EALREADY, because the operation is being executed.
     var lateCancels = 0.0
-    /// No descriptor is free.
+    /// A call that opens a descriptor fails with EMFILE.
     var missingDescriptors = 0.0
-    /// A frame to the guest is rejected.
+    /// The write of a frame to the guest fails with ENOBUFS.
     var lostWrites = 0.0
     /// The connect call succeeds or fails immediately.
     var promptConnects = 0.0

@@ -5,7 +5,7 @@ internal import RingwayRing
 internal import RingwaySystem
 internal import RingwayWire
 
-/// The environment of the model host: the peers of its sockets, and its link.
+/// The environment of one guest on the model host: the peers of its sockets, and its link.
 protocol ModelWorld: AnyObject {
     func connects(_ stream: ModelStream, to address: TransportAddress)
     func datagramSent(_ payload: [UInt8], by socket: ModelDatagramSocket, to address: TransportAddress)
@@ -29,7 +29,7 @@ final class ModelHost: ScriptedHost {
     }
 
     let script: HostScript
-    /// The end of the faults. From then on every connection that has not failed can complete.
+    /// The end of injected failures. From then on every connection that has not failed can complete.
     let healsAt: UInt64
     let startsAt: UInt64
     var random: SplitMix64
@@ -44,7 +44,7 @@ final class ModelHost: ScriptedHost {
     private var files: [ModelFile?] = []
     /// The rings in the order of their creation; `nil` for a closed one.
     private(set) var rings: [ScriptedRing?] = []
-    /// Whether no faults are injected, as during set-up.
+    /// Whether no failures are injected, as during set-up.
     var isCalm = true
     private var ports: UInt16 = 1_024
 
@@ -92,7 +92,7 @@ final class ModelHost: ScriptedHost {
 
     var hasFaults: Bool { !isCalm && time < healsAt }
 
-    /// The lowest free number, as in a kernel; a negated `errno` if the script simulates exhaustion.
+    /// Returns a descriptor for the file, the lowest that is free; -EMFILE if the script simulates exhaustion.
     func open(_ file: ModelFile) -> Int32 {
         if hasFaults, random.chance(script.missingDescriptors) { return -EMFILE }
         file.hold()
@@ -122,7 +122,7 @@ final class ModelHost: ScriptedHost {
         return 0
     }
 
-    /// A port to which nothing is bound.
+    /// The next ephemeral port, from 1,024 to 18,999.
     func freePort() -> UInt16 {
         ports &+= 1
         if ports < 1_024 || ports >= 19_000 { ports = 1_024 }
@@ -150,7 +150,7 @@ final class ModelHost: ScriptedHost {
     // MARK: The script
 
     override func delay(of operation: ScriptedOperation) -> UInt64 {
-        // Frames stay in order, because a link is a wire to the guest.
+        // Writes to the link are not delayed, because unequal delays would reorder frames; `FaultyLink` does that.
         if operation.file is ModelTap, operation.kind == .send { return 0 }
         return random.chance(script.lateAttempts) ? random.time(0...script.attemptDelay) : 0
     }
@@ -161,8 +161,8 @@ final class ModelHost: ScriptedHost {
     }
 
     override func lateness(of operation: ScriptedOperation) -> UInt64 {
-        // The completion of an accept is posted immediately: if the ring were closed before, the accepted descriptor
-        // would leak.
+        // The completion of an accept is posted immediately: if the ring were closed before it is posted, the
+        // accepted descriptor would leak.
         if operation.kind == .accept { return 0 }
         return random.chance(script.lateCompletions) ? random.time(0...script.completionDelay) : 0
     }

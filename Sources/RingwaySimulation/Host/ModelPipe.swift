@@ -35,7 +35,8 @@ final class ModelSocketLine: ModelFile {
         changed()
     }
 
-    /// Receives a reply: the descriptors that were available.
+    /// Receives the oldest reply: its family and its sockets' descriptors. Returns the number of descriptors, without
+    /// sockets for which no descriptor was free; `nil` if there is no reply.
     func take(_ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>) -> Int? {
         guard !answers.isEmpty else { return nil }
         let answer = answers.removeFirst()

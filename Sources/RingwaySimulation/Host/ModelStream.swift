@@ -11,8 +11,9 @@ protocol StreamPeer: AnyObject {
 
 /// A stream socket of the program under test: TCP to a peer, or one end of a socket pair.
 ///
-/// `incoming` holds data from the far end, `outgoing` data from the program. As in Linux, an error is reported after
-/// the data that precedes it. A close with unread data, or with SO_LINGER at zero, is a reset.
+/// `incoming` holds data from the far end, `outgoing` data from the program. As in Linux, a receive reports an error
+/// only after the data that precedes it. A close resets the connection if data is unread, or if the linger time
+/// (SO_LINGER) is zero.
 final class ModelStream: ModelFile {
     enum State { case fresh, connecting, connected, failed }
 

@@ -1,8 +1,9 @@
-/// A reference to a flow: its kind, and its slot in that kind's slab. A flow has one key, its tuple, and exactly one
-/// owner shard.
+/// A reference to a flow in the flow table: the flow's kind, and its slot in the slab of that kind. A flow has one
+/// key, its tuple, and exactly one shard owns it.
 ///
-/// A TCP flow is a `TCPConnection`, a UDP flow a `UDPMapping`, a ping a `PingMapping`. The flow table maps keys to
-/// these references. A UDP peer is not a flow, but an entry in `PeerTable`.
+/// A TCP flow is a `TCPConnection`, a UDP flow a `UDPMapping`, a ping a `PingMapping`. `forwardedUDP` is the mapping
+/// of one peer of a published UDP port. `peer` is not a flow: it refers to an entry of `PeerTable`, whose key is in
+/// the flow table, too.
 @frozen
 public struct Flow: Equatable, Sendable, BitwiseCopyable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable { case tcp, udp, forwardedUDP, ping, peer }

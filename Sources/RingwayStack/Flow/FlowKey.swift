@@ -8,11 +8,11 @@ public enum Transport: UInt8, Sendable {
     case icmpv6 = 58
 }
 
-/// The key of a flow: its tuple as the guest sees it.
+/// The key of a flow: its tuple as the guest sees it. For a ping, `guestPort` is the echo identifier.
 ///
-/// IPv4 addresses are stored IPv4-mapped (`::ffff:a.b.c.d`), so that one table, one hash and one comparison serve both
-/// families. Pings and ordinary UDP mappings are endpoint-independent: the remote half of their keys is zero. A
-/// published UDP port has one mapping per remote peer, and its key contains the peer.
+/// IPv4 addresses are stored IPv4-mapped (`::ffff:a.b.c.d`), so that one table, one hash and one comparison serve
+/// both families. Pings and ordinary UDP mappings are endpoint-independent: the remote half of their keys is zero. A
+/// published UDP port has one mapping per remote peer; the remote half of that mapping's key is the peer.
 @frozen
 public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
     public var guest: IPAddress
@@ -51,7 +51,7 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
             | (a.tail ^ b.tail) == 0
     }
 
-    /// A keyed hash. `secret` is random per network, so that a guest cannot choose keys that collide.
+    /// A keyed hash. `secret` is random per guest, so that the guest cannot choose keys that collide.
     @inlinable @inline(__always) public func hash(secret: UInt64) -> UInt64 {
         @inline(__always) func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
             let (high, low) = a.multipliedFullWidth(by: b)
@@ -62,7 +62,7 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
         return mix(a ^ tail, b ^ 0x8CB9_2BA7_2F3D_8DD7)
     }
 
-    /// The standard library's protocol, for control-plane sets; the flow table uses `hash(secret:)`.
+    /// The requirement of `Hashable`; the flow table uses `hash(secret:)` instead.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(guest.high)
         hasher.combine(guest.low)

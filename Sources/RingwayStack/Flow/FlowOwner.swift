@@ -1,10 +1,11 @@
 public import RingwayModel
 public import RingwayWire
 
-/// The shard that owns a flow, computed from the key alone; no shard stores it.
+/// The shard that owns a flow, computed from the flow's key; the result is not stored.
 ///
-/// TCP uses the whole tuple. UDP and ping use the guest's address and port alone, because their mappings are
-/// endpoint-independent. Frames that belong to no flow go to the service shard, which is the first.
+/// TCP uses the whole tuple. UDP and ping use only the guest's address and port, because their mappings are
+/// endpoint-independent. Frames that belong to no flow (ARP, DHCP, neighbour discovery, fragments, other protocols)
+/// go to the first shard.
 extension FlowKey {
     /// The key of a connection that a client of a published port opens.
     ///
@@ -25,7 +26,8 @@ extension FlowKey {
 }
 
 extension FrameSummary {
-    /// The shard that owns the flow that a frame belongs to.
+    /// The shard that owns the flow that the frame's headers identify. An ICMP error concerns the flow of the packet
+    /// that it quotes; `owner(in:shards:secret:)` finds that flow.
     @inlinable
     public func owner(shards: Int, secret: UInt64) -> Int {
         shards == 1 ? 0 : ownerOfSeveral(shards, secret: secret)
@@ -44,8 +46,8 @@ extension FrameSummary {
         case .icmp:
             key = FlowKey(guest: source, guestPort: sourcePort, transport: .icmp)
         case .icmpv6:
-            // Neighbour discovery messages have no identifier and go to the first shard, as does an echo with
-            // identifier zero.
+            // ICMPv6 messages other than echo, such as neighbour discovery, have no identifier and go to the first
+            // shard, as does an echo with identifier zero.
             guard sourcePort != 0 else { return 0 }
             key = FlowKey(guest: source, guestPort: sourcePort, transport: .icmpv6)
         case .arp, .fragment, .otherProtocol:
@@ -54,8 +56,8 @@ extension FrameSummary {
         return key.owner(shards: shards, secret: secret)
     }
 
-    /// The owner shard of a frame whose bytes are available: an ICMP error goes to the owner of the flow that it
-    /// quotes.
+    /// The shard that owns the flow of a frame whose bytes are available. For an ICMP error, this is the flow of the
+    /// packet that the error quotes.
     ///
     /// - Parameter frame: the frame, virtio-net header first.
     public func owner(in frame: UnsafeRawBufferPointer, shards: Int, secret: UInt64) -> Int {

@@ -8,18 +8,20 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public var state = TCPState.established
     /// Whether a client of a published port opened the flow.
     public var isOpenedByHost = false
-    /// The flow bypasses the link, through a socket inside the guest's namespace.
+    /// Whether a shard relays the flow without the link: to a socket inside the guest's network namespace, or through
+    /// a connection to the guest's agent.
     public var isSpliced = false
-    /// The number of the agent forward that the flow came through; 0 for all other flows.
+    /// For a connection through an agent, the number of the agent's forward or host socket; 0 for all other flows.
     public var route: UInt32 = 0
     /// The far end on the host's side: the server or client of a connection, or the peer of a UDP mapping (of several,
     /// the one that the guest sent to last). A ping has no single far end: its record has the key's remote address,
     /// which is unspecified.
     public var hostAddress: TransportAddress
-    /// Payload bytes so far; zero if not counted.
+    /// Payload bytes so far; zero for UDP mappings and pings, which do not count them.
     public var bytesFromGuest: UInt64 = 0
     public var bytesToGuest: UInt64 = 0
-    /// Nanoseconds since the guest's last segment, or since the last datagram.
+    /// Nanoseconds since the guest's last segment, a mapping's last datagram in either direction, a ping's last
+    /// request, or the last data of a connection through an agent; zero if `isSpliced`.
     public var idle: UInt64 = 0
 
     /// A record with these values, and defaults for the rest.
@@ -33,7 +35,7 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     static func idle(since instant: UInt64, now: UInt64) -> UInt64 { now > instant ? now - instant : 0 }
 }
 
-/// The position of a listing of a shard's flows.
+/// The position in a listing of a shard's flows.
 public struct FlowCursor: Sendable, BitwiseCopyable {
     /// The tables of a listing, in order.
     public enum Table: UInt8, Sendable, BitwiseCopyable { case connections, mappings, pings, spliced, end }
@@ -44,11 +46,11 @@ public struct FlowCursor: Sendable, BitwiseCopyable {
 
     public init() {}
 
-    /// Writes flows of one table from the cursor on, if the cursor is in that table, until the chunk is full or the
-    /// table ends.
+    /// Writes the flows of one table from the cursor on, until the writer is full. At the end of the table, the
+    /// cursor moves to the next one. Does nothing if the cursor is in another table.
     ///
     /// - Parameters:
-    ///   - highWater: slots below this may be occupied.
+    ///   - highWater: slots below this number may be occupied; all others are free.
     ///   - record: the record of a slot; `nil` if the slot is free.
     mutating func list(
         _ table: Table, upTo highWater: UInt32, to writer: inout FlowRecordWriter, record: (UInt32) -> FlowRecord?

@@ -1,13 +1,15 @@
 public import RingwayStorage
 
-/// Maps flow keys to flows: open addressing with linear probing over memory allocated once, at most seven eighths full.
+/// Maps the keys of flows and of their peers to `Flow` references: open addressing with linear probing over memory
+/// allocated once, at most seven eighths full.
 ///
-/// The hash spreads flows over the whole table, so a few thousand flows touch all of its pages: the memory in use
-/// depends on the table's size, not on the number of flows. The table is full only when all kinds of flows are at their
-/// bounds, and even then a search for a new flow's key looks at some thirty tags, which are two cache lines.
+/// The hash spreads keys over the whole table, so a few thousand flows touch all of its pages: the memory in use
+/// depends on the table's size, not on the number of flows. The table is full only when all kinds of flows are at
+/// their bounds, and even then the search for an absent key reads some thirty tags on average, which are two cache
+/// lines.
 ///
-/// A lookup reads one line of tags and one key. Removal shifts the following run back instead of leaving tombstones, so
-/// that probes do not grow longer with the number of removals.
+/// A lookup usually reads one line of tags and one key. Removal shifts the following run back instead of leaving
+/// tombstones, so that probes do not grow longer with the number of removals.
 public struct FlowTable: ~Copyable {
     /// Zero for an empty slot; otherwise the low half of the hash with its lowest bit set.
     private let tags: UnsafeMutablePointer<UInt32>
@@ -19,8 +21,8 @@ public struct FlowTable: ~Copyable {
     public private(set) var count = 0
 
     /// - Parameters:
-    ///   - capacity: the most flows; `insert` returns `false` beyond it.
-    ///   - secret: random per network.
+    ///   - capacity: the most entries; `insert` returns `false` beyond it.
+    ///   - secret: random per guest.
     public init(capacity: Int, secret: UInt64) throws(MemoryFailure) {
         precondition(capacity > 0 && capacity <= 1 << 24)
         var size = 16
@@ -51,7 +53,7 @@ public struct FlowTable: ~Copyable {
 
     @inline(__always) private func home(_ tag: UInt32) -> Int { Int(tag >> 1) & mask }
 
-    /// The flow with this key, or `nil`.
+    /// The reference stored for this key, or `nil`.
     @inline(__always)
     public func find(_ key: FlowKey) -> Flow? {
         let wanted = tag(key)
@@ -93,7 +95,8 @@ public struct FlowTable: ~Copyable {
             place = (place &+ 1) & mask
             let found = tags[place]
             if found == 0 { break }
-            // An entry may move back to the hole unless its home slot is after the hole, modulo the table's size.
+            // An entry moves to the hole unless its home slot lies after the hole and not after `place`, modulo the
+            // table's size: a probe for that entry starts at its home slot and would not reach the hole.
             if (place &- home(found)) & mask >= (place &- hole) & mask {
                 tags[hole] = found
                 keys[hole] = keys[place]

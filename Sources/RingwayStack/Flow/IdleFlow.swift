@@ -1,10 +1,11 @@
-/// A flow with a host socket that may be ended to free a descriptor.
+/// A flow that may be ended to free the descriptor of its host socket.
 public struct IdleFlow: Sendable {
     let flow: Flow
-    /// Monotonic nanoseconds of the last use; zero for a flow without any reply so far, which is evicted first.
+    /// Monotonic nanoseconds of the last use. `Stack.idlestFlow` returns zero for a flow that has had no reply, so
+    /// that this flow is ended before any other.
     public internal(set) var usedAt: UInt64
 
-    /// The less recently used of the two flows, `first` if they are equal; if one is `nil`, the other.
+    /// The less recently used of the two flows, `first` on a tie; if one is `nil`, the other.
     static func older(_ first: IdleFlow?, _ second: IdleFlow?) -> IdleFlow? {
         guard let first else { return second }
         guard let second, second.usedAt < first.usedAt else { return first }

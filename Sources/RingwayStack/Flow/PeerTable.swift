@@ -6,15 +6,16 @@ internal import RingwayStorage
 ///
 /// ## Theory of operation
 ///
-/// Most mappings only ever have one peer, which the mapping itself stores; such a peer is not in this table. When a
-/// mapping sends to a second peer, both are entered, and all later ones. The key of a peer is in the stack's flow
-/// table, whose hash is keyed so that a guest cannot cause collisions. The rest of a peer's entry is here, in the list
-/// of its *owner*, the mapping or ping that sent to it. The most recently used peer is last in the list.
+/// Most mappings only ever have one peer, which the mapping itself stores; such a peer is not in this table. When the
+/// guest sends through a mapping to a second peer, both peers are entered, and so is every later one. The key of a
+/// peer is in the stack's flow table, whose hash is keyed so that a guest cannot cause collisions. The rest of a
+/// peer's entry is here, in the list of its *owner*, the mapping or ping that sent to it. The most recently used peer
+/// is last in the list.
 ///
-/// **Bounds.** All owners share the entries. If none is free, an owner is chosen that has the most peers, to within a
-/// factor of two, and its least recently used peer is evicted. To find such an owner at once, owners are listed by the
-/// binary logarithm of their number of peers. A port scan or a BitTorrent client therefore evicts its own peers, and a
-/// voice call with three peers keeps all three.
+/// **Bounds.** All owners share the entries. If none is free, one owner loses its least recently used peer: an owner
+/// that has the most peers, or more than half as many. To find such an owner at once, owners are listed by the binary
+/// logarithm of their number of peers. A port scan or a BitTorrent client therefore evicts its own peers, and a voice
+/// call with three peers keeps all three.
 struct PeerTable: ~Copyable {
     private struct Peer: BitwiseCopyable {
         var key: FlowKey
@@ -43,7 +44,8 @@ struct PeerTable: ~Copyable {
     ///   - capacity: the most peers of all owners together.
     ///   - owners: the number of owners, which are numbered from zero.
     init(capacity: Int, owners ownerCount: Int) throws(MemoryFailure) {
-        // Allocations that may fail precede the first stored property.
+        // Allocations that may fail precede the first stored property: once all are set, a throwing `init` would run
+        // `deinit`.
         var blocks = MemoryBlocks()
         let owners = try blocks.apart(ownerCount, of: Owner.self)
         let ranks = try blocks.apart(UInt32.bitWidth, of: SlotList.self)
@@ -62,11 +64,11 @@ struct PeerTable: ~Copyable {
         ranks.deallocate()
     }
 
-    /// Peers of all owners.
+    /// The number of peers of all owners together.
     var count: Int { peers.count }
     var capacity: Int { peers.capacity }
 
-    /// The peers of one owner.
+    /// The number of peers of one owner.
     func count(of owner: UInt32) -> Int { Int(owners[Int(owner)].count) }
 
     /// Adds an owner without peers.
@@ -76,11 +78,13 @@ struct PeerTable: ~Copyable {
         (owners + Int(owner)).initialize(to: Owner(peers: list))
     }
 
-    /// Whether the table has a peer with this key. The only peer of a mapping is not in the table.
+    /// Whether the table has a peer with this key. The only peer of a mapping is not in the table: the mapping stores
+    /// it.
     @inline(__always)
     func contains(_ key: FlowKey, in table: borrowing FlowTable) -> Bool { table.find(key)?.kind == .peer }
 
-    /// Records that the guest has sent to a peer. True if another peer was evicted, or the flow table has no room.
+    /// Records that the guest has sent to a peer. True if another peer was evicted for it, or if the flow table had
+    /// no room for it.
     mutating func note(_ key: FlowKey, of owner: UInt32, in table: inout FlowTable) -> Bool {
         if let known = table.find(key) {
             owners[Int(owner)].peers.moveToEnd(known.slot)
@@ -98,7 +102,7 @@ struct PeerTable: ~Copyable {
         return isFull
     }
 
-    /// Removes an owner and its peers.
+    /// Removes all peers of an owner that has ended.
     mutating func close(_ owner: UInt32, in table: inout FlowTable) {
         var slot = owners[Int(owner)].peers.first
         while slot != SlotList.none, let peer = peers.pointer(inSlot: slot) {
@@ -143,7 +147,7 @@ struct PeerTable: ~Copyable {
 }
 
 extension FlowKey {
-    /// A bit in keys of peers, which is never set in those of flows.
+    /// The bit of `transport` that is set in the keys of peers, and in no key of a flow.
     private static var peerMark: UInt32 { 0x100 }
 
     /// The key of a peer of the mapping or ping with this key.
@@ -158,7 +162,7 @@ extension FlowKey {
         return key
     }
 
-    /// The key of a peer of the mapping with this key, with the port or without as the filter requires.
+    /// The key of a peer of the mapping with this key; its port is zero if the filter ignores ports.
     @inline(__always)
     func peer(_ peer: TransportAddress, _ filtering: UDPFiltering) -> FlowKey {
         self.peer(peer.address, port: filtering.remembered(peer.port))

@@ -10,7 +10,7 @@ enum Destination {
     case host(IPAddress)
     /// Refused by policy.
     case refused
-    /// An unused address of the guest's own network.
+    /// An address of the guest's own network that is neither the gateway's nor the host's.
     case absent
     /// Multicast, broadcast and other addresses that a router does not forward.
     case unroutable
@@ -32,8 +32,9 @@ extension StackCore {
         return policy.permits(address) ? .host(address) : .refused
     }
 
-    /// The destination of a guest's datagram or echo request: the gateway or a host. For any other destination the
-    /// frame is counted, an ICMP error is sent to the guest if the RFCs ask for one, and the result is `nil`.
+    /// The destination of a guest's datagram or echo request: the gateway or a host, otherwise `nil`. The guest gets
+    /// an ICMP error about a refused destination, which is also counted, and about an absent one. An unroutable one
+    /// is only counted.
     mutating func reachableDestination(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> Destination? {
         let found = destination(of: summary.destination)
         switch found {
@@ -82,19 +83,19 @@ extension StackCore {
     private mutating func mayReachGuest(_ sender: IPAddress) -> Bool {
         let shown = plan.addressForGuest(of: sender)
         guard case .host(let reached) = destination(of: shown) else { return false }
-        // All loopback addresses appear to the guest as the host address, which `destination(of:)` maps to one of them.
-        // The policy decides about other loopback senders.
+        // All loopback addresses appear to the guest as the host address, which `destination(of:)` maps to 127.0.0.1
+        // or ::1. A sender with another loopback address passes only if the policy permits that address, too.
         return reached == sender || policy.permits(sender, as: shown)
     }
 }
 
 extension NetworkPlan {
-    /// The address under which the guest sees a peer of the host: the peer's own, except that a loopback address
-    /// becomes the network's host address.
+    /// The address at which the guest sees a peer that the host sees at `peer`: the same one, except that a loopback
+    /// address becomes the network's host address.
     func addressForGuest(of peer: IPAddress) -> IPAddress { shownToGuest(peer, by: peer) }
 
-    /// Like `addressForGuest(of:)`, for a guest's address that may be of the other family; the peer then appears as the
-    /// host.
+    /// Like `addressForGuest(of:)`, but the guest's address may be of the other family; the peer then appears at the
+    /// host address of the guest's family.
     func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
         if peer.isIPv4 == guest.isIPv4, !peer.isLoopback { return peer }
         return guest.isIPv4 ? IPAddress(hostIPv4) : IPAddress(hostIPv6)

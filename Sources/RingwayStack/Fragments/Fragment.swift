@@ -8,7 +8,7 @@ struct Fragment {
     let offset: Int
     let isLast: Bool
     let bytes: UnsafeRawBufferPointer
-    /// This field and the next four are used from the first fragment only.
+    /// This field and the next four are used only if this is the first fragment of its datagram.
     let protocolNumber: UInt8
     let hopLimit: UInt8
     let trafficClass: UInt8
@@ -22,8 +22,8 @@ struct Fragment {
 }
 
 extension Fragment {
-    /// Reads a frame whose summary says `.fragment`. `nil` if it has no payload, or if it is not the last fragment and
-    /// its length is not a multiple of eight bytes.
+    /// Reads a frame whose summary says `.fragment`. `nil` if its headers are invalid, if it has no payload, or if it
+    /// is not the last fragment and its length is not a multiple of eight bytes.
     init?(_ frame: UnsafeRawBufferPointer, _ summary: FrameSummary) {
         guard summary.kind == .fragment, let ethernet = EthernetHeader(frame),
             let packet = summary.checkedPacket(in: frame), let bytes = summary.checkedPayload(in: frame),

@@ -3,9 +3,10 @@ internal import RingwayWire
 
 /// Splits one transport datagram to a guest into fragments that fit the MTU (RFC 791 §3.2, RFC 8200 §4.5).
 ///
-/// Pull style: each `next(into:)` writes one frame, until it returns zero. A datagram that fits the MTU comes out as
-/// one packet without fragmentation. The datagram is read in place and must stay valid until the last frame is written.
-/// It includes the transport header with a complete checksum, because checksum offload does not work across fragments.
+/// Each call of `next(into:)` writes one frame, and returns zero after the last one. A datagram that fits the MTU
+/// comes out as one packet without fragmentation. The datagram is read in place and must stay valid until the last
+/// frame is written. It includes the transport header with a complete checksum, because checksum offload does not
+/// work across fragments.
 ///
 ///     var fragmenter = Fragmenter(datagram, from: source, to: guest, …)
 ///     while let frame = buffer(), case let length = fragmenter.next(into: frame), length > 0 { send(frame, length) }
@@ -29,9 +30,9 @@ public struct Fragmenter {
     private var offset = 0
     private var isStarted = false
 
-    /// Prepares to write the first frame. Returns `nil` for addresses of different families, for an MTU below 68 bytes
-    /// (RFC 791 §3.2), or 1,280 for IPv6, and for a datagram that is longer than IP permits (65,515 bytes after an IPv4
-    /// header, 65,535 after an IPv6 header).
+    /// Prepares to write the first frame. Returns `nil` for addresses of different families, for an MTU below 68
+    /// bytes with IPv4 (RFC 791 §3.2) or 1,280 with IPv6, and for a datagram that is longer than IP permits (65,515
+    /// bytes after an IPv4 header, 65,535 after an IPv6 header).
     ///
     /// - Parameters:
     ///   - datagram: the transport header and everything after it.
@@ -40,9 +41,9 @@ public struct Fragmenter {
     ///   - protocolNumber: one of `IPProtocol`.
     ///   - hopLimit: of every fragment.
     ///   - trafficClass: of every fragment.
-    ///   - identification: distinguishes this datagram's fragments from those of others between the two addresses; must
-    ///     not repeat soon and should not be predictable (RFC 7739). IPv4 uses the low 16 bits.
-    ///   - mtu: bytes of an IP packet.
+    ///   - identification: distinguishes this datagram's fragments from those of other datagrams between the two
+    ///     addresses; must not repeat soon and should not be predictable (RFC 7739). IPv4 uses the low 16 bits.
+    ///   - mtu: the most bytes of an IP packet.
     ///   - sourceMAC: the gateway's.
     ///   - destinationMAC: the guest's.
     public init?(
@@ -81,8 +82,8 @@ public struct Fragmenter {
 
     /// Writes the next ethernet frame, without virtio-net header.
     ///
-    /// - Returns: bytes of the frame; zero if all have been written (`isFinished`), or if `frame` is too small; the
-    ///   call may then be repeated with a larger one.
+    /// - Returns: bytes of the frame; zero if all have been written (`isFinished`), or if `frame` is too small. In
+    ///   the second case the call may be repeated with a larger buffer.
     public mutating func next(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard !isFinished else { return 0 }
         let count = min(step, datagram.count - offset)

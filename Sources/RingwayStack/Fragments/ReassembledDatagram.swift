@@ -24,7 +24,7 @@ public struct ReassembledDatagram: BitwiseCopyable {
     /// The ethernet destination of the first fragment.
     public let destinationMAC: MACAddress
 
-    /// The length of the datagram as a single frame, in bytes.
+    /// The length of the datagram as one ethernet frame, in bytes.
     public var frameLength: Int { headers.ethernetLength }
 
     private var headers: PacketHeaders {
@@ -33,9 +33,9 @@ public struct ReassembledDatagram: BitwiseCopyable {
             hopLimit: hopLimit, trafficClass: trafficClass)
     }
 
-    /// Writes the datagram as one ethernet frame, as on a link without an MTU.
+    /// Writes the datagram as one ethernet frame, even if it exceeds the link's MTU.
     ///
-    /// - Returns: `frameLength`, or zero if it does not fit.
+    /// - Returns: `frameLength`, or zero if `frame` is too small.
     public func writeFrame(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard let message = headers.start(in: frame, from: sourceMAC, to: destinationMAC) else { return 0 }
         message.copyMemory(from: bytes)

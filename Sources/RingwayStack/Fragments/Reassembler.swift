@@ -10,11 +10,12 @@ public import RingwayWire
 /// the last fragment has arrived. All slots are allocated at the start, and their pages are touched on first use. The
 /// lowest free slot is used first, so a guest that rarely fragments uses the memory of one slot.
 ///
-/// A fragment that contradicts earlier ones (an overlap, data beyond the end, two ends) condemns the datagram: its slot
-/// stays occupied until the timeout, so that all further fragments are dropped, as RFC 5722 §4 requires, and not
-/// mistaken for a new datagram. An exact repetition is not a contradiction (RFC 8200 §4.5 permits this).
+/// A fragment that contradicts earlier ones (a partial overlap, other bytes at the same place, data beyond the end,
+/// two different ends) condemns the datagram: its slot stays occupied until the timeout or an eviction, so that all
+/// further fragments are dropped, as RFC 5722 §4 requires, and not mistaken for a new datagram. An exact repetition
+/// is not a contradiction (RFC 8200 §4.5 permits this).
 ///
-/// If all slots are in use, the oldest datagram is dropped, condemned ones first.
+/// If all slots are in use, the oldest condemned datagram is dropped, or, if none is condemned, the oldest datagram.
 public struct Reassembler: ~Copyable {
     /// The reassembly timeout, nanoseconds.
     ///
@@ -26,7 +27,8 @@ public struct Reassembler: ~Copyable {
 
     /// Datagrams reassembled.
     public private(set) var completed: UInt64 = 0
-    /// Fragments and datagrams dropped.
+    /// Malformed and oversized fragments, and dropped datagrams, by reason. Further fragments of a condemned datagram
+    /// are not counted.
     public private(set) var drops = ServiceDropCounts()
     /// Slots in use, condemned datagrams included.
     public private(set) var inUse = 0
@@ -102,7 +104,7 @@ public struct Reassembler: ~Copyable {
         return take(fragment, index)
     }
 
-    /// The earliest time at which `expire` has work, in monotonic nanoseconds.
+    /// The earliest time at which `expire` has work, in monotonic nanoseconds; `nil` if no slot is in use.
     public var nextDeadline: UInt64? {
         guard inUse > 0 else { return nil }
         var earliest: UInt64?
@@ -157,7 +159,8 @@ public struct Reassembler: ~Copyable {
         return slots[index].deadline < slots[other].deadline
     }
 
-    /// Frees a slot and counts `reason`. A condemned datagram was already counted when a fragment contradicted it.
+    /// Frees a slot. Counts `reason`, unless the datagram is condemned: it was counted when a fragment contradicted
+    /// it.
     private mutating func release(_ index: Int, _ reason: ServiceDrop) {
         precondition(slots[index].state != .free, "a free slot cannot be released")
         if slots[index].state == .collecting { drops.count(reason) }
@@ -202,7 +205,8 @@ public struct Reassembler: ~Copyable {
         return finish(index)
     }
 
-    /// Whether the fragment's end is consistent with the datagram's end, if known.
+    /// Whether the fragment is consistent with the datagram's length, if that is known. Otherwise a last fragment
+    /// must not end before data that was received.
     private func agrees(_ fragment: Fragment, _ slot: Slot) -> Bool {
         if slot.length > 0 {
             return fragment.isLast ? fragment.end == slot.length : fragment.end <= slot.length

@@ -2,7 +2,7 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Fields of a datagram's IP header other than the addresses.
+/// The hop limit and the traffic class in a datagram's IP header.
 @frozen
 public struct DatagramMarks: Equatable, Sendable, BitwiseCopyable {
     public var hopLimit: UInt8
@@ -16,12 +16,12 @@ public struct DatagramMarks: Equatable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A buffer with the payload of one datagram, or of several of equal size.
+/// A buffer with the payload of one datagram, or of several of equal size, of which only the last may be shorter.
 struct DatagramPayload {
     let lease: Lease
     let offset: Int
     let length: Int
-    /// Bytes of each datagram; zero for a single one.
+    /// Payload bytes of each of several datagrams; zero for a single one.
     let segmentSize: Int
 
     init(_ lease: Lease, offset: Int, length: Int, segmentSize: Int = 0) {
@@ -34,8 +34,8 @@ struct DatagramPayload {
     var isTrain: Bool { segmentSize > 0 && length > segmentSize }
 }
 
-/// Sends datagrams to the guest: unchanged, as a super-frame, split into single datagrams, or fragmented to the path
-/// MTU.
+/// Sends datagrams to the guest: each as one frame, several as one super-frame with a UDP segment size (USO), or in
+/// IP fragments if they exceed the path MTU.
 struct DatagramSender: ~Copyable {
     /// Path MTUs reported by routers behind the guest.
     private var pathMTUs: PathMTUCache
@@ -52,7 +52,7 @@ struct DatagramSender: ~Copyable {
         pathMTUs.note(mtu, toward: address, now: now)
     }
 
-    /// Sends UDP payload that has at least `Stack.headroom` bytes before it. Takes ownership of the lease.
+    /// Sends a UDP payload that has at least `Stack.headroom` bytes of room before it. Takes ownership of the lease.
     mutating func send(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -73,7 +73,7 @@ struct DatagramSender: ~Copyable {
         sendSeparately(payload, from: sender, to: guest, marks, &core)
     }
 
-    /// Sends one frame. The header of a single datagram has no segment size.
+    /// Sends the payload as one frame: a super-frame if it consists of several datagrams.
     private mutating func sendWhole(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -96,8 +96,9 @@ struct DatagramSender: ~Copyable {
         core.writeFrame(payload.lease, offset: payload.offset - headers, length: headers + payload.length)
     }
 
-    /// Sends several datagrams as one frame each if they cannot be one super-frame: the link does not accept UDP
-    /// super-frames, the datagrams exceed the path MTU, or there are too many of them.
+    /// Sends several datagrams one by one, each from a buffer of its own, because they cannot be one super-frame: the
+    /// link does not accept UDP super-frames, the datagrams exceed the path MTU, or they are more than 64 or too long
+    /// together.
     private mutating func sendSeparately(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -115,7 +116,8 @@ struct DatagramSender: ~Copyable {
         core.release(payload.lease)
     }
 
-    /// Sends a datagram above the MTU, with its checksum computed in software. Takes ownership of the lease.
+    /// Sends a datagram that exceeds the path MTU, with its checksum computed in software. Takes ownership of the
+    /// lease.
     private mutating func sendFragments(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore
@@ -132,7 +134,7 @@ struct DatagramSender: ~Copyable {
         core.release(payload.lease)
     }
 
-    /// Splits a transport datagram with a complete checksum into frames of the path MTU.
+    /// Sends a transport datagram with a complete checksum in fragments, or as one packet if it fits the path MTU.
     mutating func sendInFragments(
         _ datagram: UnsafeRawBufferPointer, from source: IPAddress, to destination: IPAddress,
         _ protocolNumber: UInt8, _ marks: DatagramMarks, _ core: inout StackCore

@@ -1,11 +1,12 @@
 public import RingwayModel
 internal import RingwayWire
 
-/// A guest's packet, rebuilt for quotation in an ICMP error. The original frame no longer exists when the error
-/// arrives, but the host's kernel reports the datagram's addresses, ports and payload (`IP_RECVERR`).
+/// A guest's packet, rebuilt for quotation in an ICMP error. The original frame no longer exists when a socket
+/// reports the error. Addresses and ports are known from the flow, and the host's kernel returns the payload
+/// (`IP_RECVERR`).
 ///
 /// The guest's kernel identifies the socket by the addresses and the first eight bytes of the transport header (RFC
-/// 792, RFC 4443 §3.1), which are exact.
+/// 792, RFC 4443 §3.1). Of these bytes the ports, or the echo's identifier and sequence number, are always exact.
 public struct FailedPacket: BitwiseCopyable {
     /// The guest that sent the packet.
     public let source: IPAddress
@@ -13,7 +14,8 @@ public struct FailedPacket: BitwiseCopyable {
     public let destination: IPAddress
     /// UDP, ICMP or ICMPv6.
     public let protocolNumber: UInt8
-    /// The packet's hop limit at the router that reported the error: usually one.
+    /// The hop limit in the quoted packet: one, as at a router that reports time exceeded. The real value is not
+    /// known.
     public var hopLimit: UInt8 = 1
 
     private let sourcePort: UInt16
@@ -59,7 +61,8 @@ public struct FailedPacket: BitwiseCopyable {
 
     private var ipHeaderLength: Int { PacketHeaders.ipLength(isIPv4: source.isIPv4) }
 
-    /// Writes as much of the packet as fits `quote`, which has room for at least 48 bytes.
+    /// Writes as much of the packet as fits `quote`, which has room for the IP header and eight bytes (48 bytes
+    /// suffice).
     func write(to quote: UnsafeMutableRawBufferPointer) {
         guard let base = quote.baseAddress, quote.count >= ipHeaderLength + 8 else { return }
         let messageLength = 8 + payload.count

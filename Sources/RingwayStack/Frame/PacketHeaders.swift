@@ -1,7 +1,7 @@
 internal import RingwayModel
 internal import RingwayWire
 
-/// The headers before the transport header of a packet of either family.
+/// The headers before the transport header of an IPv4 or IPv6 packet.
 struct PacketHeaders {
     let source: IPAddress
     let destination: IPAddress
@@ -11,7 +11,7 @@ struct PacketHeaders {
     let hopLimit: UInt8
     /// Differentiated services and ECN.
     let trafficClass: UInt8
-    /// Identifies the fragment, if the packet is fragmented.
+    /// The offset and identification of a fragment, for both families; `nil` if the packet is not a fragment.
     let fragment: IPv6ExtensionHeaders.Fragment?
 
     /// The segmentation offload of a super-frame.
@@ -100,8 +100,8 @@ struct PacketHeaders {
         return UnsafeMutableRawBufferPointer(start: base + EthernetHeader.length + ipLength, count: payloadLength)
     }
 
-    /// Sets the checksum of a payload that is a complete ICMP message, whose checksum field is zero. ICMP has no
-    /// pseudo-header (RFC 792), ICMPv6 has one (RFC 4443 §2.3).
+    /// Writes the checksum of a complete ICMP message, whose checksum field must be zero. ICMP has no pseudo-header
+    /// (RFC 792), ICMPv6 has one (RFC 4443 §2.3).
     func sealICMP(_ message: UnsafeMutableRawBufferPointer) {
         let pseudoHeader =
             isIPv4
@@ -112,8 +112,9 @@ struct PacketHeaders {
         message.storeBytes(of: checksum, toByteOffset: ICMPv4Header.checksumOffset, as: UInt16.self)
     }
 
-    /// Writes virtio-net, ethernet and IP headers that end where the transport header starts. The transport's checksum
-    /// is left to the guest's kernel (VIRTIO_NET_HDR_F_NEEDS_CSUM); `writePseudoHeader` writes its initial value.
+    /// Writes virtio-net, ethernet and IP headers that end where the transport header starts. The transport's
+    /// checksum is left incomplete (VIRTIO_NET_HDR_F_NEEDS_CSUM); `writePseudoHeader` writes its initial value. The
+    /// guest's kernel completes it, or `SoftwareSegmentation` on a link without virtio-net headers.
     ///
     /// - Parameters:
     ///   - checksumOffset: the offset of the checksum in the transport header.

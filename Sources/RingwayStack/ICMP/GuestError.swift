@@ -1,8 +1,8 @@
 internal import RingwayModel
 public import RingwayWire
 
-/// An ICMP error from the guest about a packet that the stack sent on behalf of a remote host (RFC 792, RFC 4443 §3): a
-/// port is closed, or a router behind the guest has a smaller link.
+/// An ICMP error from the guest about a packet that the stack sent on behalf of a remote host (RFC 792, RFC 4443
+/// §3), for example because a port is closed, or a link behind the guest has a smaller MTU.
 @frozen
 public struct GuestError: Sendable, BitwiseCopyable {
     /// The reason that the error reports.
@@ -11,7 +11,7 @@ public struct GuestError: Sendable, BitwiseCopyable {
         case packetTooBig(mtu: Int)
         /// Nothing listens on the port.
         case portUnreachable
-        /// The guest, or a network behind it, cannot be reached: host, network, protocol or policy.
+        /// Destination unreachable with any other code, such as host, network, protocol, or prohibited by policy.
         case unreachable
         /// Time exceeded or parameter problem.
         case other
@@ -21,8 +21,8 @@ public struct GuestError: Sendable, BitwiseCopyable {
     /// The quoted packet: its source is the remote end and its destination the guest.
     public let quoted: QuotedPacket
 
-    /// Reads the error in a frame that was parsed as ICMP or ICMPv6; `nil` if the message is not an error, or quotes
-    /// too little to identify the packet.
+    /// Reads the error in a frame that was parsed as ICMP or ICMPv6; `nil` if the message is not an error, or does
+    /// not quote enough to identify the packet.
     ///
     /// - Parameter bytes: the ethernet frame, without virtio-net header.
     public init?(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
@@ -59,8 +59,8 @@ public struct GuestError: Sendable, BitwiseCopyable {
         }
     }
 
-    /// The key from which the owner shard is computed: the connection's for TCP, otherwise that of the guest's address
-    /// and port.
+    /// The key from which the owner shard is computed: of the TCP connection, or for any other protocol of the UDP
+    /// mapping of the guest's address and port.
     public var flowKey: FlowKey {
         switch quoted.protocolNumber {
         case IPProtocol.tcp:

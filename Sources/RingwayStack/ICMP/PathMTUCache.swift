@@ -1,9 +1,10 @@
 internal import RingwayModel
 
-/// Path MTUs to addresses of the guest, as reported by routers behind the guest (RFC 1191, RFC 8201): a container's
-/// bridge, a VPN. Entries expire after ten minutes, so that an increased path MTU is noticed (RFC 8201 §4).
+/// Path MTUs to addresses of the guest, as reported by routers behind the guest (RFC 1191, RFC 8201), such as a
+/// container's bridge or a VPN. Entries expire after ten minutes, so that an increased path MTU is noticed (RFC 8201
+/// §4).
 ///
-/// A few entries, allocated once; if all are in use, the oldest is replaced.
+/// There are few entries, allocated once; if all are in use, the oldest is replaced.
 struct PathMTUCache: ~Copyable {
     private struct Entry: BitwiseCopyable {
         var address = IPAddress(high: 0, low: 0)
@@ -14,7 +15,7 @@ struct PathMTUCache: ~Copyable {
     static var capacity: Int { 16 }
     static var lifetime: UInt64 { 600 * 1_000_000_000 }
     /// The smallest path MTU that is accepted: Linux's default minimum for IPv4 (`net.ipv4.route.min_pmtu`), and the
-    /// IPv6 minimum. A router with a smaller link fragments again.
+    /// IPv6 minimum. IPv4 fragments are sent without DF, so a router with a still smaller link fragments them again.
     private static func least(for address: IPAddress) -> Int { address.isIPv4 ? 552 : NetworkPlan.minimumMTU }
 
     private let entries: UnsafeMutablePointer<Entry>
@@ -29,7 +30,7 @@ struct PathMTUCache: ~Copyable {
 
     deinit { entries.deallocate() }
 
-    /// The path MTU to the address.
+    /// The path MTU to the address; the link's MTU if no router has reported one.
     @inline(__always)
     mutating func mtu(toward address: IPAddress, now: UInt64) -> Int {
         count == 0 ? linkMTU : known(address, now: now)
@@ -46,7 +47,8 @@ struct PathMTUCache: ~Copyable {
         return linkMTU
     }
 
-    /// Records a reported MTU. An invalid one (zero, or below the family's minimum) counts as the minimum.
+    /// Records a reported MTU below the link's. An invalid one (zero, or below the family's minimum) counts as the
+    /// minimum.
     mutating func note(_ mtu: Int, toward address: IPAddress, now: UInt64) {
         guard mtu < linkMTU else { return }
         let entry = Entry(

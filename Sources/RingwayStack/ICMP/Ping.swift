@@ -7,8 +7,9 @@ internal import RingwayWire
 /// ## Theory of operation
 ///
 /// Each echo identifier of the guest is one mapping, for all hosts that the guest pings with it (RFC 5508). The shard
-/// gives the mapping a ping socket, or a share of a raw socket. Replies pass to the guest from hosts that it has
-/// pinged. A mapping ends after a time without requests. If the table is full, the mapping idle for longest is evicted.
+/// gives the mapping a ping socket, or an identifier on a raw socket that several mappings share. The guest gets
+/// replies only from hosts that it has pinged. A mapping ends after a time without requests. If the table is full,
+/// the mapping idle for longest is evicted.
 struct Ping: ~Copyable {
     private var pings: Slab<PingMapping>
     private var byAge: SlotList
@@ -69,7 +70,7 @@ struct Ping: ~Copyable {
             let written = echo.respond(to: bytes, summary, into: reply.room)
             return core.sendReply(reply.lease, bytes: written, .echoAnswers)
         }
-        // A request that was reassembled gets a fragmented reply.
+        // A request that exceeds the MTU was reassembled, and its reply is fragmented.
         let scratch = core.leaseForFrame(bytes: message.count)
         guard !scratch.isNone else { return }
         let room = UnsafeMutableRawBufferPointer(
@@ -219,7 +220,7 @@ struct Ping: ~Copyable {
         return key
     }
 
-    /// Restores the guest's identifier, which the host's kernel replaced by its own.
+    /// Restores the guest's identifier, which the host's ping or raw socket replaced, and computes the checksum.
     private static func restoreIdentifier(
         of message: UnsafeMutableRawBufferPointer, _ base: UnsafeMutableRawPointer, _ key: FlowKey, source: IPAddress
     ) {
@@ -235,7 +236,7 @@ struct Ping: ~Copyable {
     ///
     /// - Parameters:
     ///   - router: the address that reported the error, or `nil` for the gateway.
-    ///   - message: the ICMP message as quoted by the host's kernel.
+    ///   - message: the echo request, from its ICMP header on.
     mutating func failed(
         _ handle: Handle, to target: IPAddress, _ reason: ICMPError.Reason, from router: IPAddress?,
         message: UnsafeRawBufferPointer, _ core: inout StackCore

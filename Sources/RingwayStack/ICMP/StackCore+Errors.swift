@@ -2,7 +2,8 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// ICMP errors to the guest: errors of the host's sockets, sent as a router would send them.
+/// ICMP errors to the guest, as a router would send them: about packets that the stack refuses, and errors of the
+/// host's sockets.
 extension StackCore {
     /// Sends an error about a frame whose bytes are available.
     mutating func sendError(_ reason: ICMPError.Reason, about bytes: UnsafeRawBufferPointer, _ summary: FrameSummary) {
@@ -17,8 +18,9 @@ extension StackCore {
             reply.lease, errors.write(reason, from: router, about: packet, to: guestMAC, now: now, into: reply.room))
     }
 
-    /// Sends an error about the SYN of a connection. The part of the SYN that an error quotes is rebuilt: the guest's
-    /// kernel finds the socket by addresses and ports and compares the sequence number (RFC 5927 §4.1).
+    /// Sends an error about the SYN of a connection. The SYN is rebuilt without options, because its frame no longer
+    /// exists. Its addresses, ports and sequence number are those by which the guest's kernel finds the socket and
+    /// checks the error (RFC 5927 §4.1).
     mutating func sendError(
         _ reason: ICMPError.Reason, from router: IPAddress?, aboutSYNOf key: FlowKey, sequence: SequenceNumber
     ) {
@@ -50,7 +52,8 @@ extension StackCore {
             reply.lease, errors.write(reason, from: router, about: bytes, summary, now: now, into: reply.room))
     }
 
-    /// A frame of an unsupported protocol: the guest gets an ICMP error (RFC 1122 §3.2.2.1), except about multicast.
+    /// Counts a frame of an unsupported protocol, and sends an ICMP error (RFC 1122 §3.2.2.1) unless the destination
+    /// is multicast or the source is not a guest's.
     mutating func refuseProtocol(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) {
         counters.add(.droppedUnsupported)
         guard !summary.destination.isMulticast, accepts(summary) else { return }
@@ -64,9 +67,9 @@ extension StackCore {
         sendReply(lease, bytes: written, .icmpErrorsToGuest)
     }
 
-    /// The hop limit for the host's packet, one less than the guest's; `nil` if it reaches zero, in which case the
-    /// gateway has sent time exceeded, as a router does (RFC 1812 §5.3.1). Addresses of the guest's own network are
-    /// exempt.
+    /// The hop limit for the host's packet, one less than the guest's. If that is zero, the gateway sends time
+    /// exceeded, as a router does (RFC 1812 §5.3.1), and the result is `nil`. Toward an address of the guest's own
+    /// network the hop limit stays the same.
     mutating func hopLimitBeyondGateway(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> UInt8? {
         if plan.contains(summary.destination) { return summary.hopLimit }
         guard summary.hopLimit > 1 else {

@@ -3,10 +3,11 @@ internal import RingwayWire
 
 /// Answers ARP requests for the IPv4 network (RFC 826), and sends ARP requests for guests' addresses.
 ///
-/// For a guest that is alone on its network, every address but its own is at the gateway's ethernet address (proxy ARP,
-/// RFC 1027). Where a network has several guests, each answers for itself. Requests for the gateway's and the host's
-/// addresses are always answered. Of the requests for other addresses, two kinds get no reply: announcements, in which
-/// a guest asks for its own address (RFC 5227 §3), and probes, which are sent from `0.0.0.0` (§2.1.1).
+/// For a guest that is alone on its network, every address of the network but its own is at the gateway's ethernet
+/// address (proxy ARP, RFC 1027). On a network with several guests, each guest answers for its own address. Requests
+/// for the gateway's and the host's addresses are always answered. Of the requests for other addresses, two kinds get
+/// no reply: announcements, in which a guest asks for its own address (RFC 5227 §3), and probes, which are sent from
+/// `0.0.0.0` (§2.1.1).
 public struct ARPResponder: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int { EthernetHeader.length + ARPPacket.length }
@@ -16,8 +17,8 @@ public struct ARPResponder: Sendable {
     /// Requests not answered.
     public private(set) var drops = ServiceDropCounts()
 
-    /// The addresses are in a struct of their own: a non-mutating method gets a copy of the value on which it is
-    /// called, here without the counters.
+    /// The addresses are in a struct of their own, because the compiler copies the value on which a non-mutating
+    /// method is called: a call on `addresses` does not copy the counters.
     private let addresses: ARPAddresses
 
     /// A responder for one network.
@@ -28,8 +29,8 @@ public struct ARPResponder: Sendable {
     /// - Parameters:
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - reply: the buffer for the reply, `frameLength` bytes.
-    ///   - isBehindSameLink: whether a node on the requesting link holds the address and will reply itself, such as a
-    ///     container that the guest bridges onto the link.
+    ///   - isBehindSameLink: whether another node has the address and replies itself, such as the requesting guest or
+    ///     another guest of the network.
     /// - Returns: bytes of the reply, zero for none.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, into reply: UnsafeMutableRawBufferPointer,
@@ -92,7 +93,7 @@ private struct ARPAddresses: BitwiseCopyable {
         broadcast = plan.broadcastIPv4
     }
 
-    /// Whether a request is answered.
+    /// Whether a request is answered if no other node has the address.
     func areAsked(by question: ARPPacket) -> Bool {
         let target = question.targetIP
         // An announcement of the gateway's or host's address is a conflict, and the reply defends the address (RFC 5227

@@ -20,7 +20,7 @@ enum DomainNameEncoding {
         return encoded.count <= 255 ? encoded : nil
     }
 
-    /// The encodings of the names, as many as fit `limit` bytes; invalid names are skipped.
+    /// The encodings of the names, up to the first that does not fit `limit` bytes; invalid names are skipped.
     static func encode(_ names: [String], limit: Int) -> [UInt8] {
         var encoded: [UInt8] = []
         for name in names {

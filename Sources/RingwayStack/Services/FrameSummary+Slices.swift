@@ -4,24 +4,24 @@ internal import RingwayWire
 // gets frame and summary separately, the bounds are checked again.
 
 extension FrameSummary {
-    /// The transport header and its payload, or `nil` if the summary belongs to another frame.
+    /// The transport header and its payload, or `nil` if the frame is shorter than the summary says.
     func checkedMessage(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         slice(frame, from: Int(transportOffset))
     }
 
-    /// The bytes after the transport header, or `nil` if the summary belongs to another frame.
+    /// The bytes after the transport header, or `nil` if the frame is shorter than the summary says.
     func checkedPayload(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         slice(frame, from: Int(payloadOffset))
     }
 
-    /// The IP packet, with any padding after it, or `nil` if the summary belongs to another frame.
+    /// The IP packet, with any padding after it, or `nil` if the frame is shorter than the summary says.
     func checkedPacket(in frame: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard Int(networkOffset) <= frame.count else { return nil }
         return UnsafeRawBufferPointer(rebasing: frame[Int(networkOffset)...])
     }
 
-    /// Whether an ICMP message belongs to a flow rather than to neighbour discovery: ICMPv6 errors have types below 128
-    /// (RFC 4443 §2.1), and echo requests have type 128.
+    /// Whether an ICMP message belongs to a flow rather than to neighbour discovery: every message of ICMP for IPv4,
+    /// and of ICMPv6 the errors, whose types are below 128 (RFC 4443 §2.1), and echo requests, whose type is 128.
     func isEchoOrError(in frame: UnsafeRawBufferPointer) -> Bool {
         !isIPv6 || frame[Int(transportOffset)] <= ICMPv6Header.echoRequest
     }

@@ -32,8 +32,8 @@ public struct ICMPEcho: Sendable {
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmp` or `.icmpv6`.
     ///   - target: the buffer for the reply; the frame's own length suffices.
-    /// - Returns: bytes of the reply; zero for none, or if it would exceed the MTU. A request above the MTU was
-    ///   reassembled; its reply is made with `answer(to:_:into:)` and a `Fragmenter`.
+    /// - Returns: bytes of the reply; zero if there is none, or if it would exceed the MTU. A request above the MTU
+    ///   was reassembled; its reply is made with `answer(to:_:into:)` and a `Fragmenter`.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into target: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -49,9 +49,9 @@ public struct ICMPEcho: Sendable {
     /// Writes the ICMP message that answers a request, from its ICMP header on, with its checksum.
     ///
     /// - Parameters:
-    ///   - request: the ICMP message, of any length up to that of a datagram.
+    ///   - request: the ICMP message, of any length.
     ///   - summary: the addresses and the family of the request.
-    ///   - message: the buffer for the reply, as long as the request.
+    ///   - message: the buffer for the reply, at least as long as the request.
     /// - Returns: bytes of the reply, zero for none.
     public mutating func answer(
         to request: UnsafeRawBufferPointer, _ summary: FrameSummary, into message: UnsafeMutableRawBufferPointer

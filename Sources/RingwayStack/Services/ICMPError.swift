@@ -4,9 +4,9 @@ public import RingwayWire
 /// Writes ICMP errors about packets of the guest (RFC 792, RFC 1122 §3.2.2, RFC 1812 §4.3, RFC 4443).
 ///
 /// The source of an error is the node that detected it: the gateway, or the router whose address the host's kernel
-/// learned, so that a traceroute in the guest shows the same path as one on the host. The error quotes the packet up to
-/// a length of 576 bytes (RFC 1812 §4.3.2.3) or 1,280 (RFC 4443 §2.4 (c)). If the guest has left the packet's checksum
-/// to an offload, the incomplete checksum is quoted as it is.
+/// learned, so that a traceroute in the guest shows the same path as one on the host. The error quotes as much of the
+/// guest's packet as fits an IP packet of 576 bytes (IPv4, RFC 1812 §4.3.2.3) or 1,280 bytes (IPv6, RFC 4443 §2.4
+/// (c)). If the guest has left the packet's checksum to an offload, the incomplete checksum is quoted as it is.
 public struct ICMPError: Sendable {
     /// The cause of an error, independent of the family.
     public enum Reason: Equatable, Sendable {
@@ -41,9 +41,9 @@ public struct ICMPError: Sendable {
     static var lengthLimitIPv4: Int { 576 }
     static var lengthLimitIPv6: Int { 1_280 }
 
-    /// Errors sent.
+    /// Errors written.
     public private(set) var sent: UInt64 = 0
-    /// Errors not sent.
+    /// Errors not written, by reason.
     public private(set) var drops = ServiceDropCounts()
     /// Limits the rate of errors.
     public var rate: TokenBucket
@@ -71,7 +71,7 @@ public struct ICMPError: Sendable {
     ///   - summary: the result of `FrameSummary.parse` for the frame.
     ///   - now: monotonic nanoseconds.
     ///   - error: the buffer for the error's ethernet frame; `frameLength` bytes suffice.
-    /// - Returns: bytes of the error, zero if no error may be sent.
+    /// - Returns: bytes of the error; zero if there is none, for a reason counted in `drops`.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about frame: UnsafeRawBufferPointer,
         _ summary: FrameSummary, now: UInt64, into error: UnsafeMutableRawBufferPointer
@@ -95,7 +95,7 @@ public struct ICMPError: Sendable {
     ///   - mac: the guest's ethernet address.
     ///   - now: monotonic nanoseconds.
     ///   - error: the buffer for the error's ethernet frame; `frameLength` bytes suffice.
-    /// - Returns: bytes of the error, zero if no error may be sent.
+    /// - Returns: bytes of the error; zero if there is none, for a reason counted in `drops`.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about packet: FailedPacket, to mac: MACAddress, now: UInt64,
         into error: UnsafeMutableRawBufferPointer
@@ -139,7 +139,8 @@ public struct ICMPError: Sendable {
         }
     }
 
-    /// Whether an error can be sent to the packet's source: a unicast address that is not the gateway's.
+    /// Whether an error can be sent to the packet's source: a unicast address that is neither loopback nor the
+    /// gateway's.
     private func isReachable(_ source: IPAddress) -> Bool {
         !source.isUnspecified && !isGroup(source) && !source.isLoopback
             && source != IPAddress(gatewayIPv4) && source != IPAddress(gatewayIPv6)
@@ -149,7 +150,7 @@ public struct ICMPError: Sendable {
         address.isMulticast || address.isIPv4 && (address.ipv4.isBroadcast || address.ipv4 == broadcastIPv4)
     }
 
-    /// Whether the type is that of an error: unreachable, source quench, redirect, time exceeded, parameter problem.
+    /// Whether an ICMP type is an error: unreachable, source quench, redirect, time exceeded, parameter problem.
     private static func isErrorIPv4(_ type: UInt8) -> Bool {
         switch type {
         case 3, 4, 5, 11, 12: true
@@ -180,7 +181,7 @@ public struct ICMPError: Sendable {
 
     // MARK: Writing
 
-    /// An error without the quoted packet, which is written last.
+    /// An error whose headers are written, before the packet is quoted and the checksum set.
     private struct Message {
         let packet: PacketHeaders
         let icmp: UnsafeMutableRawBufferPointer

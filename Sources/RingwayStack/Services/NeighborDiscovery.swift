@@ -5,8 +5,8 @@ public import RingwayWire
 /// solicitations for guests' addresses.
 ///
 /// Unlike ARP requests, solicitations of other addresses are never answered: IPv6 guests choose addresses themselves
-/// and probe them first (duplicate address detection, RFC 4862 §5.4), and a reply would make an address unusable. A
-/// probe of the gateway's or host's address is answered to all nodes (RFC 4861 §7.2.4).
+/// and probe them first (duplicate address detection, RFC 4862 §5.4), and after a reply a guest could not use the
+/// address. A probe of the gateway's or host's address is answered to all nodes (RFC 4861 §7.2.4).
 public struct NeighborDiscovery: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int {
@@ -65,8 +65,8 @@ public struct NeighborDiscovery: Sendable {
         return Self.frameLength
     }
 
-    /// The checks of RFC 4861 §7.1.1 that `NeighborSolicitation` does not make: a probe must go to the solicited-node
-    /// group and must have no source link-layer address option.
+    /// The checks of RFC 4861 §7.1.1 that `NeighborSolicitation` does not make: a probe, which has the unspecified
+    /// source, must go to the solicited-node group and must have no source link-layer address option.
     private func isWellFormed(_ question: NeighborSolicitation, _ summary: FrameSummary) -> Bool {
         guard summary.source.isUnspecified else { return true }
         return summary.destination.ipv6 == question.target.solicitedNodeMulticast
@@ -97,8 +97,8 @@ public struct NeighborDiscovery: Sendable {
         return Self.frameLength
     }
 
-    /// The binding in a guest's solicitation or advertisement; `nil` if it has none, or claims the gateway's or host's
-    /// address.
+    /// The binding in a guest's solicitation or advertisement; `nil` if the message is invalid or has none, or claims
+    /// an address of the gateway or the host.
     public func binding(in frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> NeighborBinding? {
         guard summary.kind == .icmpv6, summary.hopLimit == Self.hopLimit,
             let message = summary.checkedMessage(in: frame)
@@ -122,8 +122,8 @@ public struct NeighborDiscovery: Sendable {
         return NeighborBinding(address: IPAddress(address), mac: mac)
     }
 
-    /// The address that the guest proves to have by its message: that of `binding`, or the address that it probes
-    /// before use (RFC 4862 §5.4) and will have a moment later.
+    /// The address that a guest's message shows to be the guest's: the address in `binding`, or the one that the
+    /// guest probes (RFC 4862 §5.4) and will use a moment later.
     func address(shownIn frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> IPAddress? {
         if let binding = binding(in: frame, summary) { return binding.address }
         guard summary.kind == .icmpv6, summary.source.isUnspecified, summary.hopLimit == Self.hopLimit,

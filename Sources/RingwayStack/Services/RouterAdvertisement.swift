@@ -5,14 +5,14 @@ public import RingwayWire
 /// (RFC 8106).
 ///
 /// The message changes only with the search domains, and is rebuilt then; sending it is a copy and a checksum. It is
-/// sent to all nodes at intervals, three times quickly at the start, and in reply to solicitations. A solicitation is
-/// answered at once: the random delay of up to half a second in RFC 4861 §6.2.6 spreads the replies of several routers,
-/// and zero is permitted. The rate of replies is limited, because a solicitation is cheaper for the guest than the
-/// reply is for the shard.
+/// sent to all nodes at random intervals, of which the first two are at most 16 seconds, and in reply to
+/// solicitations. A solicitation is answered at once: the random delay of up to half a second in RFC 4861 §6.2.6
+/// spreads the replies of several routers, and zero is permitted. The rate of replies is limited, because a
+/// solicitation is cheaper for the guest than the reply is for the shard.
 public struct RouterAdvertisement: ~Copyable {
     /// The advertised options in addition to the plan's addresses.
     public struct Configuration: Sendable {
-        /// DNS servers, in order; empty for the gateway.
+        /// DNS servers, in order, of which the first eight are advertised; if empty, the gateway is.
         public var nameServers: [IPv6Address] = []
         /// MaxRtrAdvInterval, 4 to 1,800 seconds (RFC 4861 §6.2.1).
         public var longestInterval: UInt32 = 600
@@ -30,8 +30,8 @@ public struct RouterAdvertisement: ~Copyable {
     static var initialCount: Int { 3 }
     static var initialInterval: UInt64 { 16 * 1_000_000_000 }
 
-    /// The burst and rate of solicited advertisements: a machine sends three solicitations in twelve seconds when it
-    /// starts (RFC 4861 §6.3.7), and one interface may have many machines behind it.
+    /// The burst and the rate per second of solicited advertisements: a machine sends three solicitations in twelve
+    /// seconds when it starts (RFC 4861 §6.3.7), and one interface may have many machines behind it.
     static var answerBurst: UInt32 { 64 }
     static var answerRate: UInt32 { 32 }
 
@@ -41,7 +41,7 @@ public struct RouterAdvertisement: ~Copyable {
     public private(set) var unsolicited: UInt64 = 0
     /// Solicitations answered.
     public private(set) var answers: UInt64 = 0
-    /// Solicitations not answered.
+    /// Solicitations not answered, and advertisements that did not fit the caller's buffer.
     public private(set) var drops = ServiceDropCounts()
 
     private let gatewayMAC: MACAddress
@@ -74,7 +74,8 @@ public struct RouterAdvertisement: ~Copyable {
         message.deallocate()
     }
 
-    /// Writes the message without its checksum, and returns its length.
+    /// Writes the message without its checksum, and returns its length. `withdrawn` are search domains that no longer
+    /// apply.
     private static func write(
         _ plan: NetworkPlan, _ configuration: Configuration, withdrawn: [String], longestInterval: UInt32,
         to message: UnsafeMutableRawBufferPointer
@@ -86,8 +87,9 @@ public struct RouterAdvertisement: ~Copyable {
             .write(to: base, capacity: message.count)
         options.appendLinkLayerAddress(NDPOptions.sourceLinkLayerAddress, plan.gatewayMAC)
         options.appendMTU(UInt32(plan.mtu))
-        // A random prefix ends with this run of the process, so hosts must not keep it for RFC 4861's default of 30
-        // days. The lifetimes are the 90 and 45 minutes that RFC 9096 §3.4 gives renumbered home networks.
+        // The prefix may be random and then ends with the process, so hosts must not keep it for RFC 4861's default
+        // of 30 days. The lifetimes are at least the 90 and 45 minutes that RFC 9096 §3.4 gives renumbered home
+        // networks.
         options.appendPrefix(
             plan.ipv6Prefix, validLifetime: max(5_400, lifetime), preferredLifetime: max(2_700, lifetime))
         let servers = configuration.nameServers.isEmpty ? [plan.gatewayIPv6] : configuration.nameServers
@@ -98,8 +100,8 @@ public struct RouterAdvertisement: ~Copyable {
         return options.length
     }
 
-    /// Changes the search domains. The next advertisement goes to all nodes at once. From then on, advertisements carry
-    /// the domains that the change removed with a lifetime of zero (RFC 8106 §5.3.1).
+    /// Changes the search domains, and makes an advertisement to all nodes due at once. From then on, advertisements
+    /// list the domains that the change removed, with a lifetime of zero (RFC 8106 §5.3.1).
     public mutating func setSearchDomains(_ domains: [String], now: UInt64) {
         guard domains != plan.searchDomains else { return }
         let withdrawn = plan.searchDomains.filter { !domains.contains($0) }
@@ -135,7 +137,8 @@ public struct RouterAdvertisement: ~Copyable {
             return drop(.neighborMalformed)
         }
         guard answerBucket.take(now: now) else { return drop(.solicitationRateLimited) }
-        // The IP destination is all nodes, but the ethernet frame is sent to the soliciting node only (RFC 6085).
+        // A node without an address is answered at the all-nodes address, but the ethernet frame goes to that node
+        // only (RFC 6085).
         let destination = isAnonymous ? IPv6Address.allNodes : summary.source.ipv6
         let length = write(to: destination, summary.sourceMAC, routerLifetime: nil, into: reply)
         guard length > 0 else { return drop(.replyDoesNotFit) }
@@ -145,7 +148,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Writes the advertisement to all nodes if it is due at `now`, and sets the next deadline.
     ///
-    /// - Returns: bytes of the frame; zero if it is not due.
+    /// - Returns: bytes of the frame; zero if it is not due, or does not fit.
     public mutating func advertise(now: UInt64, into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard now >= nextDeadline else { return 0 }
         schedule(after: now)
@@ -163,8 +166,8 @@ public struct RouterAdvertisement: ~Copyable {
         return length > 0 ? length : drop(.replyDoesNotFit)
     }
 
-    /// Sets the next deadline: a random time between a third of the longest interval and the whole, but at first at
-    /// most 16 seconds (RFC 4861 §6.2.4).
+    /// Sets the next deadline: after a random time between a third of the longest interval and the whole. The first
+    /// two intervals are at most 16 seconds (RFC 4861 §6.2.4).
     private mutating func schedule(after now: UInt64) {
         let shortest = longestInterval / 3
         var interval = shortest + nextRandom() % (longestInterval - shortest + 1)
@@ -175,7 +178,7 @@ public struct RouterAdvertisement: ~Copyable {
         nextDeadline = now &+ interval
     }
 
-    /// splitmix64. Randomness only keeps the guests of several networks from acting at the same time.
+    /// splitmix64. RFC 4861 §6.2.4 asks for random intervals; they need not be unpredictable.
     private mutating func nextRandom() -> UInt64 {
         random &+= 0x9E37_79B9_7F4A_7C15
         var mixed = random

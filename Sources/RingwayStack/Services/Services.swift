@@ -44,7 +44,8 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .arpAnswers)
     }
 
-    /// Returns true for a router solicitation, after which the caller sets the timer of the services again.
+    /// Handles a neighbour discovery message. True for a router solicitation, after which the caller sets the timer
+    /// of the services again.
     mutating func receiveNeighborDiscovery(
         _ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer, _ core: inout StackCore
     ) -> Bool {
@@ -77,7 +78,7 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .dhcpAnswers)
         guard dhcp.counts.declines != declines else { return }
         core.counters.add(.dhcpDeclines)
-        // On a network with several guests, the network assigns the addresses.
+        // On a network with several guests, this DHCP server has no other address: the network must assign one.
         if core.configuration.hasNeighbors { core.effects.append(Effect(.replaceAddress)) }
     }
 
@@ -120,7 +121,7 @@ struct Services: ~Copyable {
         return server
     }
 
-    /// Changes the guest's address.
+    /// Changes the address that DHCP assigns to the guest. The new DHCP server has no leases.
     mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout StackCore) {
         guard address != assignedIPv4 else { return }
         assignedIPv4 = address

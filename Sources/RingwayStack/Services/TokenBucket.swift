@@ -1,7 +1,7 @@
-/// A token bucket that holds `capacity` tokens and gains one every `interval` nanoseconds.
+/// A token bucket that holds up to `capacity` tokens and gains one every `interval` nanoseconds.
 ///
-/// RFC 4443 §2.4 (f) recommends this rather than a fixed gap between messages: a traceroute causes a short burst of
-/// errors and must not lose half of them. The bucket reads no clock; the caller passes the time.
+/// RFC 4443 §2.4 (f) recommends a token bucket rather than a fixed gap between messages: a traceroute causes a short
+/// burst of errors and must not lose half of them. The bucket reads no clock; the caller passes the time.
 @frozen
 public struct TokenBucket: Sendable, BitwiseCopyable {
     /// The largest burst.

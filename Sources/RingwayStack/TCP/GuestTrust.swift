@@ -1,15 +1,17 @@
-/// How likely it is that the guest has a certain address. A client of a published port is connected to that address,
-/// and to another address of the guest if that one does not answer.
+/// How likely it is that the guest has the address to which a client of a published port is connected. The less
+/// likely, the sooner the connection is abandoned and the client connected to another address of the guest.
 public enum GuestTrust: UInt8, Sendable, BitwiseCopyable {
     /// There is no reason to doubt that the guest has the address, or no alternative: the connection is not abandoned
     /// early.
     case certain
-    /// The guest has proved before that it has the address: the connection is abandoned at the second timeout.
+    /// The guest has proved before that it has the address: the connection is abandoned at the second retransmission
+    /// timeout.
     case likely
-    /// The guest has never proved that it has the address: the connection is abandoned at the first timeout.
+    /// The guest has not proved that it has the address: the connection is abandoned at the first retransmission
+    /// timeout.
     case doubtful
 
-    /// Whether the connection is abandoned at a timeout after this many retransmissions.
+    /// Whether the connection is abandoned at the timeout that follows this many retransmissions.
     func isLost(after retransmissions: UInt8) -> Bool {
         switch self {
         case .certain: false

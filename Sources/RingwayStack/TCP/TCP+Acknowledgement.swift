@@ -69,7 +69,8 @@ extension TCP {
         }
     }
 
-    /// A retransmitted segment gives no sample (Karn), unless its timestamp identifies the transmission (RFC 7323 §4).
+    /// Takes a round-trip sample from the echoed timestamp. Without timestamps, a retransmitted segment gives no
+    /// sample (Karn).
     @inline(never)
     private mutating func measureByEcho(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) {
         guard flow.pointee.optionLength != 0, let echo = header.timestamps?.echo,
@@ -101,7 +102,8 @@ extension TCP {
         retransmitLost(flow, &core)
     }
 
-    /// Retransmits all data in flight without a change of the congestion window, because the cause was not congestion.
+    /// Retransmits all data in flight after the segment size was reduced. The congestion window does not change,
+    /// because the cause was not congestion.
     mutating func resendAll(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.recovery.sendAllAgain(una: flow.pointee.send.una, nxt: flow.pointee.send.nxt)
         flow.pointee.roundTrip.stopTiming()
@@ -126,8 +128,9 @@ extension TCP {
         }
     }
 
-    /// Retransmits one frame, bounded by the loss and by the buffer in which it begins. Returns the bytes of sequence
-    /// space that the frame covers. If there is no buffer for its headers, it counts as sent and lost again.
+    /// Retransmits one frame, which ends at the latest where the loss ends, or the buffer in which the frame begins.
+    /// Returns the bytes of sequence space that the frame covers. If there is no buffer for its headers, the frame
+    /// counts as sent, and as lost again.
     private mutating func resend(_ flow: TCPFlow, _ loss: LossRecovery.Loss, _ core: inout StackCore) -> Int {
         var lease = flow.pointee.send.unacknowledged.head
         while !lease.isNone {

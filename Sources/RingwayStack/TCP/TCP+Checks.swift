@@ -20,11 +20,11 @@ extension TCP {
             return receiveAcknowledgement(flow, header, payloadLength: 1, &core)
         }
         // An empty segment may itself be a reply to the stack. Two ends that are out of sync, as after a snapshot
-        // restore, must not answer each other forever, so the replies to empty segments are limited.
+        // restore, must not answer each other forever, so the rate of replies to empty segments is limited.
         let isEmpty = header.payload.isEmpty && !header.flags.contains(.fin)
         if !isEmpty || mayChallenge(flow, &core) { oweAcknowledgement(flow) }
-        // A segment left of the window may still carry an acknowledgement, as when both sides have probed at once. The
-        // payload length keeps the segment from counting as a duplicate acknowledgement.
+        // A segment left of the window may still carry an acknowledgement, as when both sides have probed at once. A
+        // payload length of one keeps the segment from counting as a duplicate acknowledgement.
         if header.flags.contains(.ack) && flow.pointee.state != .synReceived {
             receiveAcknowledgement(flow, header, payloadLength: 1, &core)
         }
@@ -41,7 +41,7 @@ extension TCP {
         oweAcknowledgement(flow)
     }
 
-    /// Whether a segment has the agreed timestamp and it is recent; the timestamp is recorded.
+    /// Whether a segment has the agreed timestamp, not older than the recorded one unless that is outdated.
     @inline(__always)
     mutating func isTimely(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         guard let stamp = header.timestamps else {
@@ -60,7 +60,8 @@ extension TCP {
     private mutating func mayBeTimely(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         if flow.pointee.timestamps.areOutdated(now: core.now) { return true }
         core.counters.add(.tcpOldTimestamps)
-        // Replies to segments without data are limited, because two ends must not answer each other's replies forever.
+        // The rate of replies to segments without data is limited, because two ends must not answer each other's
+        // replies forever.
         let brings = !header.flags.contains(.syn) && (!header.payload.isEmpty || header.flags.contains(.fin))
         if brings || mayChallenge(flow, &core) { oweAcknowledgement(flow) }
         return false
@@ -80,7 +81,7 @@ extension TCP {
         abort(flow, towardGuest: false, towardHost: true, &core)
     }
 
-    /// Sends a challenge ACK, unless the minimum interval since the last one has not passed (RFC 5961 §7).
+    /// Sends a challenge ACK if the minimum interval since the last one has passed (RFC 5961 §7).
     @inline(never)
     mutating func challenge(_ flow: TCPFlow, _ core: inout StackCore) {
         guard mayChallenge(flow, &core) else { return }
@@ -88,7 +89,7 @@ extension TCP {
     }
 
     /// Whether the connection may now send a challenge ACK (RFC 5961 §7), or another reply to which the same minimum
-    /// interval applies. If so, the reply is counted.
+    /// interval applies. If so, the interval starts anew.
     @inline(never)
     mutating func mayChallenge(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         guard flow.pointee.deadlines.takeChallenge(now: core.now) else { return false }

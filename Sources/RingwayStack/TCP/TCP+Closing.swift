@@ -18,7 +18,8 @@ extension TCP {
         shutDownWhenDrained(flow, &core)
     }
 
-    /// Requests SHUT_WR once the host has accepted all data of the guest.
+    /// Requests SHUT_WR once the guest has sent FIN and the host socket has accepted all data before it. In TIME-WAIT
+    /// and `draining` the socket is closed instead (`closeWhenDone`).
     @inline(__always)
     mutating func shutDownWhenDrained(_ flow: TCPFlow, _ core: inout StackCore) {
         let marks = flow.pointee.marks
@@ -31,7 +32,8 @@ extension TCP {
         }
     }
 
-    /// Both directions are closed toward the guest: the socket is closed when the host has accepted all data.
+    /// In TIME-WAIT and `draining`, closes the host socket once it has accepted all data of the guest, and then
+    /// removes a connection in `draining`.
     @inline(__always)
     mutating func closeWhenDone(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.pointee.state == .timeWait || flow.pointee.state == .draining else { return }
@@ -53,7 +55,7 @@ extension TCP {
         closeWhenDone(flow, &core)
     }
 
-    /// The host returned end of file: FIN follows the last byte sent.
+    /// Sends FIN after the last byte, because the host socket has returned end of file.
     mutating func sendFIN(_ flow: TCPFlow, _ core: inout StackCore) {
         sendBare(flow, sequence: flow.pointee.send.nxt, flags: [.fin, .ack], &core)
         flow.pointee.send.nxt = flow.pointee.send.nxt.advanced(by: 1)
@@ -87,8 +89,8 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// The guest is finished with the connection and may reuse its tuple; the host still gets the data that the guest
-    /// sent.
+    /// The guest is finished with the connection and may reuse its tuple. The host socket still gets the data that
+    /// the guest sent.
     @inline(never)
     mutating func forgetGuest(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.pointee.marks.contains(.socket) else {

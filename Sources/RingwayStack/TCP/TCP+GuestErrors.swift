@@ -17,16 +17,16 @@ extension TCP {
             let isKnown = mtu > 0 || !flow.pointee.key.remote.isIPv4
             lowerSegmentSize(flow, mtu: isKnown ? mtu : TCPBounds.plateau(below: error.quoted.length), &core)
         case .portUnreachable, .unreachable, .other:
-            // An established connection survives: its segments are retransmitted until the error is gone or the limit
-            // is reached (RFC 5927 §5). A client of a published port that waits for the handshake gets its answer now.
+            // In SYN-SENT the client of a published port is reset at once. In other states the connection survives:
+            // its segments are retransmitted until one arrives or the limit is reached (RFC 5927 §5).
             guard flow.pointee.state == .synSent else { return }
             core.counters.add(.tcpRefused)
             abort(flow, towardGuest: false, towardHost: true, &core)
         }
     }
 
-    /// A link in the guest has a smaller MTU: reduces the segment size and retransmits the data in flight (RFC 1191
-    /// §6.4).
+    /// A link in or behind the guest has a smaller MTU: reduces the segment size and retransmits the data in flight
+    /// (RFC 1191 §6.4).
     private mutating func lowerSegmentSize(_ flow: TCPFlow, mtu: Int, _ core: inout StackCore) {
         let ipv4 = flow.pointee.key.remote.isIPv4
         let size = max(mtu, TCPBounds.leastMTU(ipv4: ipv4)) - (ipv4 ? 40 : 60) - Int(flow.pointee.optionLength)
@@ -42,7 +42,7 @@ extension TCPBounds {
     /// The smallest accepted MTU: Linux's `min_pmtu`, and the IPv6 minimum.
     static func leastMTU(ipv4: Bool) -> Int { ipv4 ? 552 : 1_280 }
 
-    /// The next smaller MTU that links have (RFC 1191 §7).
+    /// The next smaller of the MTUs that are common on links (RFC 1191 §7), at least `leastMTU`.
     static func plateau(below length: Int) -> Int {
         switch length {
         case 32_001...: 32_000

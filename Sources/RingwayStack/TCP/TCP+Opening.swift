@@ -4,7 +4,8 @@ internal import RingwayWire
 
 /// The opening of TCP connections, from either side.
 extension TCP {
-    /// A SYN from the guest for a tuple without connection: the host socket connects first, then SYN-ACK is sent.
+    /// Handles a SYN from the guest for a tuple without a connection. SYN-ACK is sent only when the host socket has
+    /// connected.
     ///
     /// - Parameter frame: the frame's ethernet header, for an ICMP error about it.
     @inline(never)
@@ -57,8 +58,8 @@ extension TCP {
         core.effects.append(effect)
     }
 
-    /// Opens a connection for a client of a published port: SYN to the guest from the client's own address, or from the
-    /// host's if the guest could not reply to the client's.
+    /// Opens a connection for a client of a published port: sends SYN to the guest, from the client's address, or
+    /// from the network's host address if the guest could not reply to the client's.
     ///
     /// - Parameters:
     ///   - client: the peer of the accepted socket.
@@ -103,12 +104,12 @@ extension TCP {
         flow.pointee.marks.insert(.clientGone)
     }
 
-    /// The number of other ports to try if another client with the same address, as the guest sees it, has the same
-    /// port.
+    /// The most other source ports to try for a client that appears under the network's host address, if another
+    /// connection has the client's own port there.
     private static var otherPorts: Int { 64 }
 
     /// The tuple of a client's connection; an old connection in TIME-WAIT that has this tuple is removed. `nil` if
-    /// every tuple that was tried is in use or belongs to another shard.
+    /// each tuple that was tried is in use, or belongs to another shard.
     private mutating func keyForClient(
         _ client: TransportAddress, _ guest: TransportAddress, _ core: inout StackCore
     ) -> FlowKey? {
@@ -148,8 +149,8 @@ extension TCP {
             connections.slot(of: flow), isOpenedByHost: flow.pointee.marks.contains(.openedByHost))
     }
 
-    /// Ends the oldest half-open connection, so that unanswered connects cannot exclude new ones. The guest gets no
-    /// reply to its own SYN, as from a NAT with a full table, and repeats it if still needed.
+    /// Ends the oldest half-open connection, so that unanswered connects cannot exclude new ones. If the guest opened
+    /// the connection, it gets no RST, as from a NAT with a full table, and may repeat its SYN.
     private mutating func endOldestHalfOpen(_ slot: UInt32, _ core: inout StackCore) {
         guard let oldest = connections.pointer(inSlot: slot) else {
             preconditionFailure("connects are counted that are not listed")
@@ -172,9 +173,9 @@ extension TCP {
         return handle
     }
 
-    /// RFC 6528: a keyed hash of the tuple plus a clock. The clock must advance faster than the connection's bytes, so
-    /// that the next connection of the tuple starts beyond them. Ticks of 64 ns, as in Linux, suffice up to 125 Mb/s,
-    /// the RFC's 4 µs up to 2 Mb/s.
+    /// Sets the initial sequence number, a keyed hash of the tuple plus a clock (RFC 6528), and the timestamp offset.
+    /// The clock must advance faster than the connection's bytes, so that the next connection of the tuple starts
+    /// beyond them. Ticks of 64 ns, as in Linux, suffice up to 125 Mb/s, the RFC's 4 µs up to 2 Mb/s.
     private mutating func setInitialSequence(_ flow: TCPFlow, _ core: inout StackCore) {
         let hash = flow.pointee.key.hash(secret: sequenceSalt)
         flow.pointee.send.begin(
@@ -215,7 +216,7 @@ extension TCP {
 
     // MARK: The host's answer to connectStream and connectService
 
-    /// The stack's owner has opened a socket for the connection. `socket` identifies it in later effects.
+    /// The shard has opened a socket for the connection. `socket` identifies it in later effects.
     mutating func streamOpened(_ handle: Handle, socket: UInt32) {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.socket = socket
@@ -233,7 +234,7 @@ extension TCP {
     }
 
     /// A router or the host has reported why the connect failed: the guest gets the same error from the same address.
-    /// The stack's owner has closed the socket.
+    /// The shard has closed the socket.
     mutating func streamConnectReported(
         _ handle: Handle, _ reason: ICMPError.Reason, from router: IPAddress?, _ core: inout StackCore
     ) {
@@ -245,8 +246,8 @@ extension TCP {
         removeConnection(flow, &core)
     }
 
-    /// The connect failed: the guest gets RST or an ICMP error, or no reply if the connect timed out or no descriptor
-    /// was free. The stack's owner has closed the socket.
+    /// The connect failed: the guest gets RST or an ICMP error, or no reply if the connect timed out or the host's
+    /// resources are exhausted. The shard has closed the socket, if there is one.
     mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle), flow.pointee.state == .connecting else { return }
         flow.pointee.marks.remove(.socket)

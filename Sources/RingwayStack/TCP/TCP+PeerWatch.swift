@@ -1,9 +1,9 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// The watch over the far end of a connection. See `PeerWatch` for its purpose.
+/// Watches whether the far end of a connection, the peer of the host socket, is alive (`PeerWatch`).
 extension TCP {
-    /// Data is passed to the host socket: queries find out whether it reaches the far end.
+    /// Data is passed to the host socket: the host's kernel is queried to find out whether it reaches the far end.
     @inline(never)
     mutating func startPeerQueries(_ flow: TCPFlow, _ core: inout StackCore) {
         guard flow.isWatchable else { return }
@@ -11,8 +11,9 @@ extension TCP {
         armTimer(flow, &core)
     }
 
-    /// The guest has pushed data, whose last byte is acknowledged only when the far end is known to be alive. True if
-    /// no acknowledgement should be sent at all for now, as for a small first segment.
+    /// The guest has pushed data. Its last byte is acknowledged only when the far end is known to be alive. True if
+    /// no acknowledgement at all is to be sent yet, because the data is short and no acknowledgement of earlier data
+    /// is deferred.
     @inline(__always)
     mutating func withhold(_ flow: TCPFlow, length: Int, _ core: inout StackCore) -> Bool {
         if flow.pointee.watch.trusts(now: core.now) && !flow.pointee.marks.contains(.silent) {
@@ -39,8 +40,8 @@ extension TCP {
         return true
     }
 
-    /// Handles a keepalive probe of the guest. False if the segment is no keepalive probe, or must be answered at once,
-    /// like any old segment.
+    /// Handles a segment that may be a keepalive probe. True if it is one whose answer waits for the far end.
+    /// Otherwise the segment must be answered at once, like any old segment.
     mutating func receiveProbe(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         let isProbe =
             header.sequence == flow.pointee.receive.nxt.advanced(by: -1) && header.payload.count <= 1
@@ -56,7 +57,7 @@ extension TCP {
         flow.pointee.marks.insert(.probed)
         flow.pointee.watch.await(now: core.now)
         armTimer(flow, &core)
-        // The stack's owner is also asked to have the host's kernel probe the far end.
+        // The host's kernel is also made to send a keepalive probe to the far end.
         var effect = streamEffect(.inspectStream, flow)
         effect.options = .solicits
         core.effects.append(effect)
@@ -67,7 +68,7 @@ extension TCP {
     mutating func inspect(_ flow: TCPFlow, _ core: inout StackCore) {
         flow.pointee.watch.stopQueries()
         // In SYN-SENT the far end is a client of a published port, which may close the connection before the guest
-        // answers. The stack's owner is asked to watch the socket for that.
+        // answers. The shard is asked to watch the socket for that.
         if flow.pointee.state == .synSent {
             flow.pointee.marks.insert(.watched)
             var effect = streamEffect(.watchStream, flow)

@@ -49,7 +49,8 @@ extension TCP {
             remotePort: summary.destinationPort, transport: .tcp)
     }
 
-    /// RFC 6191: a new SYN beyond the old connection's sequence space, or with a later timestamp, ends its TIME-WAIT.
+    /// Whether a segment is a SYN that may replace a connection in TIME-WAIT or `draining`: its sequence number is
+    /// beyond the connection's last, or its timestamp is later (RFC 6191).
     @inline(never)
     private mutating func restarts(_ flow: TCPFlow, _ header: TCPHeader) -> Bool {
         guard header.flags.contains(.syn), header.flags.isDisjoint(with: [.ack, .rst, .fin]) else { return false }
@@ -66,7 +67,7 @@ extension TCP {
             core.counters.add(.tcpResetByGuest)
             return abort(flow, towardGuest: false, towardHost: true, &core)
         }
-        // A repeated SYN is ignored; one with a new sequence number is the guest's next attempt on the same port.
+        // A repeated SYN is ignored; one with a new sequence number is the guest's next attempt from the same port.
         guard header.flags.contains(.syn), header.sequence != initial else { return }
         guard let options = TCPOptions.parse(header.options) else { return }
         acceptOptions(flow, options, of: header, &core)
@@ -214,7 +215,7 @@ extension TCP {
 
     // MARK: Payload
 
-    /// Queues payload for the host. Holds payload that is out of order. True if the lease was kept.
+    /// Queues in-order payload for the host, and holds payload that is out of order. True if the lease was kept.
     @inline(__always)
     private mutating func receivePayload(
         _ flow: TCPFlow, _ start: SequenceNumber, _ lease: Lease, offset: Int, length: Int, isPushed: Bool,
@@ -278,7 +279,7 @@ extension TCP {
         }
     }
 
-    /// Holds out-of-order payload, as far as the connection's limit allows. True if the lease was kept.
+    /// Holds out-of-order payload, as far as the connection's limit and the pool allow. True if the lease was kept.
     @inline(never)
     private mutating func holdOutOfOrder(_ flow: TCPFlow, _ lease: Lease, _ core: inout StackCore) -> Bool {
         core.counters.add(.tcpOutOfOrder)

@@ -147,7 +147,8 @@ extension TCP {
         }
     }
 
-    /// Sends RST to abort a connection (RFC 9293 §3.10.7: its sequence number is the one that the guest expects next).
+    /// Sends RST to abort a connection. Its sequence number is the one that the guest expects next, or zero if the
+    /// stack has sent none yet (RFC 9293 §3.10.7).
     mutating func sendReset(_ flow: TCPFlow, _ core: inout StackCore) {
         let sequence = flow.pointee.state == .connecting ? SequenceNumber(0) : flow.pointee.send.nxt
         sendBare(flow, sequence: sequence, flags: [.rst, .ack], &core)
@@ -157,8 +158,8 @@ extension TCP {
     @inline(never)
     mutating func refuseSegment(_ summary: FrameSummary, _ header: TCPHeader, _ core: inout StackCore) {
         if header.flags.contains(.rst) { return }
-        // A segment to a multicast address gets no reply, because the reply's source would be that address (RFC 1122
-        // §4.2.3.10).
+        // A segment to a multicast, broadcast, loopback or unspecified address gets no reply, because the reply's
+        // source would be that address (RFC 1122 §4.2.3.10).
         if case .unroutable = core.destination(of: summary.destination) {
             return core.counters.add(.droppedForeignDestination)
         }

@@ -5,13 +5,14 @@ internal import RingwayStorage
 extension TCP {
     // MARK: Events
 
-    /// The chain of unsent payload, oldest first; `Lease.none` if the handle is stale.
+    /// The head of the chain of unsent payload; `Lease.none` if the chain is empty or the handle is stale.
     @inline(__always)
     mutating func unsentPayload(_ handle: Handle) -> Lease {
         connections.pointer(to: handle)?.pointee.receive.unsent.head ?? .none
     }
 
-    /// The socket accepted `bytes` of the unsent payload. Requests the next send if there is more.
+    /// The socket accepted `bytes` of the unsent payload, or zero if the send is to be repeated. Requests the next
+    /// send if there is more.
     @inline(__always)
     mutating func streamSent(_ handle: Handle, bytes: Int, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
@@ -96,7 +97,7 @@ extension TCP {
         if flow.pointee.send.heldBack == 0 { sendFIN(flow, &core) }
     }
 
-    /// A receive failed for lack of a buffer and may be requested again.
+    /// A receive returned nothing, for example for lack of a buffer, and is requested again.
     mutating func streamReceiveStarved(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         flow.pointee.marks.remove(.receiving)
@@ -137,7 +138,7 @@ extension TCP {
                 ? urgentSend(flow, &core) : streamEffect(.sendStream, flow))
     }
 
-    /// Requests a receive, of as much as the guest's window and the congestion window allow.
+    /// Requests a receive of as much as the guest's window, the congestion window and one frame allow.
     @inline(__always)
     mutating func requestReceive(_ flow: TCPFlow, _ core: inout StackCore) {
         let marks = flow.pointee.marks
@@ -162,7 +163,7 @@ extension TCP {
         // When large buffers are short, at most as much as fits a small one.
         let most = core.isPressed ? UInt32(TCPBounds.copybreak) : flow.pointee.send.superFramePayload
         flow.pointee.marks.insert(.receiving)
-        // The urgent byte goes in a frame of its own: in a larger frame the guest's kernel would mark every segment.
+        // The urgent byte goes in a frame of its own: in a super-frame every segment would have URG.
         let limit = marks.contains(.urgentToGuest) ? 1 : min(usable, most)
         core.effects.append(streamEffect(.receiveStream, flow, limit: limit))
     }
@@ -195,7 +196,8 @@ extension TCP {
         return true
     }
 
-    /// While the guest's window is closed, nothing is received: a reset by the host is detected by watching the socket.
+    /// While the guest's window is closed, nothing is received from the host socket. A reset by its peer is therefore
+    /// detected by polling the socket.
     @inline(never)
     private mutating func watch(_ flow: TCPFlow, _ core: inout StackCore) {
         guard !flow.pointee.marks.contains(.watched) else { return }

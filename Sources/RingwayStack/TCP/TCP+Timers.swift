@@ -60,7 +60,7 @@ extension TCP {
         }
         let limit = retransmissionLimit(flow)
         // A guest that answers with a closed window is slow, not dead (RFC 9293 §3.8.6.1). In SYN-SENT the guest has
-        // never answered, and a window of zero means nothing.
+        // never answered, and zero is only the initial value of the window.
         let isAlive =
             !isOfClient && flow.pointee.send.window == 0
             && core.now &- flow.pointee.deadlines.lastSegmentAt < TCPBounds.keepaliveIdle
@@ -106,15 +106,15 @@ extension TCP {
         core.effects.append(effect)
     }
 
-    /// Probes a closed window, in case the update that opened it was lost (RFC 9293 §3.8.6.1). A segment left of the
-    /// guest's window makes the guest reply with its current window, without new data.
+    /// Probes a closed window, in case the update that opened it was lost (RFC 9293 §3.8.6.1). The probe has no
+    /// data, and its sequence number is left of the guest's window, so the guest replies with its window.
     private mutating func probeWindow(_ flow: TCPFlow, _ core: inout StackCore) {
         core.counters.add(.tcpZeroWindowProbes)
         sendBare(flow, sequence: flow.pointee.send.una.advanced(by: -1), flags: .ack, &core)
         flow.pointee.deadlines.probed(now: core.now)
     }
 
-    /// Sends a keepalive probe (RFC 9293 §3.8.4). False if the guest counts as dead.
+    /// Sends a keepalive probe (RFC 9293 §3.8.4). False if the guest counts as dead, and the connection has ended.
     private mutating func probeGuest(_ flow: TCPFlow, _ core: inout StackCore) -> Bool {
         guard flow.pointee.deadlines.countKeepaliveProbe() else {
             core.counters.add(.tcpTimedOut)

@@ -1,13 +1,15 @@
 internal import RingwayStorage
 internal import RingwayWire
 
-/// Urgent data (RFC 6093). As in all kernels, the urgent byte is the one before the position of the urgent pointer.
+/// Urgent data (RFC 6093). As in all kernels, the urgent byte is the one before the position to which the urgent
+/// pointer points.
 extension TCP {
     /// A segment announces the guest's urgent byte. A pointer to data that has already arrived is ignored.
     @inline(never)
     mutating func noteUrgent(_ flow: TCPFlow, _ header: TCPHeader) {
         let pointer = Int(header.urgentPointer)
-        // The largest pointer means "further than that"; a later segment will have the exact position.
+        // The largest pointer means that the urgent byte may be further away; a later segment will have the exact
+        // position.
         guard pointer > 0, pointer < 65_535 else { return }
         let end = header.sequence.advanced(by: pointer)
         guard flow.pointee.receive.nxt.precedes(end) else { return }
@@ -15,7 +17,7 @@ extension TCP {
         flow.pointee.marks.insert(.urgentToHost)
     }
 
-    /// A send that stops before the urgent byte, or that consists of it.
+    /// A send of unsent payload: if the urgent byte is queued, it stops before that byte or consists of it.
     @inline(never)
     mutating func urgentSend(_ flow: TCPFlow, _ core: inout StackCore) -> Effect {
         var effect = streamEffect(.sendStream, flow)

@@ -1,21 +1,21 @@
 internal import RingwayModel
 internal import RingwayStorage
 
-/// TCP: every connection between the guest and the host, or a built-in service.
+/// TCP: every connection between the guest and a host socket or the built-in DNS service.
 ///
 /// ## Theory of operation
 ///
-/// A connection is a `TCPConnection` in a table that never moves it, found by its tuple in the flow table. It handles
-/// three kinds of events: segments from the guest (`receive`), events of its host socket (`streamConnected`,
-/// `streamSent`, `streamReceived`, …) and its timer. Each is handled at once and results in frames and effects. Only
-/// acknowledgements wait until the end of the turn, so that one covers all segments of the turn.
+/// A connection is a `TCPConnection` in a table that never moves it, found by its tuple in the flow table. Three
+/// kinds of events concern it: segments from the guest (`receive`), events of its host socket (`streamConnected`,
+/// `streamSent`, `streamReceived`, …) and its timer. Each event is handled at once, and results in frames and
+/// effects. Only acknowledgements wait until the end of the turn, so that one covers all segments of the turn.
 ///
-/// *Opening.* A SYN from the guest creates a connection in `connecting`, and the stack's owner connects a socket.
-/// SYN-ACK follows when the socket is connected, RST or an ICMP error if the connect failed. A client of a published
-/// port comes with its socket, and SYN is sent to the guest. At most `halfOpen.limit` connections of either kind wait
-/// at a time; beyond that the oldest of its kind ends.
+/// *Opening.* A SYN from the guest creates a connection in `connecting`, and the shard connects a socket. SYN-ACK
+/// follows when the socket is connected, RST or an ICMP error if the connect failed. A client of a published port has
+/// a socket already, and SYN is sent to the guest. At most `halfOpen.limit` connections of either kind are half-open;
+/// a further one ends the oldest of its kind.
 ///
-/// *Data.* See `TCPConnection`. `reservation` is the sum of the advertised windows.
+/// *Data.* See `TCPConnection`. `reservation` limits the sum of the advertised windows.
 ///
 /// *Ending.* A connection is removed when both sides have finished and TIME-WAIT is over, or at once if either resets.
 /// Its handle is stale from then on, so a late event of its socket has no effect.
@@ -23,7 +23,7 @@ struct TCP: ~Copyable {
     var connections: Slab<TCPConnection>
     var halfOpen: HalfOpenConnections
     var reservation: WindowReservation
-    /// The head of the list of connections that need work at the end of the turn.
+    /// The head of the list of connections for which an acknowledgement may be due at the end of the turn.
     var dirtyHead = SlotList.none
     /// Where the next search for an idle connection starts.
     var idleHand = IdleHand()
@@ -53,7 +53,7 @@ struct TCP: ~Copyable {
         reservation.limit = Self.reservable(limits) / max(1, guests)
     }
 
-    /// Removes the connections in the next `count` slots from `cursor` on and releases their buffers; the stack's owner
+    /// Removes the connections in the next `count` slots from `cursor` on and releases their buffers; the shard
     /// closes their sockets. False if no slot is left.
     mutating func forget(_ count: Int, from cursor: inout UInt32, _ core: inout StackCore) -> Bool {
         let end = min(connections.highWater, cursor &+ UInt32(count))
@@ -69,14 +69,13 @@ struct TCP: ~Copyable {
 
     // MARK: The end of a turn
 
-    /// The most connections that one call of `finishTurn` processes: a quarter of the effect queue's capacity, because
-    /// the effects are drained after each call.
+    /// The most connections that one call of `finishTurn` processes. Each adds at most one effect, and the effect
+    /// queue is drained only between calls.
     private static var finishedAtOnce: Int { StackCore.effectCapacity / 4 }
 
-    /// Sends the acknowledgements due after this turn's frames, one per connection. True if the call must be repeated:
-    /// drain the effects after each call, because there may be more connections than the effect queue has room for. If
-    /// no buffer is free, the acknowledgements that remain stay due until the next turn, because no buffer is released
-    /// before then.
+    /// Sends the acknowledgements that are due, one per connection. True if connections are left that this call did
+    /// not process: drain the effects, then call again. If no buffer is free, the remaining acknowledgements stay due
+    /// until the next turn, because no buffer is released before then.
     @inline(__always)
     mutating func finishTurn(_ core: inout StackCore) -> Bool {
         var left = Self.finishedAtOnce
@@ -111,7 +110,7 @@ struct TCP: ~Copyable {
         dirtyHead = connections.slot(of: flow)
     }
 
-    /// Every segment with ACK serves as the acknowledgement that was due.
+    /// Clears the acknowledgement that was due: every segment with ACK serves as one.
     @inline(__always)
     mutating func acknowledged(_ flow: TCPFlow) {
         flow.pointee.marks.subtract([.acknowledge, .deferred])
@@ -134,7 +133,7 @@ struct TCP: ~Copyable {
 
     // MARK: Idle connections
 
-    /// Of a sample of the connections with a host socket, the one whose guest has sent no segment for the longest time.
+    /// Of a sample of the connections with a host socket, the one on which the guest has sent no segment for longest.
     mutating func idlest() -> IdleFlow? {
         idleHand.idlest(of: connections) {
             $0.pointee.marks.contains(.socket) ? $0.pointee.deadlines.lastSegmentAt : nil

@@ -5,7 +5,7 @@ internal import RingwayWire
 /// The gateway's DNS service over UDP port 53: a query is passed to the resolver with a handle, which is returned with
 /// the answer.
 struct NameQueries: ~Copyable {
-    /// A query in progress: the client, and the gateway's address that it was sent to.
+    /// A query in progress: its sender, and the gateway's address to which it was sent.
     struct Query: BitwiseCopyable {
         var guest: TransportAddress
         var server: IPAddress

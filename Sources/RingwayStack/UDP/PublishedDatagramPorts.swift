@@ -4,7 +4,7 @@ internal import RingwayModel
 /// nothing yet, the datagram leaves through the listener, so that the peer sees the port at which it can reach the
 /// guest (SIP, WireGuard).
 ///
-/// A dictionary suffices: it is read once per peer, and changes when ports are published.
+/// A dictionary suffices: it is read once per new mapping, and changes when ports are published or unpublished.
 struct PublishedDatagramPorts {
     private struct Listener {
         let name: UInt32
@@ -25,8 +25,9 @@ struct PublishedDatagramPorts {
         if listeners[guest]?.isEmpty == true { listeners[guest] = nil }
     }
 
-    /// The listener through which a datagram from `guest` to `target`, an address on the host's side, may leave; `nil`
-    /// if there is none. A listener bound to loopback can only send to loopback.
+    /// The listener through which a datagram from `guest` to `target`, an address on the host's side, may leave;
+    /// `nil` if there is none. The listener must be of the target's address family. A listener bound to loopback can
+    /// only send to loopback.
     func listener(of guest: TransportAddress, toward target: IPAddress) -> UInt32? {
         guard let candidates = listeners[guest] else { return nil }
         return candidates.first { candidate in

@@ -3,9 +3,10 @@ internal import RingwayModel
 /// Idle timeouts of UDP mappings and pings, nanoseconds.
 struct SilenceTimeouts: Sendable {
     let udp: UInt64
-    /// For a DNS mapping with an unanswered query.
+    /// For a mapping that has only sent to port 53, with an unanswered query.
     let dns: UInt64
-    /// For a DNS mapping without unanswered queries: time for duplicates, and for a second query from the same socket.
+    /// For such a mapping without unanswered queries: time for duplicate answers, and for a second query from the
+    /// same socket.
     let answeredDNS: UInt64
     let ping: UInt64
 

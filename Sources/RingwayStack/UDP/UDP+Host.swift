@@ -11,7 +11,8 @@ extension UDP {
         remove(slot: handle.slot, &core)
     }
 
-    /// Passes a datagram, or several in one buffer, from a mapping's socket to the guest. Takes ownership of the lease.
+    /// Passes a datagram, or several in one buffer, from a mapping's socket to the guest, if the filter and the
+    /// policy admit the sender. Takes ownership of the lease.
     mutating func received(
         _ handle: Handle, from peer: TransportAddress, _ payload: DatagramPayload, _ marks: DatagramMarks,
         _ sender: inout DatagramSender, _ core: inout StackCore
@@ -26,7 +27,7 @@ extension UDP {
         sender.send(payload, from: shown, to: mapping.pointee.guest, marks, &core)
     }
 
-    /// A datagram that a client sent to a published port. Takes ownership of the lease.
+    /// Passes to the guest a datagram that a client sent to a published port. Takes ownership of the lease.
     ///
     /// - Parameters:
     ///   - listener: the shard's identifier for the listening socket.
@@ -58,8 +59,9 @@ extension UDP {
         sender.send(payload, from: shown, to: guest, marks, &core)
     }
 
-    /// Where the datagrams of a forwarded mapping go; `nil` if the handle is stale. `local` is their source address.
-    /// Until the peer has sent, it is unspecified and the host's kernel chooses the source.
+    /// Where the datagrams of a forwarded mapping go; `nil` if the handle is stale or of another mapping. `local` is
+    /// their source address. Until the client has sent a datagram, it is unspecified and the host's kernel chooses
+    /// the source.
     func forwarded(_ handle: Handle) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? {
         guard let mapping = mappings.pointer(to: handle), mapping.pointee.isForwarded else { return nil }
         return (mapping.pointee.listener, mapping.pointee.peer, mapping.pointee.local)
@@ -83,7 +85,7 @@ extension UDP {
     // MARK: Published ports
 
     /// A UDP port is published: datagrams that the guest sends from the port leave through the listener from now on,
-    /// even to peers that have sent none. The mapping that the port has had so far ends.
+    /// even to peers that have sent none. The mapping that the port had before ends.
     ///
     /// - Parameters:
     ///   - listener: the shard's identifier for the socket.
@@ -130,7 +132,8 @@ extension UDP {
         core.sendError(reason, from: shownRouter, about: packet)
     }
 
-    /// The guest reports an undeliverable datagram. Only errors about datagrams of a mapping are accepted.
+    /// The guest reports by ICMP that it did not deliver a datagram. Errors about datagrams of no mapping are
+    /// ignored.
     mutating func returned(_ error: GuestError, _ sender: inout DatagramSender, _ core: inout StackCore) {
         let quoted = error.quoted
         let key = FlowKey(
@@ -157,8 +160,8 @@ extension UDP {
         }
     }
 
-    /// Clients of a published port send to the host and do not know of the guest, so any error that the guest reports
-    /// is reported to them as a closed port.
+    /// Reports a closed port to the client of a published port, at a limited rate. Every unreachable error of the
+    /// guest is reported so, because the client sends to the host and does not know of the guest.
     private mutating func refuse(_ slot: UInt32, _ core: inout StackCore) {
         guard refusalBucket.take(now: core.now) else { return core.counters.add(.udpRefusalsNotPassedOn) }
         core.effects.append(Effect(.refuseDatagram, mappings.handle(ofSlot: slot)))

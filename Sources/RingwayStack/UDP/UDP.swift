@@ -8,10 +8,12 @@ internal import RingwayWire
 ///
 /// A datagram from the guest uses the mapping of its address and port in the flow table, or creates one. The shard
 /// gives each mapping a socket, from which all its datagrams are sent (endpoint-independent mapping, RFC 4787).
-/// Datagrams received on the socket pass to the guest if the guest has sent to their source (`UDPFiltering`). A peer of
-/// a published port has its own mapping, found by the whole tuple, whose datagrams are sent through the listener.
+/// Datagrams received on the socket pass to the guest if the filter (`UDPFiltering`) and the destination policy admit
+/// their source. A peer of a published port has its own mapping, found by the whole tuple, whose datagrams are sent
+/// through the listener.
 ///
-/// A mapping ends by idle timeout, by a closed port in the guest, or by eviction (`EvictionOrder`).
+/// A mapping ends by idle timeout, by eviction (`EvictionOrder`), when no socket can be opened for it, when the guest
+/// reports its port closed, or when a listener opens or closes on its port.
 struct UDP: ~Copyable {
     var mappings: Slab<UDPMapping>
     private var evictions: EvictionOrder
@@ -101,7 +103,7 @@ struct UDP: ~Copyable {
         core.notePeer(key.peer(target, filtering), of: owner)
     }
 
-    /// The mapping of the published port's peer that a datagram is sent to; `nil` if there is none.
+    /// The slot of the mapping for the published port's peer to which a datagram is sent; `nil` if there is none.
     @inline(__always)
     private mutating func forwardedSlot(for summary: FrameSummary, _ core: inout StackCore) -> UInt32? {
         guard forwardedCount > 0, !core.plan.isGateway(summary.destination),
@@ -110,8 +112,9 @@ struct UDP: ~Copyable {
         return reference.slot
     }
 
-    /// The mapping for a datagram to a peer that has none of its own, created if needed. It is the mapping of the
-    /// guest's port, or, if the port is published, a new one for the peer.
+    /// The slot of the mapping for a datagram to a peer without a mapping of its own: that of the guest's port if
+    /// there is one, otherwise a new one. If the port is published by a listener that can send to `target`, the new
+    /// mapping is for this peer only. `nil` if the table is full.
     private mutating func mappingSlot(
         for summary: FrameSummary, to target: TransportAddress, _ core: inout StackCore
     ) -> UInt32? {
@@ -188,7 +191,7 @@ struct UDP: ~Copyable {
         }
     }
 
-    /// Ends a mapping; the shard closes the mapping's socket.
+    /// Ends a mapping; the shard closes the mapping's socket, if it has one of its own.
     mutating func remove(slot: UInt32, _ core: inout StackCore) {
         guard let mapping = mappings.pointer(inSlot: slot) else { return }
         if mapping.pointee.isForwarded {
@@ -209,8 +212,8 @@ struct UDP: ~Copyable {
     /// The most mappings to examine in the search for one with its own socket; a published port's peers have none.
     private static var searched: Int { 64 }
 
-    /// The mapping with its own socket that has been idle for longest, either of those with an answer or of those
-    /// without.
+    /// The mapping with its own socket that has been idle for longest, among those with an answer or those without
+    /// one.
     ///
     /// - Parameter spared: a slot to skip, or `SlotList.none`.
     mutating func idlest(isAnswered: Bool, sparing spared: UInt32 = SlotList.none) -> IdleFlow? {

@@ -1,26 +1,26 @@
 public import RingwayModel
 public import RingwayStorage
 
-/// A UDP flow. It is one port of the guest, with an unconnected socket on the host for all peers (endpoint-independent
-/// mapping, RFC 4787; filtered by `UDPFiltering`), or one peer of a published port, without a socket: its datagrams use
-/// the listener.
+/// A UDP flow. An ordinary mapping is for one port of the guest: it has an unconnected host socket for all peers
+/// (endpoint-independent mapping, RFC 4787 §4.1). A forwarded mapping is for one peer of a published port: it has no
+/// socket of its own, and its datagrams use the port's listener.
 @frozen
 public struct UDPMapping: BitwiseCopyable {
     public var key: FlowKey
     public var links = SlotLinks()
     /// Monotonic nanoseconds of the last datagram in either direction.
     public private(set) var usedAt: UInt64
-    /// The start of the mapping's idle timeout, monotonic nanoseconds. Datagrams from the guest, and from peers that
-    /// the guest has sent to, restart the timeout, so that a receive-only stream stays open; those of other senders do
-    /// not (RFC 4787 REQ-6).
+    /// The start of the mapping's idle timeout, monotonic nanoseconds. Datagrams from the guest restart the timeout.
+    /// So do solicited datagrams from the host's side (`noteFromHost`), so that a receive-only stream stays open, but
+    /// no unsolicited ones (RFC 4787 REQ-6).
     public private(set) var renewedAt: UInt64
     /// The side that did not open the mapping has sent.
     public private(set) var isAnswered = false
     /// The guest has only sent to port 53.
     public var isNameQuery: Bool
-    /// Unanswered datagrams of the guest, 255 at most, for DNS mappings.
+    /// Unanswered datagrams of the guest, 255 at most; used if the guest has only sent to port 53.
     public private(set) var answersDue: UInt8 = 0
-    /// The mapping is that of a peer of a published port, without its own socket.
+    /// The mapping is for one peer of a published port, and has no socket of its own.
     public var isForwarded = false
     /// The guest sent first.
     public var isOpenedByGuest = true
@@ -66,8 +66,8 @@ public struct UDPMapping: BitwiseCopyable {
 
     /// Records a datagram from the host; true if it is the first answer.
     ///
-    /// - Parameter isSolicited: whether the guest has sent to the datagram's source, or the source is a client of a
-    ///   published port.
+    /// - Parameter isSolicited: whether the guest is known to have sent to the datagram's source, or the source is a
+    ///   client of a published port. With endpoint-independent filtering the former is not known.
     mutating func noteFromHost(now: UInt64, isSolicited: Bool) -> Bool {
         usedAt = now
         // The answer to a DNS query restarts the timeout, which is shorter while no query is unanswered.

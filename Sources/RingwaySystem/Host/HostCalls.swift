@@ -5,10 +5,10 @@ internal import Glibc
 ///
 /// ## Theory of operation
 ///
-/// Each function calls the one of the C library, or of CRingway, that it is named after, and returns the same result
-/// and `errno`. In a simulation a `HostModel` takes the place of the kernel. Calls that open a descriptor then go to
-/// the thread's model. So do calls on the model's descriptors, which are recognised by their numbers. In other programs
-/// this costs one comparison per system call.
+/// Each function makes one call of the C library or of CRingway, and returns its result and `errno`. In a simulation
+/// a `HostModel` takes the place of the kernel. Calls that open a descriptor then go to the thread's model. So do
+/// calls on the model's descriptors, which are recognised by their numbers. In other programs this costs one
+/// comparison per system call.
 public enum HostCalls {
     /// The model that a descriptor belongs to; `nil` for the kernel.
     @inline(__always)
@@ -223,8 +223,8 @@ extension HostCalls {
         if descriptor < HostModel.firstDescriptor { ringway_receive_marks(descriptor, ipv4, wanted) }
     }
 
-    /// Lets a raw ICMP socket receive only echo replies with these bits of the identifier. If the kernel cannot filter
-    /// identifiers, the receiver filters them at a higher cost.
+    /// Lets a raw ICMP socket receive only echo replies whose identifier, under the mask, equals `identifier`. If the
+    /// kernel cannot filter identifiers, the receiver filters them at a higher cost.
     public static func passEchoReplies(_ descriptor: Int32, ipv4: Bool, _ identifier: UInt16, mask: UInt16) {
         guard descriptor < HostModel.firstDescriptor else { return }
         _ = ringway_filter_icmp_echo_reply(descriptor, ipv4)

@@ -44,11 +44,11 @@ public final class EventLoop {
         public var isReadable: Bool {
             bits & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
         }
-        /// Writable, or error.
+        /// Writable, closed or failed.
         public var isWritable: Bool { bits & (EPOLLOUT.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 }
         /// The connection has failed, or has a message on its error queue.
         public var hasError: Bool { bits & EPOLLERR.rawValue != 0 }
-        /// Failed, or closed in both directions: the next call returns the error.
+        /// Failed, or closed in both directions: the next call returns the error or end of file.
         public var isBroken: Bool { bits & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 }
     }
 
@@ -87,8 +87,8 @@ public final class EventLoop {
 
     /// Registers a member's descriptor. The member owns it, and deregisters it before closing it.
     ///
-    /// - Returns: false, with `errno` set, if the kernel refuses: the descriptor is a regular file's, or there is no
-    ///   memory.
+    /// - Returns: false, with `errno` set, if the kernel refuses: for example, the descriptor is a regular file's, or
+    ///   there is no memory.
     @discardableResult
     public func register(_ member: LoopMember, descriptor: Int32, interest: Interest) -> Bool {
         precondition(member.registration == nil, "a member registers one descriptor")

@@ -17,7 +17,8 @@ public final class LoopThread: Sendable {
     private let stackBytes: Int?
     private let inbox = Mutex(Inbox())
     private let wakeup: Wakeup
-    // The loop is confined to the thread once that has started; before, only `LoopConfined` uses it, to create a value.
+    // The loop is confined to the thread once the thread has started; before, only `LoopConfined` uses it, to create
+    // a value.
     fileprivate nonisolated(unsafe) let loop: EventLoop
 
     /// - Parameters:
@@ -80,8 +81,8 @@ public final class LoopThread: Sendable {
 
     /// Posts a closure and waits until it has run; on the loop's own thread it runs at once.
     ///
-    /// - Parameter milliseconds: the timeout; negative for none. A caller for which the loop's thread may itself wait
-    ///   needs one, because otherwise both could wait forever.
+    /// - Parameter milliseconds: the timeout; negative for none. A caller needs one if the loop's thread may be
+    ///   waiting for the caller, because otherwise both could wait forever.
     /// - Returns: false on timeout, if the loop has stopped, or if no thread or no descriptor was available. Only if
     ///   the loop has stopped is it certain that the closure does not run.
     @discardableResult

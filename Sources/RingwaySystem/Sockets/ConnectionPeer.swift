@@ -1,8 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// A connection's peer, as identified by the kernel. The number of connections that have not identified themselves
-/// otherwise is limited per peer.
+/// A connection's peer, as identified by the kernel. It decides which connection is closed when there are too many.
 public struct ConnectionPeer: Hashable, Sendable {
     /// The unit of trust: a user of this machine, or another machine.
     public enum Party: Hashable, Sendable {
@@ -12,7 +11,7 @@ public struct ConnectionPeer: Hashable, Sendable {
     }
 
     public let party: Party
-    /// The process, if the peer is on this machine.
+    /// The peer's process ID; zero if the peer is not on this machine or its process is not visible.
     public let process: Int32
 
     public init(party: Party, process: Int32 = 0) {

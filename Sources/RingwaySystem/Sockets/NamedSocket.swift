@@ -16,7 +16,7 @@ public enum NamedSocket {
     /// A blocking listener at a path, or at an abstract name when it begins with '@'. A socket file left by an ended
     /// process is replaced; any other file is not.
     ///
-    /// - Parameter mode: the permissions of the file, from its creation on.
+    /// - Parameter mode: the permissions of the file from its creation on, less the umask.
     public static func listen(
         _ path: String, mode: UInt32 = 0o600, backlog: Int32
     ) throws(SystemError) -> OwnedDescriptor {
@@ -43,7 +43,7 @@ public enum NamedSocket {
         }
     }
 
-    /// A symbolic link does not count as a socket, whatever its target.
+    /// The kind of file at a path. A symbolic link does not count as a socket, whatever its target.
     static func occupant(of path: String) -> Occupant {
         guard !path.hasPrefix("@") else { return .none }
         let type = ringway_path_type(path)

@@ -9,13 +9,13 @@ extension IPv6Address {
     /// `ff02::2`: every router on the link.
     @inlinable public static var allRouters: Self { Self(high: 0xFF02 << 48, low: 2) }
 
-    /// The link-local address that an interface with this ethernet address generates.
+    /// The link-local address whose interface identifier is the modified EUI-64 of `mac` (RFC 4291 appendix A).
     @inlinable
     public static func linkLocal(mac: MACAddress) -> Self {
         Self(prefix: Self(high: 0xFE80 << 48, low: 0), interfaceIdentifierFrom: mac)
     }
 
-    /// The solicited-node multicast group of this address: `ff02::1:ff00:0/104` and its last 24 bits (RFC 4291 §2.7.1).
+    /// The solicited-node multicast group: `ff02::1:ff00:0/104`, then the address's last 24 bits (RFC 4291 §2.7.1).
     @inlinable public var solicitedNodeMulticast: Self {
         Self(high: 0xFF02 << 48, low: 0x0000_0001_FF00_0000 | low & 0xFF_FFFF)
     }

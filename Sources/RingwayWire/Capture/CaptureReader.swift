@@ -5,10 +5,9 @@
 public struct CaptureReader: Sequence, Sendable {
     /// Why a file could not be read.
     public enum Failure: Error, Equatable {
-        /// The file does not start with a known magic number.
+        /// The file is shorter than 24 bytes or does not start with a known magic number.
         case notACapture
-        /// The block or packet that starts at this offset extends past the end of the file, or its fields contradict
-        /// each other.
+        /// The block or packet that starts at this offset extends past the end of the file, or has invalid fields.
         case malformed(offset: Int)
     }
 
@@ -31,7 +30,7 @@ public struct CaptureReader: Sequence, Sendable {
     /// The packets in the order of the file.
     public func makeIterator() -> IndexingIterator<[CapturedPacket]> { packets.makeIterator() }
 
-    /// The bytes of a file as integers in its byte order. Callers have checked lengths.
+    /// Reads integers of a file in the file's byte order. Callers have checked lengths.
     private struct Fields {
         let file: [UInt8]
         var isBigEndian: Bool
@@ -52,8 +51,8 @@ public struct CaptureReader: Sequence, Sendable {
 
     private struct Interface {
         var linkType: UInt16
-        /// Option `if_tsresol`, the unit of time stamps: 10 to the power of minus this value in seconds. With the high
-        /// bit set, it is 2 to the power of minus the lower seven bits.
+        /// Option `if_tsresol`: the unit of time stamps is 10 to the power of minus this value, in seconds. If the
+        /// high bit is set, it is 2 to the power of minus the lower seven bits.
         var resolution: UInt8 = 6
 
         func nanoseconds(_ ticks: UInt64) -> UInt64 {

@@ -5,7 +5,7 @@
 ///
 ///     file header (once) | packet header | frame | packet trailer | packet header | frame | ...
 public enum CaptureWriter {
-    /// The direction of a packet, as seen from the network.
+    /// The direction of a packet, as in option `epb_flags`: frames from the guest are inbound, frames to it outbound.
     public enum Direction: UInt32, Sendable {
         /// From the guest.
         case fromGuest = 1
@@ -15,7 +15,7 @@ public enum CaptureWriter {
 
     /// LINKTYPE_ETHERNET.
     @inlinable public static var linkType: UInt16 { 1 }
-    /// The most bytes of a frame that are captured: more than the longest super-frame (64 KiB) has.
+    /// The most bytes of a frame that are captured: more than the longest frame has (`Frame.maximumLength`).
     @inlinable public static var snapshotLength: Int { 262_144 }
 
     /// Bytes of a section header block and an interface description block.
@@ -25,7 +25,7 @@ public enum CaptureWriter {
     /// The most bytes after a frame.
     @inlinable public static var packetTrailerLimit: Int { 3 + 12 + 4 }
 
-    /// Bytes after a frame of this length: padding, the direction, and the repeated block length.
+    /// Bytes after a frame of this length: padding, the direction, the end of options, and the repeated block length.
     @inlinable
     public static func packetTrailerLength(capturedLength: Int) -> Int {
         (0 &- capturedLength) & 3 &+ 16
@@ -75,7 +75,7 @@ public enum CaptureWriter {
         put32(UInt32(truncatingIfNeeded: originalLength), target, 24)
     }
 
-    /// Writes the end of an enhanced packet block and returns its length: `packetTrailerLength`.
+    /// Writes the end of an enhanced packet block and returns the number of bytes written: `packetTrailerLength`.
     @inlinable
     @discardableResult
     public static func writePacketTrailer(
@@ -99,7 +99,7 @@ public enum CaptureWriter {
     ///
     /// - Parameters:
     ///   - received: frames that were to be captured, including the dropped ones.
-    ///   - dropped: frames that are not in the file, for lack of memory or disk space.
+    ///   - dropped: frames that are not in the file, because the buffer was full or a write failed.
     public static func writeStatistics(
         to target: UnsafeMutableRawPointer, nanosecondsSince1970: UInt64, received: UInt64, dropped: UInt64
     ) {

@@ -2,7 +2,7 @@
 public struct CapturedPacket: Equatable, Sendable {
     /// The time of capture; zero in blocks without a time stamp.
     public var nanosecondsSince1970: UInt64
-    /// The LINKTYPE of its interface; 1 is ethernet.
+    /// The LINKTYPE of the packet's interface, or of a pcap file as a whole; 1 is ethernet.
     public var linkType: UInt16
     /// The length of the packet before it was truncated to the snapshot length.
     public var originalLength: Int

@@ -42,7 +42,7 @@ public enum Checksum {
         ~fold(sum)
     }
 
-    /// Like `finish`, but `0xFFFF` instead of zero, which means "no checksum" in UDP (RFC 768).
+    /// Like `finish`, but returns `0xFFFF` instead of zero, because in UDP zero means "no checksum" (RFC 768).
     @inlinable
     public static func finishUDP(_ sum: UInt64) -> UInt16 {
         let checksum = finish(sum)

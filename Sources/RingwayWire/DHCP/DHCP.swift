@@ -36,8 +36,8 @@ public struct DHCPMessage: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let optionsLength: Int
 
-    /// Returns `nil` if the message is short, is not for ethernet, lacks the cookie, or has an option that extends past
-    /// the end of the message. Options in `sname` and `file` (option 52) are ignored.
+    /// Returns `nil` if the message is short, has another `op`, is not for ethernet, lacks the cookie, or has an
+    /// option that extends past the end of the message. Options in `sname` and `file` (option 52) are ignored.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.headerLength,
             base.byte(0) == Self.bootRequest || base.byte(0) == Self.bootReply, base.word16(1) == 0x0106,
@@ -62,9 +62,9 @@ public struct DHCPMessage: BitwiseCopyable {
     @inlinable public var op: UInt8 { base.byte(0) }
     /// The transaction identifier, which replies repeat.
     @inlinable public var xid: UInt32 { base.word32(4) }
-    /// Seconds since the client started.
+    /// Seconds since the client began to acquire or renew its address.
     @inlinable public var secs: UInt16 { base.word16(8) }
-    /// `broadcastFlag` or zero.
+    /// The flags, of which only `broadcastFlag` is defined.
     @inlinable public var flags: UInt16 { base.word16(10) }
     /// The address that the client has, and at which it responds to ARP.
     @inlinable public var ciaddr: IPv4Address { IPv4Address(loadingFrom: base + 12) }
@@ -131,7 +131,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     public var op: UInt8
     /// The transaction identifier, which replies repeat.
     public var xid: UInt32
-    /// Seconds since the client started.
+    /// Seconds since the client began to acquire or renew its address.
     public var secs: UInt16
     /// `DHCPMessage.broadcastFlag` or zero.
     public var flags: UInt16

@@ -26,7 +26,7 @@ public enum DHCPOption {
     @inlinable public static var leaseTime: UInt8 { 51 }
     /// The type of the message: one of `DHCPMessageType`.
     @inlinable public static var messageType: UInt8 { 53 }
-    /// The address of the server to which a message is sent, or that replies.
+    /// The server's address: of the server that replies, or of the one for which the client's message is meant.
     @inlinable public static var serverIdentifier: UInt8 { 54 }
     /// Codes of the options that the client asks for.
     @inlinable public static var parameterRequestList: UInt8 { 55 }
@@ -40,7 +40,7 @@ public enum DHCPOption {
     @inlinable public static var rebindingTime: UInt8 { 59 }
     /// The client identifier, which takes precedence over the hardware address.
     @inlinable public static var clientIdentifier: UInt8 { 61 }
-    /// Rapid commit: a reply without an offer before it (RFC 4039).
+    /// Rapid commit: the server replies to a discover with an acknowledgement instead of an offer (RFC 4039).
     @inlinable public static var rapidCommit: UInt8 { 80 }
     /// Seconds for which the client should disable IPv4 (RFC 8925).
     @inlinable public static var ipv6OnlyPreferred: UInt8 { 108 }
@@ -54,7 +54,7 @@ public enum DHCPOption {
 
 /// Appends options to a DHCP message, after the 240 bytes that `DHCPFields` writes.
 ///
-/// An option that does not fit is omitted, which `isOverfull` records; the message stays well formed.
+/// An option that does not fit is omitted, and `isOverfull` is set; the message stays well formed.
 ///
 ///     fields.write(to: message)
 ///     var options = DHCPOptionWriter(message, capacity: 576)
@@ -65,7 +65,7 @@ public struct DHCPOptionWriter {
     private let capacity: Int
     private var offset = DHCPMessage.headerLength
 
-    /// Whether an option was omitted.
+    /// Whether an option, or a name of the domain search list, was omitted.
     public private(set) var isOverfull = false
 
     /// The minimum length required by BOOTP relays and some clients (RFC 1542 §2.1).
@@ -122,8 +122,8 @@ public struct DHCPOptionWriter {
         target.copyMemory(from: source, byteCount: bytes.count)
     }
 
-    /// Appends the domain search list (RFC 3397, uncompressed), or nothing without a valid name. Names that do not fit
-    /// are omitted.
+    /// Appends the domain search list (RFC 3397, uncompressed). Names that are invalid or do not fit are omitted; if
+    /// no name is left, nothing is appended.
     public mutating func appendDomainSearch(_ domains: [String]) {
         // One byte stays free for the end option.
         let start = offset + 2

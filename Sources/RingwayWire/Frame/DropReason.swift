@@ -23,7 +23,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case truncatedIPv6
     /// The payload length is beyond the frame.
     case badIPv6Length
-    /// The extension headers exceed the packet, are too many, or are in an invalid order.
+    /// The extension headers exceed the packet, are too many or in an invalid order, or have routing segments left.
     case badExtensionHeaders
     /// The packet is too short for a TCP header.
     case truncatedTCP
@@ -31,7 +31,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badTCPOffset
     /// The segment's checksum is wrong.
     case badTCPChecksum
-    /// `TCPOptions.parse` refused the options, which `FrameSummary.parse` does not check.
+    /// `TCPOptions.parse` refused the options of a SYN. `FrameSummary.parse` does not check options.
     case badTCPOptions
     /// The packet is too short for a UDP header.
     case truncatedUDP
@@ -47,9 +47,11 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case truncatedARP
     /// ARP for other address families, or an unknown operation.
     case badARP
-    /// The virtio-net header requests a segmentation that does not match the packet.
+    /// The virtio-net header requests a segmentation that does not match the packet or would give too many datagrams,
+    /// or the packet is a fragment and has a partial checksum.
     case badSegmentation
-    /// A source address that no host can have: multicast, broadcast, loopback, IPv4-mapped, or unspecified in TCP.
+    /// A source that no host can have: a multicast ethernet address, or an IP address that is multicast, broadcast,
+    /// loopback, IPv4-mapped, or unspecified in TCP.
     case martianSource
     /// A destination that must not appear on a wire: loopback, unspecified or IPv4-mapped.
     case martianDestination

@@ -1,5 +1,5 @@
 extension FrameSummary {
-    /// The virtio-net header of the frame being parsed, in registers.
+    /// The fields of the virtio-net header of the frame being parsed, each loaded once.
     struct Offload: BitwiseCopyable {
         let flags: UInt8
         /// Segmentation type without the ECN bit.
@@ -19,11 +19,12 @@ extension FrameSummary {
             checksumOffset = UInt16(littleEndian: header.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
         }
 
-        /// A checksum in the frame is partial: it only covers the pseudo-header.
+        /// Whether the checksum in the frame is partial: it covers only the pseudo-header.
         @inline(__always) var isPartial: Bool { flags & VirtioNetHeader.needsChecksum != 0 }
 
-        /// Whether the transport checksum need not be verified. A partial checksum is trusted only if summing starts at
-        /// the header at `start`.
+        /// Whether the transport checksum need not be verified. A partial checksum is trusted only if the virtio-net
+        /// header gives its place correctly: summing starts at the transport header (`start`), and the checksum field
+        /// is `offset` bytes after it.
         @inline(__always)
         func isTrusted(at start: UInt16, checksumOffset offset: Int) -> Bool {
             if isPartial { return checksumStart == start && checksumOffset == UInt16(truncatingIfNeeded: offset) }

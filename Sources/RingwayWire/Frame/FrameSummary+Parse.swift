@@ -1,7 +1,7 @@
 internal import RingwayModel
 
 extension FrameSummary {
-    /// Checks and locates every header of a frame that starts with a virtio-net header; refuses invalid frames.
+    /// Checks and locates every header of a frame, from the virtio-net header on; returns why the frame is invalid.
     ///
     /// Called once per frame: it reads each header once, checks every length before reading beyond it, allocates
     /// nothing, and reads the payload only to verify a checksum. A checksum is trusted if the virtio-net header marks

@@ -1,6 +1,7 @@
 public import RingwayModel
 
-/// The fields of a guest's frame that the stack and the switch need, collected in one pass over its headers.
+/// The fields of a guest's frame that the stack and the forwarding between guests need, collected in one pass over
+/// the headers.
 ///
 /// Offsets count from the first byte of the *ethernet* header, that is, from the thirteenth byte of the buffer, which
 /// starts with a virtio-net header. The summary fits one cache line.
@@ -13,7 +14,7 @@ public struct FrameSummary: BitwiseCopyable, Sendable {
         case arp
         /// A TCP segment or super-frame.
         case tcp
-        /// A UDP datagram, or several of equal size.
+        /// A UDP datagram, or a super-frame of several.
         case udp
         /// ICMP for IPv4.
         case icmp

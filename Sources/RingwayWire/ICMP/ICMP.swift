@@ -26,7 +26,7 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
         self.base = base
     }
 
-    /// The message's type; `ICMPv4Header` and `ICMPv6Header` name those that are known.
+    /// The message's type; `ICMPv4Header` and `ICMPv6Header` have constants for known types.
     @inlinable public var type: UInt8 { base.byte(0) }
     /// Refines the type.
     @inlinable public var code: UInt8 { base.byte(1) }
@@ -36,7 +36,7 @@ public struct ICMPHeader<Family>: BitwiseCopyable {
     @inlinable public var identifier: UInt16 { base.word16(4) }
     /// In an echo: the request's number. In IPv4's "fragmentation needed": the next hop's MTU (RFC 1191 §4).
     @inlinable public var sequence: UInt16 { base.word16(6) }
-    /// In IPv6's "packet too big": the next hop's MTU. In "parameter problem": the pointer.
+    /// In ICMPv6's "packet too big": the next hop's MTU. In ICMPv6's "parameter problem": the pointer.
     @inlinable public var parameter: UInt32 { base.word32(4) }
     /// The payload: an echo's data, or the packet that an error quotes.
     @inlinable public var payload: UnsafeRawBufferPointer {
@@ -124,7 +124,7 @@ extension ICMPHeader where Family == ICMPv6 {
     /// Type: router renumbering (RFC 2894).
     @inlinable public static var routerRenumbering: UInt8 { 138 }
 
-    /// Whether a message of the type is one of neighbour discovery (RFC 4861 §4, RFC 3971 §6).
+    /// Whether the type is one of neighbour discovery (RFC 4861 §4) or of its certification paths (RFC 3971 §6).
     @inlinable
     public static func isNeighborDiscovery(_ type: UInt8) -> Bool {
         (routerSolicitation...redirect).contains(type) || type == 148 || type == 149

@@ -1,6 +1,6 @@
 public import RingwayModel
 
-/// The fields of a packet quoted by an ICMP error that identify its flow.
+/// The packet that an ICMP error quotes: its flow, TCP sequence number and length.
 @frozen
 public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     /// The source of the quoted packet.
@@ -9,17 +9,17 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     public var destination: IPAddress
     /// The protocol number of the transport.
     public var protocolNumber: UInt8
-    /// The source port of TCP or UDP, the identifier of an echo, or zero.
+    /// The source port of TCP or UDP, the identifier of an echo request, or zero.
     public var sourcePort: UInt16
     /// The destination port of TCP or UDP, or zero.
     public var destinationPort: UInt16
     /// The sequence number of TCP, or zero.
     public var sequence: SequenceNumber
-    /// The original length of the packet, from its own header.
+    /// The length of the whole packet in bytes, from its IP header; the quotation may be shorter.
     public var length: Int
 
-    /// Parses the payload of an ICMP or ICMPv6 error. Returns `nil` if it has fewer than eight bytes of the transport
-    /// header (RFC 792), or is a fragment other than the first.
+    /// Parses the payload of an ICMP or ICMPv6 error. Returns `nil` if the quoted packet has an invalid IP header or
+    /// extension header, fewer than eight bytes after them (RFC 792), or is a fragment other than the first.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         let transport: UnsafeRawBufferPointer
         if let header = IPv4Header(quoted: bytes) {

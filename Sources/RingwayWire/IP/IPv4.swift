@@ -24,7 +24,8 @@ public struct IPv4Header: BitwiseCopyable {
     /// The length of the header, including options.
     public let headerLength: Int
 
-    /// `nil` if `bytes` is shorter than the packet's length field states. Bytes after the packet are ignored.
+    /// `nil` if the version or header length is invalid, or `bytes` is shorter than the total length field states.
+    /// Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)
@@ -108,7 +109,7 @@ public struct IPv4Fields: Equatable, Sendable, BitwiseCopyable {
 
     /// The fields of a packet.
     ///
-    /// - Precondition: header and payload fit in 65535 bytes.
+    /// - Precondition: header and payload fit in 65535 bytes; `fragmentOffset` is a multiple of eight, at most 65528.
     @inlinable
     public init(
         source: IPv4Address, destination: IPv4Address, protocolNumber: UInt8, payloadLength: Int,

@@ -20,7 +20,8 @@ public struct IPv6Header: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let available: Int
 
-    /// `nil` if `bytes` is shorter than the packet's length field states. Bytes after the packet are ignored.
+    /// `nil` if the version is invalid, or `bytes` is shorter than the payload length field states. Bytes after the
+    /// packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)

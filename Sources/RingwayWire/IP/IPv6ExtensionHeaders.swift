@@ -34,11 +34,11 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
         }
     }
 
-    /// The most headers to parse. Real packets have at most three; more only cost time.
+    /// The most extension headers; a packet with more is refused. Real packets have at most three.
     @inlinable public static var countLimit: Int { 8 }
 
-    /// The protocol of the header after the extension headers. In a fragment it is the protocol of the first header of
-    /// the original packet's payload.
+    /// The protocol of the header after the extension headers. In a fragment it is the protocol of the first header
+    /// in the fragmentable part of the original packet.
     public var finalProtocol: UInt8
     /// The total length of the extension headers, in bytes.
     public var offset: Int

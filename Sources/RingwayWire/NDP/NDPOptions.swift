@@ -7,7 +7,7 @@ public struct NDPOptions: BitwiseCopyable {
     @inlinable public static var sourceLinkLayerAddress: UInt8 { 1 }
     /// Code: the target's ethernet address.
     @inlinable public static var targetLinkLayerAddress: UInt8 { 2 }
-    /// Code: a prefix that is on the link.
+    /// Code: a prefix, and whether it is on the link and serves for SLAAC.
     @inlinable public static var prefixInformation: UInt8 { 3 }
     /// Code: the link's MTU.
     @inlinable public static var mtu: UInt8 { 5 }
@@ -18,8 +18,8 @@ public struct NDPOptions: BitwiseCopyable {
 
     @usableFromInline let bytes: UnsafeRawBufferPointer
 
-    /// Returns `nil` if an option has zero length or exceeds the message; RFC 4861 §4.6 requires such a message to be
-    /// dropped.
+    /// Returns `nil` if an option exceeds the message or has zero length. In the latter case RFC 4861 §4.6 requires
+    /// the message to be dropped.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         var offset = 0
         while offset < bytes.count {
@@ -50,7 +50,7 @@ public struct NDPOptions: BitwiseCopyable {
 
 /// Appends options to a neighbour discovery message (RFC 4861 §4.6, RFC 8106 §5).
 ///
-/// An option that does not fit is omitted, which `isOverfull` records; the message stays well formed.
+/// An option that does not fit is omitted, and `isOverfull` is set; the message stays well formed.
 public struct NDPOptionWriter {
     private let message: UnsafeMutableRawPointer
     private let capacity: Int
@@ -58,7 +58,7 @@ public struct NDPOptionWriter {
     /// Bytes of the ICMPv6 message so far.
     public private(set) var length: Int
 
-    /// Whether an option was omitted.
+    /// Whether an option, or a name of the DNS search list, was omitted.
     public private(set) var isOverfull = false
 
     /// Appends to a message of `offset` bytes, up to `capacity`.
@@ -103,7 +103,8 @@ public struct NDPOptionWriter {
         for (index, server) in servers.enumerated() { server.store(to: option + (8 + 16 * index)) }
     }
 
-    /// Appends the DNS search list, valid for `lifetime` seconds, or nothing without a valid name.
+    /// Appends the DNS search list, valid for `lifetime` seconds. Names that are invalid or do not fit are omitted;
+    /// if no name is left, nothing is appended.
     public mutating func appendDomainSearchList(_ domains: [String], lifetime: UInt32) {
         let start = length + 8
         var end = start

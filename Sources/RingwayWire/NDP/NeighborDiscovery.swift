@@ -10,8 +10,8 @@ public struct NeighborSolicitation: BitwiseCopyable {
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Parses a whole ICMPv6 message. Returns `nil` if it is of another type, short, has malformed options, or a
-    /// multicast target. The caller checks the hop limit, which must be 255.
+    /// Parses a whole ICMPv6 message. Returns `nil` if it has another type or code, malformed options or a multicast
+    /// target, or is short. The caller checks the hop limit, which must be 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
             base.byte(0) == ICMPv6Header.neighborSolicitation, base.byte(1) == 0,
@@ -69,8 +69,8 @@ public struct NeighborAdvertisement: BitwiseCopyable {
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Parses a whole ICMPv6 message. Returns `nil` if it is of another type, short, has malformed options, or a
-    /// multicast target. The caller checks the hop limit, which must be 255.
+    /// Parses a whole ICMPv6 message. Returns `nil` if it has another type or code, malformed options or a multicast
+    /// target, or is short. The caller checks the hop limit, which must be 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
             base.byte(0) == ICMPv6Header.neighborAdvertisement, base.byte(1) == 0,
@@ -145,8 +145,8 @@ public struct RouterSolicitation: BitwiseCopyable {
     /// The options.
     public let options: NDPOptions
 
-    /// Parses a whole ICMPv6 message. Returns `nil` if it is of another type, short or has malformed options. The
-    /// caller checks the hop limit, which must be 255.
+    /// Parses a whole ICMPv6 message. Returns `nil` if it has another type or code or malformed options, or is short.
+    /// The caller checks the hop limit, which must be 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard message.count >= Self.length, message[0] == ICMPv6Header.routerSolicitation, message[1] == 0,
             let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))

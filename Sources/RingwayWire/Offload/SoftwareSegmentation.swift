@@ -15,17 +15,18 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         case none
         /// The headers are incomplete, or not entirely in the first piece.
         case truncated
-        /// The checksum's offset is outside the frame or inside an IP header.
+        /// The virtio-net header places the checksum outside the frame or inside the IP header. In a frame to be
+        /// segmented: it does not place the checksum in the transport header, or has no checksum to be completed.
         case checksumMisplaced
-        /// An unknown segmentation type, or one that does not match the packet.
+        /// An unknown segmentation type, or one that does not match the packet, such as a fragment.
         case segmentationUnknown
-        /// The segment size is so small that one frame would become thousands.
+        /// The segment size is less than `leastTCPSegment`, or gives more than `mostDatagrams` datagrams.
         case segmentsTooSmall
-        /// The lengths in the IP and transport headers contradict the frame's.
+        /// The length in the IP header exceeds the frame, or is less than the headers.
         case badLength
     }
 
-    /// The remaining work on the frame.
+    /// What is to be done with the frame.
     enum Task: UInt8, BitwiseCopyable {
         case copy, completeChecksum, cutTCP, cutUDP
     }
@@ -103,7 +104,7 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// The end of the IP header, without extension headers; `nil` if it is incomplete.
+    /// The end of the IP header, without extension headers; `nil` if it is incomplete, or the frame has no IP packet.
     private mutating func networkHeaderEnd(count: Int) -> Int? {
         let network = EthernetHeader.length
         switch headers.word16(12) {

@@ -1,4 +1,4 @@
-/// A checked view of the header before every frame: the sender's offloads (virtio 1.2 §5.1.6).
+/// A checked view of the virtio-net header before every frame: the sender's offloads (virtio 1.2 §5.1.6).
 ///
 /// Twelve bytes, little endian, as the kernel's `virtio_net_hdr_mrg_rxbuf`.
 ///
@@ -24,7 +24,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
     @inlinable public static var gsoUDP: UInt8 { 3 }
     /// Segmentation: a TCP super-frame over IPv6.
     @inlinable public static var gsoTCPv6: UInt8 { 4 }
-    /// Segmentation: many UDP datagrams of `gsoSize` bytes of payload each.
+    /// Segmentation: several UDP datagrams of `gsoSize` bytes of payload each; the last one may be shorter.
     @inlinable public static var gsoUDPL4: UInt8 { 5 }
     /// ECN, combined with the TCP types: only the first segment has CWR (RFC 3168).
     @inlinable public static var gsoECN: UInt8 { 0x80 }
@@ -50,7 +50,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
     @inlinable public var checksumStart: UInt16 { word(6) }
     /// The offset of the checksum, counted from `checksumStart`.
     @inlinable public var checksumOffset: UInt16 { word(8) }
-    /// The number of receive buffers of the frame.
+    /// The number of receive buffers that the frame occupies (`num_buffers`).
     @inlinable public var bufferCount: UInt16 { word(10) }
 
     @inlinable
@@ -74,7 +74,7 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     public var checksumStart: UInt16
     /// The offset of the checksum, counted from `checksumStart`.
     public var checksumOffset: UInt16
-    /// The number of receive buffers of the frame. A virtqueue expects one; other links ignore the field.
+    /// The number of receive buffers that the frame occupies. A virtqueue's driver expects one; others ignore it.
     public var bufferCount: UInt16
 
     /// Header fields; omitted ones are zero.

@@ -24,7 +24,7 @@ public struct TCPHeader: BitwiseCopyable {
     /// The length of the header, including options: 20 to 60 bytes.
     public let headerLength: Int
 
-    /// `nil` if `bytes`, a whole segment, is shorter than the header length in its data offset.
+    /// `nil` if the header length in the data offset is less than 20 bytes or exceeds `bytes`, a whole segment.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength else { return nil }
@@ -49,7 +49,7 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var window: UInt16 { base.word16(14) }
     /// The checksum field.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
-    /// Valid with `urg`.
+    /// The offset of the end of urgent data from `sequence`; valid with `urg`.
     @inlinable public var urgentPointer: UInt16 { base.word16(18) }
     /// Options, still encoded; see `TCPOptions.parse`.
     @inlinable public var options: UnsafeRawBufferPointer {

@@ -12,7 +12,7 @@ public struct TCPOptions: Sendable {
     public var timestamps: TimestampOption?
     /// The number of valid `sackBlocks`.
     public var sackBlockCount: Int
-    /// Blocks received beyond a gap, the most recent first.
+    /// Ranges of bytes that the sender has received beyond a gap, the most recent first.
     public var sackBlocks: InlineArray<4, SACKBlock>
 
     /// The largest valid window shift (RFC 7323 §2.3).
@@ -53,7 +53,8 @@ public struct TCPOptions: Sendable {
         return options
     }
 
-    /// Returns false if `length`, which includes kind and length bytes, is invalid for `kind`.
+    /// Stores the value of an option. Returns false if `length`, which includes the kind and length bytes, is invalid
+    /// for `kind`.
     @inlinable
     mutating func take(_ kind: UInt8, _ value: UnsafeRawPointer, length: Int) -> Bool {
         switch kind {
@@ -207,7 +208,8 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
 extension TCPHeader {
     /// The timestamps of the segment; `nil` if it has none, or malformed options.
     ///
-    /// Most kernels put them first and aligned, as RFC 7323, appendix A, recommends, so that no search is needed.
+    /// Most kernels put the timestamps first and aligned, as RFC 7323, appendix A, recommends; they are then read
+    /// without a search.
     @inlinable
     public var timestamps: TimestampOption? {
         @inline(__always) get {

@@ -18,7 +18,7 @@ public struct UDPHeader: BitwiseCopyable {
     /// The length of header and payload: the length field, already checked against the buffer.
     public let datagramLength: Int
 
-    /// `nil` if `bytes` is shorter than the datagram's length field states. Bytes after the datagram are ignored.
+    /// `nil` if the length field is less than eight bytes or exceeds `bytes`. Bytes after the datagram are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length else { return nil }

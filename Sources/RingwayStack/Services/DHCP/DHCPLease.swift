@@ -8,13 +8,13 @@ public struct DHCPLease: Equatable, Sendable {
         case offered
         /// Held by a client.
         case bound
-        /// A client found the address in use (DHCPDECLINE); it is not offered while others are free.
+        /// A client found the address in use (DHCPDECLINE); the address is not offered while others are free.
         case quarantined
     }
 
     /// The address.
     public let address: IPv4Address
-    /// The client's ethernet address; in quarantine, that of the client that declined the address.
+    /// The client's ethernet address; in quarantine, the ethernet address of the client that declined the address.
     public let mac: MACAddress
     /// The client's host name, empty if it sent none or an invalid one.
     public let hostName: String

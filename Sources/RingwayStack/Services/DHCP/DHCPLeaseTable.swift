@@ -6,9 +6,9 @@ internal import RingwayModel
 /// another client needed it. Expiry is a comparison with `now`, not a timer: an expired entry is free.
 ///
 /// A client is looked up by its identifier, then by its ethernet address even if the identifiers differ. The second
-/// rule deviates from RFC 2131 §4.2 on purpose: a boot loader, an initial RAM disk and an installed system identify one
-/// machine in three ways, and ports published to its address should survive that. Lookups scan the range, which is
-/// bounded by `capacity`; DHCP traffic is rare.
+/// rule deviates from RFC 2131 §4.2 on purpose: a boot loader, an initial RAM disk and an installed system identify
+/// one machine in three ways, but ports published to the machine's address must reach all of them. Lookups scan the
+/// range, which is bounded by `capacity`; DHCP traffic is rare.
 struct DHCPLeaseTable: ~Copyable {
     enum State: UInt8 { case free, offered, bound, quarantined }
 
@@ -16,7 +16,7 @@ struct DHCPLeaseTable: ~Copyable {
         var state: State = .free
         /// When the state ends, monotonic nanoseconds; for a free entry, when it was last in use (0 = never).
         var expiry: UInt64 = 0
-        /// The current or last client.
+        /// The ethernet address of the current or last client, or of the client that the address is reserved for.
         var mac = MACAddress(rawValue: 0)
         var identifierLength = 0
         /// The client that the address is reserved for, zero for none.
@@ -29,8 +29,8 @@ struct DHCPLeaseTable: ~Copyable {
         var hostName = DHCPText()
     }
 
-    /// The most addresses in quarantine. Beyond it the one quarantined longest becomes free again, so that no client
-    /// can exhaust the range with DHCPDECLINE.
+    /// The most addresses in quarantine. If another one is declined, the one quarantined for longest becomes free
+    /// again, so that no client can exhaust the range with DHCPDECLINE.
     static var restingLimit: Int { 16 }
 
     let first: IPv4Address
@@ -76,8 +76,9 @@ struct DHCPLeaseTable: ~Copyable {
 
     // MARK: Looking up
 
-    /// The address that the client holds, or the one that it held before (a remembered one), unless it is in
-    /// quarantine. A held address wins over a remembered one, and an equal identifier over an equal ethernet address.
+    /// The address that the client holds, or else the one that it held before. Among several, an equal identifier
+    /// wins over an equal ethernet address. An entry in state `quarantined` is skipped, even if the quarantine has
+    /// expired.
     func find(_ client: DHCPClient, now: UInt64) -> Int? {
         var best: Int?
         var bestRank = 0
@@ -134,7 +135,8 @@ struct DHCPLeaseTable: ~Copyable {
 
     // MARK: Changing
 
-    /// Reserves an address for one ethernet address. `false` if another client holds it or has it reserved.
+    /// Reserves an address for one ethernet address, whose earlier reservation ends. `false` if another client has
+    /// the address reserved, holds it, or has declined it.
     mutating func reserve(_ index: Int, for mac: MACAddress, hostName: DHCPText, now: UInt64) -> Bool {
         precondition(mac.rawValue != 0, "zero is not the ethernet address of a client")
         let present = entries[index].reservation
@@ -151,7 +153,7 @@ struct DHCPLeaseTable: ~Copyable {
         return true
     }
 
-    /// Records an offer, unless the client holds the address already.
+    /// Records an offer, unless the client already has a lease for the address.
     mutating func offer(_ index: Int, to client: DHCPClient, until: UInt64, now: UInt64) {
         guard state(index, now: now) != .bound else { return }
         assign(index, to: client)
@@ -159,7 +161,7 @@ struct DHCPLeaseTable: ~Copyable {
         entries[index].expiry = until
     }
 
-    /// Leases the address to the client, and releases its other ones: a client has one address.
+    /// Leases the address to the client, and forgets the client at other addresses: a client has one address.
     mutating func bind(_ index: Int, to client: DHCPClient, hostName: DHCPText?, until: UInt64) {
         for other in 0..<capacity
         where other != index && entries[other].state != .quarantined && isHolder(client, of: other) {
@@ -171,7 +173,7 @@ struct DHCPLeaseTable: ~Copyable {
         entries[index].expiry = until
     }
 
-    /// Ends a lease, keeping the client's identity.
+    /// Makes the address free, keeping the client's identity.
     mutating func release(_ index: Int, now: UInt64) {
         entries[index].state = .free
         entries[index].expiry = max(now, 1)

@@ -1,7 +1,7 @@
 internal import RingwayModel
 internal import RingwayWire
 
-/// A parsed DHCP message.
+/// A parsed DHCP message of a client.
 struct DHCPRequest {
     let type: DHCPMessageType
     let client: DHCPClient
@@ -19,9 +19,9 @@ struct DHCPRequest {
     let leaseSeconds: UInt32?
     /// The client's host name (option 12), `nil` if absent or invalid.
     let hostName: DHCPText?
-    /// The client identifier (option 61) as it came, to be echoed (RFC 6842).
+    /// The client identifier (option 61) as received, which replies repeat (RFC 6842).
     let identifier: UnsafeRawBufferPointer?
-    /// The longest DHCP message that the client accepts, UDP header excluded, in bytes.
+    /// The longest DHCP message that may be sent to the client, in bytes, without IP and UDP headers.
     let messageLimit: Int
 
     /// Reads the payload of a datagram; the result is valid as long as the payload.
@@ -40,8 +40,8 @@ struct DHCPRequest {
         server = message.serverIdentifier
         leaseSeconds = message.option(DHCPOption.leaseTime).flatMap { Self.integer($0, byteCount: 4) }
         hostName = message.option(DHCPOption.hostName).flatMap { DHCPText(hostName: $0) }
-        // Option 57 includes the IP header; its minimum is 576 (RFC 2132 §9.10). The upper bound is the largest packet
-        // that fits a frame on any link.
+        // Option 57 includes the IP header; its minimum is 576 (RFC 2132 §9.10). The upper bound is the smallest MTU
+        // that a network may have, so the packet fits every link.
         let packet = message.option(DHCPOption.maximumMessageSize).flatMap { Self.integer($0, byteCount: 2) } ?? 576
         messageLimit = min(max(Int(packet), 576), NetworkPlan.minimumMTU) - 28
     }

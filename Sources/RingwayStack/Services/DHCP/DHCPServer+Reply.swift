@@ -50,8 +50,9 @@ extension DHCPServer {
         options.append(to: &writer)
     }
 
-    /// The destination of a reply (RFC 2131 §4.1). A NAK is broadcast, because the client must not use its address any
-    /// more. Other replies go to `ciaddr`, to broadcast if the flag is set, or to `yiaddr`, in this order.
+    /// The destination of a reply (RFC 2131 §4.1). A NAK is broadcast, because the client must not use its address
+    /// any more. Any other reply goes to `ciaddr` if that is set; otherwise to broadcast if the client asks for it or
+    /// there is no `yiaddr`; otherwise to `yiaddr`.
     private func destination(
         of type: DHCPMessageType, _ request: DHCPRequest, _ address: IPv4Address
     ) -> IPv4Address {

@@ -9,11 +9,11 @@ public import RingwayWire
 /// counts as free at the next request (`DHCPLeaseTable`).
 ///
 ///     DISCOVER            -> OFFER    the reservation, the current or former address, the requested one, or a free one
-///     REQUEST selecting   -> ACK/NAK  ACK if the address is available; no reply if it selects another server
+///     REQUEST selecting   -> ACK/NAK  ACK if the address is available; no reply if the client selects another server
 ///     REQUEST init-reboot -> ACK/NAK  as above
 ///     REQUEST renewing,   -> ACK/NAK  as above; `ciaddr` is the address
 ///             rebinding
-///     DECLINE             -> no reply; quarantine for ten minutes, unless it is the only address left
+///     DECLINE             -> no reply; quarantine for ten minutes, or less if no other address is free
 ///     RELEASE             -> no reply; the address is free, and remembered for this client
 ///     INFORM              -> ACK      without address and lease time
 ///
@@ -28,9 +28,9 @@ public struct DHCPServer: ~Copyable {
     public struct Configuration: Sendable {
         /// The lease time, seconds; at least 120.
         public var leaseSeconds: UInt32 = 86_400
-        /// DNS servers, in order; empty for the gateway.
+        /// DNS servers, in order; if empty, clients get the gateway.
         public var nameServers: [IPv4Address] = []
-        /// NTP servers, in order; empty for none.
+        /// NTP servers, in order; if empty, the option is omitted.
         public var timeServers: [IPv4Address] = []
         /// The most addresses to lease, regardless of the network's size.
         public var leaseLimit = 4_096
@@ -98,7 +98,8 @@ public struct DHCPServer: ~Copyable {
 
     /// Reserves `address` for the guest with this ethernet address.
     ///
-    /// - Returns: `false` if the address is outside the range, or another client holds it or has it reserved.
+    /// - Returns: `false` if the address is outside the range, another client holds it or has it reserved, or `mac`
+    ///   is not a unicast address.
     public mutating func reserve(
         _ address: IPv4Address, for mac: MACAddress, hostName: String = "", now: UInt64 = 0
     ) -> Bool {

@@ -1,8 +1,8 @@
 internal import RingwayModel
 internal import RingwayWire
 
-/// The options that are equal in every reply, encoded once, in order of importance, so that the least important ones
-/// are left out of a short message.
+/// The options that are equal in every reply but a NAK, encoded once. The most important ones come first, because
+/// options for which a message has no room are omitted.
 struct DHCPStandingOptions {
     private let bytes: UnsafeMutableRawBufferPointer
 
@@ -33,7 +33,8 @@ struct DHCPStandingOptions {
         // route: a zero-length prefix through the gateway.
         append(DHCPOption.classlessStaticRoutes, [0] + bytes([plan.gatewayIPv4]))
         append(DHCPOption.networkTimeServer, bytes(configuration.timeServers))
-        // More than fits one option is split over several, which the client concatenates (RFC 3397 §2, RFC 3396).
+        // A list that exceeds one option's 255 bytes is split over several options, which the client concatenates
+        // (RFC 3397 §2, RFC 3396).
         var search = DomainNameEncoding.encode(plan.searchDomains, limit: 1_024)[...]
         while !search.isEmpty {
             append(DHCPOption.domainSearch, Array(search.prefix(255)))

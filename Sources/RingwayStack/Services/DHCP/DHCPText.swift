@@ -1,4 +1,4 @@
-/// Up to 64 bytes in place: a client identifier or a host name without an allocation.
+/// A client identifier or a host name of up to 64 bytes, stored without an allocation.
 struct DHCPText: Equatable {
     static var capacity: Int { 64 }
 
@@ -19,9 +19,10 @@ struct DHCPText: Equatable {
         for index in 0..<bytes.count { storage[index] = bytes[index] }
     }
 
-    /// Copies a host name without its trailing NUL or dot, or returns `nil` if it is invalid: letters, digits, hyphens
-    /// and dots, without empty labels (RFC 952, RFC 1123 §2.1). A guest's host name appears in reports and is resolved
-    /// by others, so an invalid one is refused rather than escaped.
+    /// Copies a host name without its trailing NULs and dot; `nil` if it is invalid. A valid name has up to 63 bytes:
+    /// letters, digits, hyphens and dots, without empty labels or hyphens at the ends of labels (RFC 952, RFC 1123
+    /// §2.1). A guest's host name is sent back and appears in reports, so an invalid one is refused rather than
+    /// escaped.
     init?(hostName bytes: UnsafeRawBufferPointer) {
         var length = bytes.count
         while length > 0, bytes[length - 1] == 0 { length -= 1 }

@@ -50,8 +50,8 @@ struct CongestionControl: BitwiseCopyable {
         }
     }
 
-    /// `bytes` were acknowledged outside fast recovery: no loss is known, or the retransmission timer expired (RFC 5681
-    /// §3.1).
+    /// `bytes` were acknowledged outside fast recovery: no loss is known, or all data in flight is being
+    /// retransmitted (RFC 5681 §3.1).
     @inline(__always)
     mutating func acknowledged(_ bytes: UInt32, segment: UInt16, now: UInt64, roundTrip: UInt64) {
         guard window < TCPBounds.largestCongestionWindow else { return }
@@ -81,7 +81,7 @@ struct CongestionControl: BitwiseCopyable {
 
     /// The retransmission timer expired (RFC 5681 §3.1).
     ///
-    /// - Parameter isRepeated: the timer has expired for the same data before.
+    /// - Parameter isRepeated: all data in flight is already being retransmitted (`LossRecovery.Phase.timeout`).
     mutating func timedOut(flight: UInt32, segment: UInt16, isRepeated: Bool) {
         if !isRepeated { reduceThreshold(flight: flight, segment: UInt32(segment)) }
         window = UInt32(segment)

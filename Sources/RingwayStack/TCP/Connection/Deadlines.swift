@@ -22,9 +22,9 @@ struct Deadlines: BitwiseCopyable {
     /// The time of the connection's entry in the timer wheel, or `never`. A deadline that moves later does not move the
     /// entry.
     private(set) var wakeAt = Deadlines.never
-    /// The time of the guest's last acceptable segment.
+    /// The time of the last segment that showed the guest to be alive, acceptable or not.
     private(set) var lastSegmentAt: UInt64
-    /// The earliest time of the next challenge ACK.
+    /// The earliest time of the next challenge ACK, or other reply that is limited like one.
     private var challengeAt: UInt64 = 0
     /// Consecutive retransmissions.
     var retransmissions: UInt8 = 0
@@ -44,7 +44,7 @@ struct Deadlines: BitwiseCopyable {
     /// Starts window probes.
     mutating func probe(every interval: UInt64, now: UInt64) { timer = .probe(at: now &+ interval, interval: interval) }
 
-    /// A probe was sent; the next follows after twice the interval.
+    /// A probe was sent; the next follows after twice the interval, at most `longestRetransmission`.
     mutating func probed(now: UInt64) {
         guard case .probe(_, let interval) = timer else { return }
         probe(every: min(interval * 2, TCPBounds.longestRetransmission), now: now)
@@ -65,7 +65,7 @@ struct Deadlines: BitwiseCopyable {
 
     // MARK: The guest
 
-    /// An acceptable segment has arrived from the guest.
+    /// A segment has arrived that shows the guest to be alive.
     @inline(__always)
     mutating func segmentReceived(now: UInt64) {
         lastSegmentAt = now
@@ -84,7 +84,7 @@ struct Deadlines: BitwiseCopyable {
         return true
     }
 
-    /// Whether a challenge ACK may be sent now (RFC 5961 §7); if so, it is counted.
+    /// Whether a challenge ACK may be sent now (RFC 5961 §7); if so, the minimum interval starts anew.
     mutating func takeChallenge(now: UInt64) -> Bool {
         guard now >= challengeAt else { return false }
         challengeAt = now &+ TCPBounds.challengeInterval

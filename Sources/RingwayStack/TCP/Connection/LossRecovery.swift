@@ -2,10 +2,10 @@ internal import RingwayWire
 
 /// Determines which data in flight to the guest is lost, and which part of it to retransmit next.
 ///
-/// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover two segments (RFC 6675 §5), or by
-/// the retransmission timer. Then all data before `lossEdge` that is not selectively acknowledged is retransmitted, in
-/// order, as the congestion window allows, until `recover` is acknowledged (RFC 6582 without SACK). `CongestionControl`
-/// computes the window.
+/// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover two segments (RFC 6675 §5), or
+/// by the retransmission timer. Then all data before `lossEdge` that is not selectively acknowledged is
+/// retransmitted, in order, as the congestion window allows, until `recover` is acknowledged (RFC 6675; without SACK,
+/// RFC 6582). `CongestionControl` computes the window.
 struct LossRecovery: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
         /// No loss is known.
@@ -55,7 +55,7 @@ struct LossRecovery: BitwiseCopyable {
 
     /// Counts a duplicate acknowledgement; true if it is the one that indicates a loss and starts fast recovery.
     ///
-    /// - Parameter usesSACK: the guest reports SACK blocks.
+    /// - Parameter usesSACK: SACK is agreed.
     mutating func duplicate(una: SequenceNumber, nxt: SequenceNumber, segment: UInt16, usesSACK: Bool) -> Bool {
         if duplicates < .max { duplicates += 1 }
         guard phase == .none else {
@@ -122,7 +122,7 @@ struct LossRecovery: BitwiseCopyable {
     /// - Parameter window: the congestion window, bytes.
     mutating func nextLoss(una: SequenceNumber, nxt: SequenceNumber, window: UInt32, segment: UInt16) -> Loss? {
         if phase == .fast { extendLossEdge() }
-        // `lossEdge` was set one segment further at a time, so it may lie beyond the data in flight.
+        // `lossEdge` advances by whole segments, so it may lie beyond the data in flight.
         if nxt.precedes(lossEdge) { lossEdge = nxt }
         guard next.precedes(lossEdge) else { return nil }
         let hole = scoreboard.hole(from: next.precedes(una) ? una : next, limit: lossEdge)

@@ -26,7 +26,7 @@ public struct PeerReport: BitwiseCopyable, Sendable {
         self.roundTrip = roundTrip
     }
 
-    /// The report of a far end that always responds.
+    /// The report of a far end that has just sent a segment and has all data.
     public static var responding: PeerReport {
         PeerReport(
             silence: 0, isDelivered: true, isUnderWay: false, isRepeating: false, timeout: 0, roundTrip: 0)
@@ -60,19 +60,20 @@ public struct PeerWatch: BitwiseCopyable {
     /// be answered. The shortest interval of such probes that the guest's kernel permits is a second.
     public static var keepaliveTrust: UInt64 { 1_000_000_000 }
     /// The delay, nanoseconds, of the first query after an acknowledgement to the guest has begun to wait for the far
-    /// end. The delay is longer if the round trip to the far end is.
+    /// end. The delay is longer if the round trip to the far end takes longer.
     static var firstQuery: UInt64 { 1_000_000 }
-    /// The interval between queries of a connection that carries data.
+    /// The interval, nanoseconds, between queries about a connection that carries data.
     static var usualInterval: UInt64 { 500_000_000 }
-    /// The longest intervals between queries: while a reply is awaited, and while the far end is silent.
+    /// The longest intervals, nanoseconds, between queries: while a reply is awaited, and while the far end is
+    /// silent.
     static var longestInterval: UInt64 { 250_000_000 }
     static var longestSilentInterval: UInt64 { 1_000_000_000 }
     /// The far end counts as silent only after this time, nanoseconds, or after the kernel's retransmission timeout if
     /// that is longer.
     static var earliest: UInt64 { 200_000_000 }
     /// After this time, nanoseconds, a reply is no longer awaited, even if the far end does not count as silent. The
-    /// time exceeds three seconds, because a kernel whose first segment waited a second for neighbour resolution
-    /// retransmits it only after three.
+    /// time exceeds three seconds, because a kernel that waits a second for neighbour resolution of its first segment
+    /// retransmits that segment only after three seconds.
     static var latest: UInt64 { 4_000_000_000 }
     /// How long, in nanoseconds, the kernel is queried because of one keepalive probe of the guest. The guest will have
     /// sent another probe by then.
@@ -113,7 +114,7 @@ public struct PeerWatch: BitwiseCopyable {
 
     mutating func stopQueries() { queryAt = Deadlines.never }
 
-    /// Sets the time of the next query only; `since` and the interval stay as they are.
+    /// Sets only the time of the next query; `since` and `interval` do not change.
     mutating func scheduleQuery(at time: UInt64) { queryAt = time }
 
     /// Data was passed to the host socket: schedules a query.

@@ -32,7 +32,7 @@ struct ReceiveSide: BitwiseCopyable {
     var outOfOrder = OutOfOrderQueue()
     /// The most bytes of unsent payload and advertised window together. The bound doubles while the host keeps up.
     private(set) var limit = TCPBounds.initialReceiveLimit
-    /// Bytes that the host accepted since `limit` last grew.
+    /// Bytes that the host has accepted since growth of `limit` was last considered.
     private var takenSinceGrowth: UInt32 = 0
 
     /// Bytes of the advertised window.
@@ -95,10 +95,10 @@ struct ReceiveSide: BitwiseCopyable {
         var field = min(UInt32(bitPattern: allowed.distance(from: acknowledgement)) &>> shift, 65_535)
         var told = acknowledgement.advanced(by: Int(field &<< shift))
         // The field counts units of `1 << scale` bytes, and rounding down must not move the edge back. After an
-        // unscaled SYN, for example, the edge need not lie on a unit. The field is therefore rounded up. But then every
-        // segment smaller than a unit would move the edge forward, even if the host accepted nothing. So the field is
-        // rounded down once the window exceeds the limit by `edgeSlack`, as RFC 7323 §2.4 permits. Data up to the
-        // earlier edge is still accepted.
+        // unscaled SYN, for example, the edge need not lie on a unit. The field is therefore rounded up. But then
+        // every segment smaller than a unit would move the edge forward, even if the host accepted nothing. So the
+        // field is rounded down once window and unsent payload exceed `limit` by more than `edgeSlack`, as RFC 7323
+        // §2.4 permits. Data up to the earlier edge is still accepted.
         let rest = UInt32(bitPattern: edge.distance(from: acknowledgement))
         if told.precedes(edge) && field < 65_535, Int(rest) &+ unsent.bytes <= Int(limit) &+ TCPBounds.edgeSlack {
             field = min((rest &+ (1 &<< shift) &- 1) &>> shift, 65_535)
@@ -131,7 +131,7 @@ struct ReceiveSide: BitwiseCopyable {
         return allowed.precedes(edge) ? edge : allowed
     }
 
-    /// The host accepted `bytes` of the unsent payload, which are off the queue already.
+    /// The host accepted `bytes` of the unsent payload, which have been removed from the queue already.
     ///
     /// - Parameter largest: the maximum of `limit`.
     @inline(__always)

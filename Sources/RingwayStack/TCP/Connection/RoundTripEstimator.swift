@@ -50,7 +50,7 @@ struct RoundTripEstimator: BitwiseCopyable {
         timeout = min(max(computed, TCPBounds.shortestRetransmission), TCPBounds.longestRetransmission)
     }
 
-    /// G of RFC 6298 §2: the timer wheel's tick.
+    /// G of RFC 6298 §2, nanoseconds: about the timer wheel's tick.
     private static var granularity: UInt64 { 1_000_000 }
 
     /// The timeout after this many consecutive retransmissions (RFC 6298 §5.5).

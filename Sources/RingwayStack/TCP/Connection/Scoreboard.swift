@@ -25,7 +25,7 @@ public struct Scoreboard: BitwiseCopyable {
 
     public mutating func removeAll() { count = 0 }
 
-    /// Records that the guest has `start..<end`, merging adjacent ranges.
+    /// Records that the guest has `start..<end`, merging overlapping and adjacent ranges.
     public mutating func insert(start: SequenceNumber, end: SequenceNumber) {
         var merged = Range()
         merged.start = start
@@ -61,7 +61,7 @@ public struct Scoreboard: BitwiseCopyable {
         count = keptCount
     }
 
-    /// Removes ranges before `edge`.
+    /// Removes everything before `edge` from the ranges.
     public mutating func acknowledge(upTo edge: SequenceNumber) {
         var kept = 0
         for index in 0..<count {

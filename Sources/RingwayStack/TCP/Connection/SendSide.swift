@@ -49,7 +49,7 @@ struct SendSide: BitwiseCopyable {
         nxt = initial
     }
 
-    /// - Parameter optionLength: bytes of options in every segment.
+    /// Sets `segmentSize` and `superFramePayload`. Every segment has `optionLength` bytes of options.
     mutating func setSegmentSize(_ size: UInt16, isIPv4: Bool, optionLength: UInt8) {
         segmentSize = size
         let room = 65_535 - (isIPv4 ? 40 : 60) - UInt32(optionLength)

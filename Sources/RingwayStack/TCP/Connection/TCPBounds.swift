@@ -1,4 +1,4 @@
-/// The constants of the stack's TCP, each with its unit and source.
+/// The constants of the stack's TCP.
 public enum TCPBounds {
     /// The retransmission timeout before the first round-trip sample (RFC 6298 §2.1), nanoseconds.
     public static var initialRetransmission: UInt64 { 1_000_000_000 }
@@ -9,7 +9,7 @@ public enum TCPBounds {
     public static var longestRetransmission: UInt64 { 60_000_000_000 }
     /// Consecutive retransmissions before the connection is aborted, as Linux's tcp_retries2.
     public static var retransmissionLimit: UInt8 { 15 }
-    /// Consecutive retransmissions of SYN-ACK before the connection is aborted; compare Linux's tcp_synack_retries.
+    /// Consecutive retransmissions of SYN-ACK before the connection is aborted; Linux's tcp_synack_retries is 5.
     public static var handshakeLimit: UInt8 { 6 }
     /// Consecutive retransmissions of the SYN that is sent to a guest on behalf of a client of a published port. The
     /// client is connected already and waits for the guest: 7 s in all.
@@ -20,6 +20,7 @@ public enum TCPBounds {
     /// The initial congestion window, bytes. It is large because the link is not a shared network: no competing traffic
     /// needs fairness, and a loss is an overflow of the guest's own queue.
     public static var initialCongestionWindow: UInt32 { 1 << 20 }
+    /// The congestion window stops growing when it has reached this size, bytes.
     public static var largestCongestionWindow: UInt32 { 16 << 20 }
     /// The initial receive window, bytes: the largest that needs no scaling.
     public static var initialReceiveLimit: UInt32 { 65_535 }
@@ -28,14 +29,17 @@ public enum TCPBounds {
     public static var leastWindow: ClosedRange<Int> { 1_460...4_380 }
     /// The stack's window scale: windows up to 16 MiB in units of 256 bytes.
     public static var windowScale: UInt8 { 8 }
-    /// The time that a connection stays in TIME-WAIT, nanoseconds. RFC 9293 §3.4.2 requires two MSL. On this link a
+    /// The time that a connection stays in TIME-WAIT, nanoseconds. RFC 9293 §3.6.1 requires two MSL. On this link a
     /// segment's lifetime is bounded by the link's queues, far below half a second.
     public static var timeWait: UInt64 { 1_000_000_000 }
-    /// Idle time before keepalive probes; RFC 9293 §3.8.4 recommends two hours for the open Internet.
+    /// Idle time before keepalive probes, nanoseconds. The two hours of RFC 9293 §3.8.4 are meant for paths across
+    /// the Internet.
     public static var keepaliveIdle: UInt64 { 120_000_000_000 }
+    /// The time between keepalive probes, nanoseconds.
     public static var keepaliveInterval: UInt64 { 15_000_000_000 }
+    /// Unanswered keepalive probes before the connection is aborted.
     public static var keepaliveLimit: UInt8 { 8 }
-    /// RFC 5961 §7: the minimum interval of challenge ACKs per connection.
+    /// The minimum interval of challenge ACKs per connection, nanoseconds (RFC 5961 §7).
     public static var challengeInterval: UInt64 { 5_000_000 }
     /// A SYN with a smaller hop limit belongs to a traceroute, and its connect uses that hop limit.
     public static var fewHops: UInt8 { 32 }

@@ -2,21 +2,21 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// One TCP connection: a complete TCP toward the guest, and a socket toward the host. The stack's owner (the engine)
-/// holds the descriptor of the socket, and reads and writes it at the stack's request.
+/// One TCP connection: a complete TCP toward the guest, and a socket toward the host. The shard has the descriptor of
+/// the socket, and sends and receives on it at the stack's request.
 ///
 /// ## Theory of operation
 ///
-/// *Guest to host.* In-order payload is queued on `receive.unsent`: its lease is linked into the queue, and the payload
-/// is copied only if it is small or buffers are scarce. The stack's owner is asked to send the queue. Bytes that the
+/// *Guest to host.* In-order payload is queued on `receive.unsent`: its lease is linked into the queue, and the
+/// payload is copied only if it is small or buffers are scarce. The shard is asked to send the queue. Bytes that the
 /// socket accepts are released, and the right edge of the window advances. Out-of-order payload is queued on
 /// `receive.outOfOrder` and reported by SACK (RFC 2018).
 ///
-/// *Host to guest.* The stack's owner receives from the socket directly into a lease, after headroom for the headers,
-/// and at most as much as the guest's window allows. The headers are written into the headroom, the frame is sent as
-/// one super-frame, and the lease stays on `send.unacknowledged` until the guest has acknowledged it. A guest may
-/// shrink its window while a receive is in flight (RFC 9293 §3.8.6): the received data is then held back at the end of
-/// that queue, and no further receive is issued. `recovery` detects losses, and retransmits from the lease.
+/// *Host to guest.* The shard receives from the socket directly into a lease, after headroom for the headers, and at
+/// most as much as the guest's window allows. The headers are written into the headroom, the frame is sent as one
+/// super-frame, and the lease stays on `send.unacknowledged` until the guest has acknowledged it. A guest may shrink
+/// its window while a receive is in flight (RFC 9293 §3.8.6): the received data is then held back at the end of that
+/// queue, and no further receive is issued. `recovery` detects losses, and retransmits from the lease.
 ///
 /// *Ends.* FIN from the guest shuts down the socket's send side after the last unsent byte; end of file on the socket
 /// becomes FIN after the last byte sent; RST is passed on at once in either direction.
@@ -45,9 +45,9 @@ struct TCPConnection: BitwiseCopyable {
         static var socket: Marks { Marks(rawValue: 1 << 6) }
         /// The host side is a built-in service.
         static var service: Marks { Marks(rawValue: 1 << 7) }
-        /// The stack's owner watches the socket for errors.
+        /// The shard polls the socket for errors.
         static var watched: Marks { Marks(rawValue: 1 << 8) }
-        /// The stack's owner was asked to shut down the socket's send side.
+        /// The shard was asked to shut down the socket's send side, or the socket is closed instead.
         static var shutDown: Marks { Marks(rawValue: 1 << 9) }
         /// The client of the published port sent FIN before the guest answered.
         static var clientGone: Marks { Marks(rawValue: 1 << 10) }
@@ -60,8 +60,8 @@ struct TCPConnection: BitwiseCopyable {
         /// The last byte of the guest's data is left unacknowledged until the far end (the host socket's peer) shows
         /// that it is alive.
         static var withholds: Marks { Marks(rawValue: 1 << 14) }
-        /// A segment was not acknowledged at all, because its last byte is left unacknowledged (`withholds`). The next
-        /// segment is acknowledged at once, up to that byte.
+        /// A segment was not acknowledged at all, because its last byte is left unacknowledged (`withholds`). The
+        /// next segment is acknowledged at once, without its last byte if that is withheld, too.
         static var deferred: Marks { Marks(rawValue: 1 << 15) }
         /// The far end does not answer, so the stack does not answer the guest.
         static var silent: Marks { Marks(rawValue: 1 << 16) }
@@ -93,15 +93,15 @@ struct TCPConnection: BitwiseCopyable {
     /// What is known about the far end, the peer of the host socket.
     var watch: PeerWatch
 
-    /// Bytes of in-order payload from the guest, and of payload that the guest has acknowledged.
+    /// Bytes of in-order payload from the guest, and bytes that the guest has acknowledged, FIN included.
     var bytesFromGuest: UInt64 = 0
     var bytesToGuest: UInt64 = 0
 
-    /// The next connection on the dirty list.
+    /// The slot of the next connection on the list that starts at `TCP.dirtyHead`.
     var dirtyNext: UInt32 = SlotList.none
     /// The neighbours in the list of half-open connections, while the connection is on that list.
     var halfOpenLinks = SlotLinks()
-    /// The identifier by which the stack's owner knows the host socket.
+    /// The shard's identifier for the host socket.
     var socket = Effect.noSocket
     /// The address that the host socket connects to, or the address of the client of a published port.
     let hostAddress: TransportAddress
@@ -142,7 +142,7 @@ extension UnsafeMutablePointer<TCPConnection> {
         return state == .established || state == .finWait1 || state == .finWait2
     }
 
-    /// Whether the receive window that the guest is advertised may grow.
+    /// Whether the receive window that is advertised to the guest may grow.
     @inline(__always) var isWindowOpen: Bool { guestMaySend || pointee.state == .synReceived }
 
     /// Whether data may still be sent to the guest.

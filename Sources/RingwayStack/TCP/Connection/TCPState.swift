@@ -1,8 +1,6 @@
-/// The states of RFC 9293 §3.3.2, and one more: `connecting`, while the host socket connects and the guest's SYN is
-/// unanswered. LISTEN and CLOSED have no connection.
+/// The states of RFC 9293 §3.3.2, and two more: `connecting` and `draining`. LISTEN and CLOSED have no connection.
 public enum TCPState: UInt8, Sendable, BitwiseCopyable {
-    /// The guest's SYN has arrived and the host socket is connecting; nothing is sent to the guest until it is
-    /// connected.
+    /// The guest's SYN has arrived and the host socket is connecting; SYN-ACK is sent when the socket is connected.
     case connecting
     /// The stack sent SYN for a connection opened from the host's side.
     case synSent
@@ -17,7 +15,7 @@ public enum TCPState: UInt8, Sendable, BitwiseCopyable {
     case closeWait
     /// Both FINs were sent; the stack's is not acknowledged.
     case closing
-    /// The guest closed first; the stack's FIN is not acknowledged.
+    /// The guest closed first; the stack's FIN is sent but not acknowledged.
     case lastAck
     /// Both directions are closed; late segments are still answered for a while.
     case timeWait

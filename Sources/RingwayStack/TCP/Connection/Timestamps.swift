@@ -7,8 +7,9 @@ public import RingwayWire
 /// of retransmitted segments.
 @frozen
 public struct Timestamps: BitwiseCopyable {
-    /// The stack's timestamp at the monotonic clock's zero. Random, so that a guest cannot infer the host's uptime, and
-    /// equal for all connections of a tuple, so that a guest whose old connection is in TIME-WAIT sees it increase.
+    /// The stack's timestamp at the monotonic clock's zero. Random, so that a guest cannot infer the host's uptime,
+    /// and equal for all connections of a tuple, so that a guest whose old connection is in TIME-WAIT sees the
+    /// timestamps increase.
     private var offset: UInt32 = 0
     /// The value to echo (TS.Recent).
     public private(set) var recent: UInt32 = 0
@@ -64,10 +65,12 @@ public struct Timestamps: BitwiseCopyable {
         recentAt = now
     }
 
-    /// RFC 6191: whether a SYN with this timestamp opens a connection newer than the one of these timestamps.
+    /// Whether a SYN's timestamp is later than the connection's last, so that the SYN may end its TIME-WAIT (RFC
+    /// 6191).
     func precede(_ value: UInt32) -> Bool { Int32(bitPattern: value &- recent) > 0 }
 
-    /// Nanoseconds since the stack sent the echoed timestamp; `nil` if it is no timestamp of the last minute.
+    /// Nanoseconds since the stack sent the echoed timestamp; `nil` if the echo is not a timestamp of the last
+    /// minute.
     func age(ofEcho echo: UInt32, now: UInt64) -> UInt64? {
         let ticks = UInt64(clock(now: now) &- echo)
         guard ticks &* Self.tick <= TCPBounds.longestRetransmission else { return nil }

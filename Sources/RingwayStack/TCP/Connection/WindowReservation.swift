@@ -1,15 +1,15 @@
-/// The sum of all advertised receive windows of a guest on a shard, as bytes reserved from the pool. A window never
-/// shrinks (RFC 9293 §3.8.6.2.1). The reserved bytes are those that the guest may still send, and those that it has sent
-/// but the host has not accepted.
+/// The bytes of the pool that the receive windows of a guest on a shard reserve: those that the guest may still send,
+/// and those that it has sent but the host has not accepted. A window never shrinks (RFC 9293 §3.8.6), so the bytes
+/// stay reserved until the host has accepted them.
 ///
-/// A connection may reserve twice as many bytes as it leaves free, or a minimum. So a connection alone gets two thirds
-/// of `limit`, `n` of them get `2 / (2 * n + 1)` each, and there is always room for one more (dynamic thresholds;
-/// Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
+/// A connection may reserve up to twice the bytes that then remain unreserved, or a minimum. So a connection alone
+/// gets two thirds of `limit`, `n` of them get `2 / (2 * n + 1)` each, and there is always room for one more (dynamic
+/// thresholds; Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
 struct WindowReservation {
     private(set) var reserved = 0
-    /// The bytes to divide: the guest's share of half of the shard's small buffers. All payload that the host has not
-    /// accepted fits in these if it must be copied; the other half is for data from the host. If the limit becomes
-    /// smaller, earlier reservations remain.
+    /// The bytes to divide: the guest's share of half of the shard's small buffers. So all payload that the host has
+    /// not accepted fits in small buffers if it must be copied. The other half of the small buffers is for other
+    /// data. If the limit becomes smaller, earlier reservations remain.
     var limit: Int
 
     @inline(__always) mutating func reserve(_ bytes: Int) { reserved &+= bytes }
