@@ -32,6 +32,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLiburing", pkgConfig: "liburing", providers: [.apt(["liburing-dev"])]),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "CRingway", dependencies: ["CLiburing"], linkerSettings: [.linkedLibrary("uring")]),
@@ -53,6 +54,8 @@ let package = Package(
             name: "RingwayTap", dependencies: ["RingwayModel", "RingwaySystem", "RingwayWire", "CRingway"],
             swiftSettings: settings),
         .target(name: "RingwaySystem", dependencies: ["RingwayModel", "CRingway"], swiftSettings: settings),
+        .target(
+            name: "RingwayContainment", dependencies: ["RingwaySystem", "CRingway", "CSeccomp"], swiftSettings: settings),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayModel"], swiftSettings: settings),
         .target(
             name: "RingwayRelay", dependencies: ["RingwaySystem", "RingwayAgentProtocol", "CRingway"],
@@ -102,8 +105,8 @@ let package = Package(
         .target(
             name: "RingwayCommand",
             dependencies: [
-                "Ringway", "RingwayControl", "RingwayTap", "RingwaySystem", "RingwayUsage", "CRingway", "CYAML",
-                argumentParser,
+                "Ringway", "RingwayContainment", "RingwayControl", "RingwayTap", "RingwaySystem", "RingwayUsage",
+                "CRingway", "CYAML", argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(name: "ringway", dependencies: ["RingwayCommand"], swiftSettings: settings),
@@ -138,6 +141,13 @@ let package = Package(
         .testTarget(
             name: "RingwaySystemTests", dependencies: ["RingwayModel", "RingwaySystem", "CRingway", "TestSupport"],
             swiftSettings: settings),
+        .target(name: "CSandboxProbe", path: "Tests/CSandboxProbe"),
+        .executableTarget(
+            name: "sandbox-probe", dependencies: ["RingwayContainment", "RingwaySystem", "CSandboxProbe", "CSeccomp"],
+            path: "Tests/SandboxProbe", swiftSettings: settings),
+        .testTarget(
+            name: "RingwayContainmentTests",
+            dependencies: ["RingwayContainment", "CSeccomp", "TestSupport", "sandbox-probe"], swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStorageTests", dependencies: ["RingwayStorage", "TestSupport"], swiftSettings: settings),

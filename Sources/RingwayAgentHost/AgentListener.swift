@@ -29,7 +29,7 @@ final class AgentListener: AcceptingMember {
     }
 }
 
-/// The origin of a channel, as guaranteed by the kernel.
+/// Where a channel came from, as the kernel reports it, not as the peer claims.
 struct ChannelOrigin: Hashable {
     /// The number of the listener, or of the monitor's socket.
     let listener: UInt64

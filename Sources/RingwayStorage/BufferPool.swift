@@ -1,4 +1,4 @@
-/// The buffers of all shards: a lease identifies a buffer of any of them.
+/// The buffers of all shards. A lease identifies one of them, by shard, size and slot.
 ///
 /// The table of the shards' memory is filled before the shards start and is only read from then on.
 @frozen

@@ -1,13 +1,13 @@
-/// The known word that an unknown word was probably meant to be: the one with the smallest edit distance, for errors in
-/// command lines and configuration files.
+/// Suggests a known word in place of an unknown one, for errors in command lines and configuration files: of the known
+/// words that are close to the unknown word, the one with the smallest edit distance.
 ///
 /// An edit inserts, removes or replaces one byte, or swaps two adjacent bytes (optimal string alignment). Case is
 /// ignored. A known word is close if its distance is at most one edit, or at most a third of the longer word's
-/// length. A larger distance would suggest short words at random. If no word is close, but exactly one known word
-/// begins with the unknown word, that known word is suggested. For this the unknown word must have at least three
-/// bytes.
+/// length. With a larger limit, unrelated short words would count as close. If no word is close, but exactly one
+/// known word begins with the unknown word, that known word is suggested. For this the unknown word must have at
+/// least three bytes.
 public enum Suggestion {
-    /// The known word that was probably meant; `nil` if none is close.
+    /// The known word that was probably meant; `nil` if there is no suggestion.
     public static func nearest(to word: some StringProtocol, among known: some Sequence<String>) -> String? {
         let wanted = Array(word.lowercased().utf8)
         // A longer word is not a misspelt known word, and the cost grows with the square of the length.

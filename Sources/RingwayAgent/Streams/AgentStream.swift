@@ -22,7 +22,7 @@ final class AgentStream: LoopRelay {
     private unowned let streams: AgentStreams
     private var phase = Phase.idle
     private var reader = AgentMessageReader.ofHost()
-    /// Whether the stream connects a program in the guest to a socket of the host.
+    /// Whether a program in the guest opened the connection, to a socket of the host; otherwise the host dials.
     let isFromGuest: Bool
 
     /// - Parameters:

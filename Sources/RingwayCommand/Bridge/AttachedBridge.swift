@@ -18,7 +18,7 @@ struct AttachedBridge {
         let names = try AttachedNames(order)
         defer { if let line = names.takeBack() { StandardError.write("names: \(line)") } }
         let guest = try StartingGuest(order, signals: signals.origin)
-        BridgeProcess.prepare()
+        BridgeProcess.prepare(order.sandbox)
         let connection: BridgeConnection
         do throws(CommandFailure) {
             connection = try BridgeConnection(order, to: guest)

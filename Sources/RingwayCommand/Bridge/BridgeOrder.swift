@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Ringway
+internal import RingwayContainment
 internal import RingwayControl
 internal import RingwayTap
 
@@ -20,6 +21,7 @@ struct BridgeOrder {
     let netnsResolver: NetnsResolver?
     let ready: ReadyNotice?
     let statistics: StatisticsFile?
+    let sandbox: Containment.Mode
 
     init(
         guest: GuestOptions, network: NetworkOptions, bridge: BridgeOptions, limits: LimitOptions,
@@ -56,6 +58,7 @@ struct BridgeOrder {
         splices = !guest.noSplice
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
+        sandbox = bridge.sandbox
     }
 
     /// Options for a trial guest.
@@ -79,6 +82,7 @@ struct BridgeOrder {
         interfaceName = "eth0"
         ready = nil
         statistics = nil
+        sandbox = .off
     }
 
     /// The guest's ethernet address, derived from its IPv4 address, so that it is the same at every start.
@@ -98,7 +102,8 @@ struct BridgeOrder {
     /// The identity that the control API reports for the network under this name.
     func controlIdentity(_ name: String) -> ControlIdentity {
         ControlIdentity(
-            name: name, kind: origin.isCommand ? .run : .attach, target: origin.description, version: Version.text)
+            name: name, kind: origin.isCommand ? .run : .attach, target: origin.description, version: Version.text,
+            sandbox: .current)
     }
 
     /// Whether to print a message when the network is up: under `attach`, but not under `run`.

@@ -1,13 +1,16 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayContainment
 
-/// Process settings that COMMAND must not inherit, and that are therefore set after the fork.
+/// Process settings that COMMAND must not inherit, and that are therefore set after the fork, and before the first
+/// thread.
 enum BridgeProcess {
-    static func prepare() {
+    static func prepare(_ sandbox: Containment.Mode) {
         // A write to a closed connection must return an error instead of ending the bridge.
         _ = ringway_ignore_signal(SIGPIPE, true)
         FileLimit.raise()
         // Publishing ten thousand ports needs much memory, which the allocator must return to the kernel afterwards.
         ringway_keep_little_memory()
+        Containment.enter(sandbox)
     }
 }

@@ -13,7 +13,7 @@ struct RunningBridge {
         order.ready?.claim()
         let signals = try SignalInbox()
         let guest = try StartingGuest(order, signals: signals.origin)
-        BridgeProcess.prepare()
+        BridgeProcess.prepare(order.sandbox)
         let connection: BridgeConnection
         do throws(CommandFailure) {
             connection = try BridgeConnection(order, to: guest)

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Ringway
+internal import RingwayContainment
 
 /// The options of the bridge process and its output.
 struct BridgeOptions: ParsableArguments {
@@ -55,6 +56,14 @@ struct BridgeOptions: ParsableArguments {
                 """, valueName: "n"),
         transform: OptionValue.openDescriptor)
     var readyDescriptor: Int32?
+
+    @Option(
+        help: ArgumentHelp(
+            "Limit what a guest that takes this process over can do: on, off, or log, which limits nothing and lets the "
+                + "kernel log what would be refused. (default: on)",
+            valueName: "mode"),
+        transform: OptionValue.sandbox)
+    var sandbox = Containment.Mode.on
 
     /// The number of threads and queues: as requested, or the library's default.
     var queueCount: Int { shards ?? queues ?? VirtualNetwork.Configuration.defaultShardCount }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CRingway
 internal import Ringway
+internal import RingwayContainment
 internal import RingwayTap
 internal import RingwayUsage
 
@@ -90,6 +91,14 @@ enum OptionValue {
                 "it must be io_uring or epoll" + Suggestion.question(text, among: ["io_uring", "epoll"]))
         }
         return reactor
+    }
+
+    static func sandbox(_ text: String) throws -> Containment.Mode {
+        guard let mode = Containment.Mode(rawValue: text) else {
+            throw ValidationError(
+                "it must be on, off or log" + Suggestion.question(text, among: Containment.Mode.allCases.map(\.rawValue)))
+        }
+        return mode
     }
 
     static func udpFiltering(_ text: String) throws -> UDPFiltering {

@@ -88,7 +88,7 @@ struct ServeCommand: ParsableCommand {
         let ready = bridge.readyDescriptor.map(ReadyNotice.init)
         ready?.claim()
         let signals = try SignalInbox()
-        BridgeProcess.prepare()
+        BridgeProcess.prepare(bridge.sandbox)
         var daemon = try Daemon(
             orders, source: source, service: service, ready: ready,
             statistics: bridge.statisticsFile.map(StatisticsFile.init), control: control.order,

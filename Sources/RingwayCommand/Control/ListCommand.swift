@@ -42,7 +42,9 @@ struct ListCommand: ParsableCommand {
 
     private static func version(_ status: JSONValue?) -> String {
         guard let version = status?["version"]?.text else { return "?" }
-        let isOld = ServingProgram.isOld(version: version, process: status?["pid"]?.int ?? 0)
+        let isOld = ServingProgram.isOld(
+            version: version, process: status?["pid"]?.int ?? 0,
+            isReplaced: status?["programReplaced"]?.bool)
         return isOld ? "\(version) (old)" : version
     }
 

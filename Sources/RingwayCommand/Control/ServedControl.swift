@@ -31,7 +31,8 @@ struct ServedControl {
         let socket = try ControlSocket.open(order, name: networkOrder.name)
         guard case .listening(let listener, let name, _) = socket else { return socket.notice }
         let identity = ControlIdentity(
-            name: name, kind: .serve, target: networkOrder.places, version: Version.text)
+            name: name, kind: .serve, target: networkOrder.places, version: Version.text,
+            sandbox: .current)
         do throws(VirtualNetwork.Failure) {
             try server.serve(network, as: identity, on: listener)
         } catch {

@@ -3,8 +3,10 @@ internal import Glibc
 /// The program that serves a network, which may be older than the installed one after an upgrade.
 enum ServingProgram {
     /// The program's version and process, and how it differs from this command's version or from the installed file.
-    static func text(version: String, process: Int) -> String {
-        text(version: version, process: process, executable: executable(of: process))
+    ///
+    /// - Parameter isReplaced: what the program itself says about its file; `nil` if it is too old to say so.
+    static func text(version: String, process: Int, isReplaced: Bool?) -> String {
+        text(version: version, process: process, executable: executable(of: process, isReplaced))
     }
 
     static func text(version: String, process: Int, executable: String?) -> String {
@@ -18,8 +20,8 @@ enum ServingProgram {
     }
 
     /// Whether the program is old: its version is older than this command's, or its executable file was replaced.
-    static func isOld(version: String, process: Int) -> Bool {
-        switch age(version: version, executable: executable(of: process)) {
+    static func isOld(version: String, process: Int, isReplaced: Bool?) -> Bool {
+        switch age(version: version, executable: executable(of: process, isReplaced)) {
         case .older, .replaced: true
         case .current, .newer: false
         }
@@ -38,7 +40,8 @@ enum ServingProgram {
 
     /// The path of a process's executable, if the caller may read it. The kernel appends " (deleted)" if the file was
     /// removed or replaced.
-    private static func executable(of process: Int) -> String? {
+    private static func executable(of process: Int, _ isReplaced: Bool?) -> String? {
+        if let isReplaced { return isReplaced ? "/ringway (deleted)" : nil }
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = target.withUnsafeMutableBytes { bytes in
             bytes.baseAddress.map {

@@ -11,10 +11,13 @@ struct StatusReport {
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
         members.append(.init(key: "clientVersion", value: .string(Version.text)))
-        members.append(.init(key: "isOld", value: .bool(ServingProgram.isOld(version: version, process: process))))
+        members.append(.init(key: "isOld", value: .bool(isOld)))
         return .object(members)
     }
 
+    private var isOld: Bool { ServingProgram.isOld(version: version, process: process, isReplaced: isReplaced) }
+    private var program: String { ServingProgram.text(version: version, process: process, isReplaced: isReplaced) }
+    private var isReplaced: Bool? { status["programReplaced"]?.bool }
     private var version: String { status["version"]?.text ?? "?" }
     private var process: Int { status["pid"]?.int ?? 0 }
 
@@ -25,7 +28,8 @@ struct StatusReport {
         let kind = [status["kind"]?.text, status["target"]?.text].compactMap(\.self).joined(separator: " ")
         return [
             ["network", (status["name"]?.text ?? "?") + (kind.isEmpty ? "" : " (\(kind))")],
-            ["served by", ServingProgram.text(version: version, process: process)],
+            ["served by", program],
+            ["sandbox", sandbox],
             ["running for", Self.duration(status["uptimeSeconds"]?.int ?? 0)],
             ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
             ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],
@@ -34,6 +38,16 @@ struct StatusReport {
             ["from guests", bytes("octetsFromGuest")],
             ["to guests", bytes("octetsToGuest")],
         ]
+    }
+
+    /// The mode of the sandbox and what it lacks.
+    private var sandbox: String {
+        let mode = status["sandbox"]?["mode"]?.text ?? "off"
+        let missing = (status["sandbox"]?["missing"]?.elements ?? []).map { layer in
+            "\(layer["layer"]?.text ?? "?") (\(layer["reason"]?.text ?? "?"))"
+        }
+        let explanation = mode == "log" ? "log: what it would refuse is let through and logged by the kernel" : mode
+        return missing.isEmpty ? explanation : "\(explanation), without \(missing.joined(separator: ", "))"
     }
 
     /// The use of each limit, one line each; empty if the network's program is too old to report it.

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayContainment
 internal import RingwayTap
 
 /// Checks of the host's settings.
@@ -16,6 +17,18 @@ extension Examination {
         return .missing(
             name, "net.ipv4.ping_group_range is \(setting)", cost: "guests cannot ping or trace beyond the gateway",
             remedy: "as root: sysctl net.ipv4.ping_group_range=\"0 2147483647\"")
+    }
+
+    static func sandbox() -> Finding { sandbox(filters: Containment.canFilterSystemCalls) }
+
+    /// Whether a process that a guest takes over would be limited.
+    static func sandbox(filters: Bool) -> Finding {
+        filters
+            ? .present("sandbox", "system calls can be filtered")
+            : .missing(
+                "sandbox", "seccomp is missing or forbidden",
+                cost: "a guest that takes the process over may make every system call",
+                remedy: "use a kernel with CONFIG_SECCOMP_FILTER, and a container whose profile allows seccomp")
     }
 
     static func openFiles() -> Finding {

@@ -10,7 +10,7 @@ enum Examination {
         // The trial forks, so it comes before any thread is started.
         let trial = guestTrial()
         return [kernel(), tunDevice(), userNamespaces()] + trial + [reactor()] + ringFeatures()
-            + [pingSockets(), openFiles(), nameServers(), guestNetwork(NetworkChoice()), lowPorts()]
+            + [sandbox(), pingSockets(), openFiles(), nameServers(), guestNetwork(NetworkChoice()), lowPorts()]
     }
 
     static func kernel() -> Finding {

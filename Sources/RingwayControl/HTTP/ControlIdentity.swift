@@ -13,16 +13,27 @@ public struct ControlIdentity: Sendable {
     public let target: String
     /// The version of the program.
     public let version: String
+    /// How the process is contained.
+    public let sandbox: SandboxState
     /// Seconds since the epoch at which the network was started.
     let startTime: Int
     private let started = ContinuousClock.now
 
-    public init(name: String, kind: Kind, target: String, version: String) {
+    public init(name: String, kind: Kind, target: String, version: String, sandbox: SandboxState = .off) {
         self.name = name
+        self.sandbox = sandbox
         self.kind = kind
         self.target = target
         self.version = version
         startTime = time(nil)
+    }
+
+    /// Whether the executable file of this process was removed or replaced. Other processes of the user cannot see it,
+    /// because this process cannot be traced.
+    var isReplaced: Bool {
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink("/proc/self/exe", &target, target.count)
+        return length > 0 && String(decoding: target.prefix(length), as: UTF8.self).hasSuffix("/ringway (deleted)")
     }
 
     /// Whole seconds since the network was started.

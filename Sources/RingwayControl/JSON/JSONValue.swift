@@ -46,6 +46,12 @@ public enum JSONValue: Equatable, Sendable {
         return nil
     }
 
+    /// The value of a boolean; `nil` for any other value.
+    public var bool: Bool? {
+        if case .bool(let value) = self { return value }
+        return nil
+    }
+
     /// The type of the value, for users.
     var kind: String {
         switch self {

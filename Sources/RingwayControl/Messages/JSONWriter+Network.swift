@@ -13,6 +13,8 @@ extension JSONWriter {
         member("target", controlled.identity.target)
         member("version", controlled.identity.version)
         member("pid", getpid())
+        member("programReplaced", controlled.identity.isReplaced)
+        member("sandbox") { $0.members(of: controlled.identity.sandbox) }
         member("startTime", controlled.identity.startTime)
         member("uptimeSeconds", controlled.identity.uptime)
         member("network") { writer in
@@ -32,6 +34,17 @@ extension JSONWriter {
         members(ofBounds: network)
         members(ofTroubles: statistics)
         member("counters") { $0.members(of: statistics) }
+    }
+
+    private mutating func members(of sandbox: SandboxState) {
+        member("mode", sandbox.mode)
+        member("layers", sandbox.layers) { $0.string($1) }
+        member("missing", sandbox.missing) { writer, missing in
+            writer.object {
+                $0.member("layer", missing.layer)
+                $0.member("reason", missing.reason)
+            }
+        }
     }
 
     mutating func members(of statistics: Statistics) {

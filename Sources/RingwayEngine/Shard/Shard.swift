@@ -62,6 +62,7 @@ struct Shard: ~Copyable {
     /// Runs turns until the shard is stopped.
     mutating func run() {
         begin()
+        ThreadStart.begin(.shard)
         while !isStopping { turn() }
     }
 

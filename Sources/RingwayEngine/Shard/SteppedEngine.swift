@@ -135,7 +135,7 @@ public final class SteppedEngine {
         for part in 0..<count { shared.send(command, to: part) }
     }
 
-    /// Lends a part the socket of a published port.
+    /// Lends the socket of a published port to a part of the guest.
     public func listen(
         _ descriptor: Int32, on part: Int, forward: UInt32, guest: TransportAddress, isStream: Bool
     ) {

@@ -71,7 +71,7 @@ public enum HostCalls {
     /// A descriptor that is held in reserve, to be closed when another one is needed and none is free.
     public static func spare() -> Int32 {
         if let model = HostModel.current { return model.spare() }
-        return open("/dev/null", O_RDONLY | O_CLOEXEC)
+        return eventfd(0, Int32(EFD_CLOEXEC))
     }
 
     /// close(2).
@@ -246,7 +246,7 @@ extension HostCalls {
         pipe < HostModel.firstDescriptor ? ringway_set_pipe_size(pipe, bytes) : bytes
     }
 
-    /// Reads the peer's state from TCP_INFO; zero, or -1 if the socket is not TCP.
+    /// Reads the peer's state from TCP_INFO. Returns zero, or -1 if the socket is not TCP.
     public static func readPeer(_ descriptor: Int32, _ peer: inout ringway_peer) -> Int32 {
         guard let model = model(of: descriptor) else { return ringway_read_peer(descriptor, &peer) }
         // The simulated far end is alive. Data that it has not received yet counts as one segment that has been

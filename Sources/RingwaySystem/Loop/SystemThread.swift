@@ -74,6 +74,7 @@ public final class SystemThread: Sendable {
         body.name.utf8Start.withMemoryRebound(to: CChar.self, capacity: body.name.utf8CodeUnitCount) {
             ringway_name_thread($0)
         }
+        ThreadStart.begin(.service)
         body.run()
         return nil
     }

@@ -1,0 +1,2 @@
+// libseccomp as the distribution ships it.
+#include <seccomp.h>

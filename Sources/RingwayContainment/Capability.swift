@@ -1,0 +1,49 @@
+/// A Linux capability that Ringway may keep, by its number (capabilities(7)).
+public enum Capability: UInt64, Sendable, CaseIterable {
+    case overrideFilePermissions = 1
+    case readFiles = 2
+    case actAsFileOwner = 3
+    case signalProcesses = 5
+    case bindPrivilegedPorts = 10
+    case administerNetwork = 12
+    case openRawSockets = 13
+    case readProcesses = 19
+    case enterNamespaces = 21
+
+    /// The kernel's name.
+    public var name: String {
+        switch self {
+        case .overrideFilePermissions: "CAP_DAC_OVERRIDE"
+        case .readFiles: "CAP_DAC_READ_SEARCH"
+        case .actAsFileOwner: "CAP_FOWNER"
+        case .signalProcesses: "CAP_KILL"
+        case .bindPrivilegedPorts: "CAP_NET_BIND_SERVICE"
+        case .administerNetwork: "CAP_NET_ADMIN"
+        case .openRawSockets: "CAP_NET_RAW"
+        case .readProcesses: "CAP_SYS_PTRACE"
+        case .enterNamespaces: "CAP_SYS_ADMIN"
+        }
+    }
+
+    /// Why a process of Ringway keeps it, if it has it.
+    public var reason: String {
+        switch self {
+        case .overrideFilePermissions, .readFiles, .actAsFileOwner:
+            "files that the user names: configuration, state, statistics, capture, sockets"
+        case .signalProcesses: "signals of the terminal for COMMAND, which may have become another user"
+        case .bindPrivilegedPorts: "published ports below 1024"
+        case .administerNetwork: "interfaces of links \"tap:\""
+        case .openRawSockets: "pings where net.ipv4.ping_group_range excludes the user"
+        case .readProcesses: "the name of the process that holds a port which cannot be published"
+        case .enterNamespaces: "sockets in the network namespace of a TAP's interface"
+        }
+    }
+
+    /// The bits of a set in the kernel's masks.
+    static func mask(_ set: [Capability]) -> UInt64 { set.reduce(0) { $0 | 1 << $1.rawValue } }
+
+    /// What the process keeps. The kernel gives none of them to an ordinary user.
+    public static let process = allCases
+    /// What a shard's thread keeps.
+    public static let shard: [Capability] = [.bindPrivilegedPorts, .openRawSockets]
+}

@@ -1,0 +1,82 @@
+internal import CRingway
+internal import CSeccomp
+internal import RingwaySystem
+internal import Synchronization
+
+/// What keeps one who has taken a process of Ringway over from using what its user has.
+///
+/// ## Theory of operation
+///
+/// A guest's frames, an agent's messages and a nameserver's answers are hostile input. The layers here limit what a
+/// fault in their parsers is worth:
+///
+///     no new privileges   no program that is executed gains privileges, and filters may be installed
+///     no tracing          other processes of the user cannot trace this one or read its memory
+///     capabilities        root's process keeps a short list, and a shard's thread two of them
+///     system calls        the process has a list without programs, mounts and debugging; a shard has a short one
+///     rings               a shard's ring performs thirteen operations (`RingRestrictions`)
+///
+/// `enter` is called once, while the process has one thread and after it has forked what must not be contained. Each
+/// shard contains itself further when it starts (`ThreadStart`).
+public enum Containment {
+    /// What the user has asked for.
+    public enum Mode: String, Sendable, CaseIterable {
+        case on
+        case off
+        /// System calls that would be refused are let through and logged by the kernel.
+        case log
+    }
+
+    /// A layer, and whether this process has it.
+    public struct Layer: Sendable, Equatable {
+        public let name: String
+        /// Why the layer is missing; `nil` if it holds.
+        public let obstacle: String?
+    }
+
+    private static let entered = Mutex<(mode: Mode, layers: [Layer])>((.off, []))
+
+    /// The mode of this process.
+    public static var mode: Mode { entered.withLock { $0.mode } }
+
+    /// The layers of this process; empty if it is not contained.
+    public static var layers: [Layer] { entered.withLock { $0.layers } }
+
+    /// Whether this kernel, and the container that the process may be in, allow filters of system calls.
+    public static var canFilterSystemCalls: Bool {
+        ringway_has_seccomp_action(SCMP_ACT_KILL_PROCESS) && ringway_has_seccomp_action(SCMP_ACT_LOG)
+    }
+
+    /// Contains the calling process as far as its kernel can.
+    public static func enter(_ mode: Mode) {
+        guard mode != .off else { return }
+        var layers = [
+            layer("no new privileges", ringway_forbid_new_privileges()),
+            layer("no tracing", ringway_forbid_tracing()),
+            layer("capabilities", ringway_keep_capabilities(Capability.mask(Capability.process))),
+        ]
+        do throws(SystemError) {
+            try SystemCallFilter(.process, logsOnly: mode == .log).load(forAllThreads: true)
+            layers.append(Layer(name: "system calls", obstacle: nil))
+            ThreadStart.set { kind in if kind == .shard { containShard(logsOnly: mode == .log) } }
+        } catch {
+            layers.append(Layer(name: "system calls", obstacle: error.description))
+        }
+        entered.withLock { $0 = (mode, layers) }
+    }
+
+    private static func layer(_ name: String, _ result: Int32) -> Layer {
+        Layer(name: name, obstacle: result == 0 ? nil : SystemError("\(name)").description)
+    }
+
+    /// Contains the calling thread, a shard whose ring is enabled. A shard that cannot be contained must not run, since
+    /// the process's own filter could be installed.
+    private static func containShard(logsOnly: Bool) {
+        _ = ringway_keep_capabilities(Capability.mask(Capability.shard))
+        do throws(SystemError) {
+            try SystemCallFilter(.shard, logsOnly: logsOnly).load(forAllThreads: false)
+        } catch {
+            fatalError("\(error)")
+        }
+    }
+}

@@ -1,0 +1,68 @@
+/// The system calls that a filter lets through, and what becomes of all others.
+///
+/// The lists are declared by name, and grouped by what needs them. A name that the machine's architecture does not have,
+/// such as `poll` on arm64, is left out of the filter there.
+public struct SystemCallList: Sendable {
+    /// System calls of one purpose.
+    public struct Group: Sendable {
+        /// What needs the calls.
+        public let purpose: String
+        public let calls: [Call]
+
+        public init(_ purpose: String, _ calls: [Call]) {
+            self.purpose = purpose
+            self.calls = calls
+        }
+    }
+
+    /// A system call, perhaps with some arguments only.
+    public struct Call: Sendable, ExpressibleByStringLiteral {
+        public let name: String
+        /// The call is let through if one of the alternatives holds; without alternatives always.
+        public let alternatives: [[Condition]]
+
+        public init(stringLiteral name: String) { self.init(name) }
+
+        public init(_ name: String, _ alternatives: [[Condition]] = []) {
+            self.name = name
+            self.alternatives = alternatives
+        }
+    }
+
+    /// A condition on the lower bits of an argument: `argument & mask == value`.
+    public struct Condition: Sendable, Equatable {
+        public let argument: UInt32
+        public let mask: UInt64
+        public let value: UInt64
+
+        public init(_ argument: UInt32, mask: UInt64 = 0xFFFF_FFFF, is value: UInt64) {
+            self.argument = argument
+            self.mask = mask
+            self.value = value
+        }
+    }
+
+    /// What becomes of a system call that the list lacks.
+    public enum Refusal: Sendable {
+        /// The call fails with ENOSYS, as on a kernel without it: libraries fall back to an older call.
+        case absent
+        /// The kernel ends the process (SIGSYS).
+        case death
+    }
+
+    public let groups: [Group]
+    /// System calls that no program of Ringway makes, and that are only worth making for one who has taken a thread
+    /// over. The kernel ends the process.
+    public let deeds: [String]
+    /// What becomes of calls that are neither in `groups` nor in `deeds`.
+    public let refusal: Refusal
+
+    public init(_ groups: [Group], deeds: [String] = [], refusal: Refusal) {
+        self.groups = groups
+        self.deeds = deeds
+        self.refusal = refusal
+    }
+
+    /// The names of all calls that are let through.
+    public var names: [String] { groups.flatMap(\.calls).map(\.name) }
+}

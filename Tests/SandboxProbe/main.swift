@@ -1,0 +1,46 @@
+// What one could do who has taken over a thread of Ringway. For tests: it contains itself as Ringway does, makes one
+// system call, and prints its result or a negated errno. The kernel ends it if the call is a deed.
+//
+//     sandbox-probe THREAD CALL [ARGUMENT]...
+//
+// THREAD is "process" or "shard". An argument is a number, or "text:" and text whose address is passed.
+
+import CSandboxProbe
+import CSeccomp
+import Glibc
+import RingwayContainment
+import RingwaySystem
+
+func value(_ argument: String) -> UInt {
+    if argument.hasPrefix("text:") { return UInt(bitPattern: strdup(String(argument.dropFirst(5)))) }
+    if argument.hasPrefix("0x") { return UInt(argument.dropFirst(2), radix: 16) ?? 0 }
+    return UInt(bitPattern: Int(argument) ?? 0)
+}
+
+guard CommandLine.arguments.count >= 3,
+    let kind = ["process": ThreadKind.service, "shard": .shard][
+        CommandLine.arguments[1]]
+else {
+    print("usage: sandbox-probe process|shard CALL [ARGUMENT]...")
+    exit(2)
+}
+let number = seccomp_syscall_resolve_name(CommandLine.arguments[2])
+guard number >= 0 else {
+    print("absent")
+    exit(3)
+}
+var arguments = CommandLine.arguments.dropFirst(3).map(value)
+arguments += Array(repeating: 0, count: max(0, 6 - arguments.count))
+
+Containment.enter(.on)
+guard Containment.layers.allSatisfy({ $0.obstacle == nil }) else {
+    print("not contained: \(Containment.layers)")
+    exit(4)
+}
+let given = arguments
+let thread = try SystemThread("probe") {
+    if kind == .shard { ThreadStart.begin(.shard) }
+    var text = "\(probe_system_call(Int(number), given))\n"
+    text.withUTF8 { _ = write(1, $0.baseAddress, $0.count) }
+}
+thread.join()
