@@ -55,7 +55,8 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "RingwaySystem", dependencies: ["RingwayModel", "CRingway"], swiftSettings: settings),
         .target(
-            name: "RingwayContainment", dependencies: ["RingwaySystem", "CRingway", "CSeccomp"], swiftSettings: settings),
+            name: "RingwayContainment", dependencies: ["RingwaySystem", "CRingway", "CSeccomp"], swiftSettings: settings
+        ),
         .target(name: "RingwayAgentProtocol", dependencies: ["RingwayModel"], swiftSettings: settings),
         .target(
             name: "RingwayRelay", dependencies: ["RingwaySystem", "RingwayAgentProtocol", "CRingway"],

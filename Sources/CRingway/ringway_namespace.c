@@ -191,12 +191,23 @@ int ringway_kind_mount(void) { return CLONE_NEWNS; }
 
 int ringway_owning_user_namespace(int descriptor) { return ioctl(descriptor, NS_GET_USERNS); }
 
+// Frees the bytes of paths, and keeps errno.
+static int finish(int result, char *first, char *second) {
+    int reason = errno;
+    free(first);
+    free(second);
+    errno = reason;
+    return result;
+}
+
 int ringway_mount_subordinate(const char *path) {
-    return mount(NULL, path, NULL, MS_SLAVE | MS_REC, NULL);
+    char *bytes = ringway_text_bytes(path);
+    return finish(mount(NULL, bytes, NULL, MS_SLAVE | MS_REC, NULL), bytes, NULL);
 }
 
 int ringway_mount_bind_all(const char *source, const char *target) {
-    return mount(source, target, NULL, MS_BIND | MS_REC, NULL);
+    char *first = ringway_text_bytes(source), *second = ringway_text_bytes(target);
+    return finish(mount(first, second, NULL, MS_BIND | MS_REC, NULL), first, second);
 }
 
 int ringway_mount_memory(void) {
@@ -219,13 +230,15 @@ int ringway_mount_memory(void) {
 
 int ringway_mount_copy(int directory, const char *path, bool whole) {
     // 1 is OPEN_TREE_CLONE, and 0x8000 is AT_RECURSIVE.
-    return (int)syscall(SYS_open_tree, directory, path,
-                        1u | O_CLOEXEC | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | (whole ? 0x8000u : 0u));
+    unsigned flags = 1u | O_CLOEXEC | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | (whole ? 0x8000u : 0u);
+    char *bytes = ringway_text_bytes(path);
+    return finish((int)syscall(SYS_open_tree, directory, bytes, flags), bytes, NULL);
 }
 
 int ringway_mount_place(int mount, int directory, const char *path) {
     // 4 is MOVE_MOUNT_F_EMPTY_PATH, and 0x40 is MOVE_MOUNT_T_EMPTY_PATH.
-    return (int)syscall(SYS_move_mount, mount, "", directory, path, 4u | 0x40u);
+    char *bytes = ringway_text_bytes(path);
+    return finish((int)syscall(SYS_move_mount, mount, "", directory, bytes, 4u | 0x40u), bytes, NULL);
 }
 
 int ringway_mount_protect(int mount) {
@@ -255,7 +268,10 @@ int ringway_unmount(int mount) {
     return umount2(path, MNT_DETACH);
 }
 
-int ringway_unmount_entry(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); }
+int ringway_unmount_entry(const char *path) {
+    char *bytes = ringway_text_bytes(path);
+    return finish(umount2(bytes, MNT_DETACH | UMOUNT_NOFOLLOW), bytes, NULL);
+}
 
 uint64_t ringway_mount_number(int descriptor) {
     struct statx status;
@@ -266,21 +282,19 @@ uint64_t ringway_mount_number(int descriptor) {
 
 int ringway_open(const char *path, int flags, mode_t mode) {
     char *bytes = ringway_text_bytes(path);
-    int result = open(bytes, flags | O_CLOEXEC, mode);
-    int reason = errno;
-    free(bytes);
-    errno = reason;
-    return result;
+    return finish(open(bytes, flags | O_CLOEXEC, mode), bytes, NULL);
 }
 
-int ringway_open_path(const char *path) { return open(path, O_PATH | O_CLOEXEC); }
+int ringway_open_path(const char *path) { return ringway_open(path, O_PATH, 0); }
 
 int ringway_open_entry(int directory, const char *path) {
-    return openat(directory, path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    char *bytes = ringway_text_bytes(path);
+    return finish(openat(directory, bytes, O_PATH | O_NOFOLLOW | O_CLOEXEC), bytes, NULL);
 }
 
 int ringway_open_directory(int directory, const char *path) {
-    return openat(directory, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char *bytes = ringway_text_bytes(path);
+    return finish(openat(directory, bytes, O_PATH | O_DIRECTORY | O_CLOEXEC), bytes, NULL);
 }
 
 int ringway_close_on_exec(int descriptor) { return fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
@@ -290,11 +304,7 @@ bool ringway_is_open(int descriptor) { return fcntl(descriptor, F_GETFD) >= 0; }
 int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number) {
     struct stat status;
     char *bytes = ringway_text_bytes(path);
-    int result = stat(bytes, &status);
-    int reason = errno;
-    free(bytes);
-    errno = reason;
-    if (result < 0) return -1;
+    if (finish(stat(bytes, &status), bytes, NULL) < 0) return -1;
     *device = status.st_dev;
     *number = status.st_ino;
     return 0;
@@ -302,7 +312,8 @@ int ringway_file_identity(const char *path, uint64_t *device, uint64_t *number) 
 
 int ringway_entry_identity(int directory, const char *path, uint64_t *device, uint64_t *number) {
     struct stat status;
-    if (fstatat(directory, path, &status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0) return -1;
+    char *bytes = ringway_text_bytes(path);
+    if (finish(fstatat(directory, bytes, &status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), bytes, NULL) < 0) return -1;
     *device = status.st_dev;
     *number = status.st_ino;
     return 0;
@@ -356,6 +367,7 @@ ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *d
     if (received < 0) return received;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        if (header->cmsg_len < CMSG_LEN(0)) continue;
         size_t arrived = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         if (arrived > RINGWAY_MAXIMUM_DESCRIPTORS - *count) arrived = RINGWAY_MAXIMUM_DESCRIPTORS - *count;
         memcpy(descriptors + *count, CMSG_DATA(header), arrived * sizeof(int));

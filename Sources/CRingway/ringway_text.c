@@ -129,6 +129,31 @@ int ringway_path_make_directory(const char *path, mode_t mode) {
     return finish(mkdir(bytes, mode), bytes, NULL);
 }
 
+int ringway_path_remove_directory(const char *path) {
+    char *bytes = ringway_text_bytes(path);
+    return finish(rmdir(bytes), bytes, NULL);
+}
+
+int ringway_path_link(const char *from, const char *to) {
+    char *first = ringway_text_bytes(from), *second = ringway_text_bytes(to);
+    return finish(linkat(AT_FDCWD, first, AT_FDCWD, second, 0), first, second);
+}
+
+bool ringway_path_exists(const char *path) {
+    char *bytes = ringway_text_bytes(path);
+    return finish(access(bytes, F_OK), bytes, NULL) == 0;
+}
+
+int ringway_path_status(const char *path, bool follows, mode_t *mode, uid_t *owner) {
+    char *bytes = ringway_text_bytes(path);
+    struct stat status;
+    int result = finish(follows ? stat(bytes, &status) : lstat(bytes, &status), bytes, NULL);
+    if (result < 0) return -1;
+    *mode = status.st_mode;
+    *owner = status.st_uid;
+    return 0;
+}
+
 unsigned ringway_path_type(const char *path) {
     char *bytes = ringway_text_bytes(path);
     struct stat status;

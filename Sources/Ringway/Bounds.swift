@@ -72,17 +72,21 @@ extension VirtualNetwork {
         guard let engine = state.withLock({ $0.members[guest]?.engine }) else { return nil }
         let counts = Statistics(data: engine.snapshot(), names: nil)
         let (limits, share) = (configuration.limits, engine.descriptors)
-        let flows = ["tcpFlows", "udpMappings", "pingMappings"].reduce(0) { $0 + counts[$1] }
         return [
             Bound("descriptors of flows", .guest, share.held, of: share.fairShare, "ulimit -n"),
-            Bound("flows", .guest, flows, of: limits.flowsPerGuest, "--max-flows"),
+            Bound("TCP connections", .guest, counts["tcpFlows"], of: limits.flowsPerGuest, "--max-flows"),
             // `tcpHalfOpen` counts connections that the guest opens and those of clients of its published ports. The
             // limit applies to each of the two kinds separately, so it is doubled here.
             Bound(
                 "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
                 "--max-half-open"),
-            Bound("UDP mappings", .guest, counts["udpMappings"], of: limits.udpMappings, "--max-udp-mappings"),
-            Bound("ping mappings", .guest, counts["pingMappings"], of: limits.pingMappings, "--max-ping-mappings"),
+            // The counts are those of the whole guest; these three limits apply to each of its queues.
+            Bound(
+                "UDP mappings", .guest, counts["udpMappings"], of: limits.udpMappings * engine.shards,
+                "--max-udp-mappings"),
+            Bound(
+                "ping mappings", .guest, counts["pingMappings"], of: limits.pingMappings * engine.shards,
+                "--max-ping-mappings"),
             Bound(
                 "spliced connections", .guest, counts["splicedConnections"],
                 of: limits.splicedConnectionsPerShard * engine.shards, "--max-spliced"),

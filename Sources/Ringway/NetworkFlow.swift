@@ -51,7 +51,8 @@ public struct NetworkFlow: Sendable {
     /// Payload bytes so far; zero if they are not counted.
     public let bytesFromGuest: UInt64
     public let bytesToGuest: UInt64
-    /// Nanoseconds since the guest's last segment, or since the last datagram.
+    /// Nanoseconds since the guest's last segment, the last datagram, or the last event of a spliced connection's
+    /// sockets.
     public let idleNanoseconds: UInt64
     /// The number of the `AgentPlace` through which an agent's connection came; `nil` once that place is removed, and
     /// for all other flows.

@@ -39,7 +39,8 @@ public final class VirtualNetwork: Sendable {
             case notPermitted
             /// The host does not have the address.
             case addressMissing
-            /// Descriptors or memory are short, or the limit of owners' leases is reached.
+            /// Descriptors or memory are short, the limit of guests or of owners' leases is reached, or no address is
+            /// left for a guest.
             case exhausted
             case other
         }

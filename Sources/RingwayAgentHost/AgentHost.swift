@@ -170,6 +170,9 @@ public protocol AgentReception: Sendable {
     /// A port was refused or could not be opened; the agent may request it again with the same number.
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest)
 
+    /// The socket of a forward (`AgentGuest.forward`) was closed at once, because its clients cannot be accepted.
+    func refuseForward(_ number: UInt32, because refusal: Refusal, for agent: AgentGuest)
+
     /// An agent withdraws a request, whether granted or not.
     func unpublish(_ number: UInt32, for agent: AgentGuest)
 
@@ -196,6 +199,8 @@ extension AgentReception {
     public func publish(_ granted: PublishRequest, for agent: AgentGuest) {}
     /// By default not recorded.
     public func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {}
+    /// By default not recorded.
+    public func refuseForward(_ number: UInt32, because refusal: Refusal, for agent: AgentGuest) {}
     /// By default not recorded.
     public func unpublish(_ number: UInt32, for agent: AgentGuest) {}
     /// By default ignored.

@@ -11,8 +11,9 @@ final class AgentSession: HostMember {
     private static var openingTimeout: UInt64 { 10_000_000_000 }
     /// The most unsent bytes of messages to an agent that does not read.
     private static var maximumUnsent: Int { 256 << 10 }
-    /// The most forwards of one agent.
-    private static var maximumForwards: Int { 10_000 }
+    /// The most forwards of one agent. Above what the network allows: 10,000 ports that the agent publishes, as many
+    /// that follow the guest's ports (`--max-agent-ports`), and the configured ones.
+    private static var maximumForwards: Int { 32_768 }
     /// The most reads of messages per turn, so that other agents get their turn.
     private static var piecesPerTurn: Int { 128 }
 
@@ -206,12 +207,11 @@ final class AgentSession: HostMember {
 
     // MARK: Forwards
 
-    /// Accepts clients on a socket, which is adopted. False if the limit is reached, or if the loop cannot watch the
-    /// socket.
-    @discardableResult
+    /// Accepts clients on a socket, which is adopted. Returns why it cannot: the limit is reached, or the loop cannot
+    /// watch the socket, which is closed then.
     func forward(
         _ listener: Int32, to target: DialTarget, key: AgentRoute, charge: DescriptorCharge = .none
-    ) -> Bool {
+    ) -> Refusal? {
         _ = ringway_set_nonblocking(listener)
         let member: HostMember =
             switch target.endpoint {
@@ -219,12 +219,16 @@ final class AgentSession: HostMember {
             case .tcp, .unix: StreamForward(listener, target: target, route: key, session: self)
             }
         member.charge = charge
-        guard forwards.count < Self.maximumForwards, let host, host.watch(member) else {
+        guard forwards.count < Self.maximumForwards else {
             member.close()
-            return false
+            return Refusal(errorNumber: AgentError.full, text: "the agent has \(forwards.count) forwards already")
+        }
+        guard let host, host.watch(member) else {
+            member.close()
+            return Refusal(errorNumber: AgentError.full, text: "the host cannot watch one more socket")
         }
         forwards[key, default: []].append(member)
-        return true
+        return nil
     }
 
     func endForward(_ key: AgentRoute) {
@@ -249,9 +253,7 @@ final class AgentSession: HostMember {
             }
             let (descriptor, port) = try openPublished(approved)
             let target = DialTarget(request.transport == .tcp ? .tcp(request.guest) : .udp(request.guest))
-            guard forward(descriptor, to: target, key: key, charge: .lasting(share)) else {
-                throw Refusal(errorNumber: ENOSPC)
-            }
+            if let refusal = forward(descriptor, to: target, key: key, charge: .lasting(share)) { throw refusal }
             publishedCount += 1
             var granted = approved
             granted.host.port = port

@@ -30,6 +30,7 @@ final class HostLoop {
     private var relayed: [ObjectIdentifier: HostRelay] = [:]
     private var sessions: [SessionIdentifier: AgentSession] = [:]
     private var nextAgent: UInt32 = 0
+    private var nextMonitor: UInt64 = 0
     /// Channels without a hello so far, by increasing number.
     private var pending: [UInt64: PendingChannel] = [:]
     /// The machine's total time of suspension when last read.
@@ -182,7 +183,9 @@ final class HostLoop {
             close(listener)
             return
         }
-        session.forward(listener, to: target, key: key)
+        if let refusal = session.forward(listener, to: target, key: key), case .host(let number) = key {
+            reception.refuseForward(number, because: refusal, for: session.agent)
+        }
     }
 
     func endForward(_ key: AgentRoute, agent: UInt32) { session(of: agent)?.endForward(key) }
@@ -190,8 +193,8 @@ final class HostLoop {
     /// Connects to a monitor's socket. When the agent has begun to use the connection, the next one is opened, as long
     /// as the loop runs.
     func connect(_ monitor: MonitorSocket) {
-        monitor.host = self
-        monitor.connect()
+        nextMonitor += 1
+        monitor.begin(on: self, number: nextMonitor)
     }
 
     // MARK: Relays

@@ -120,7 +120,13 @@ extension AgentSession {
 
     /// Relays bytes between a plain socket and a channel, both adopted and counted.
     func join(client: Int32, channel: Int32, _ ends: AgentConnection) {
-        guard let host, !host.reception.join(client: client, channel: channel, ends, for: agent) else { return }
+        guard let host else {
+            // The agents' thread is ending.
+            Glibc.close(client)
+            Glibc.close(channel)
+            return share.release(2)
+        }
+        guard !host.reception.join(client: client, channel: channel, ends, for: agent) else { return }
         RelayedConnection(client: client, channel: channel, agent: agent.id, ends, share, host: host).start()
     }
 

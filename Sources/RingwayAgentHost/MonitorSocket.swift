@@ -10,9 +10,9 @@ internal import RingwaySystem
 final class MonitorSocket {
     private let path: String
     private let port: UInt32
-    weak var host: HostLoop?
-    /// The `ChannelOrigin.listener` of this socket's channels: a number that no listener has.
-    private let mark: UInt64
+    private weak var host: HostLoop?
+    /// The `ChannelOrigin.listener` of this socket's channels: a number that no listener has, and no other monitor.
+    private var mark: UInt64 = 0
 
     /// Nanoseconds until the next attempt if the guest does not listen yet.
     private static var interval: UInt64 { 200_000_000 }
@@ -20,11 +20,19 @@ final class MonitorSocket {
     init(path: String, port: UInt32) {
         self.path = path
         self.port = port
-        mark = 1 << 63 | UInt64(port)
+    }
+
+    /// Connects, and reconnects for as long as the loop runs.
+    ///
+    /// - Parameter number: a number that no other monitor's socket of the loop has.
+    func begin(on host: HostLoop, number: UInt64) {
+        self.host = host
+        mark = 1 << 63 | number
+        connect()
     }
 
     /// Connects, or retries after a while.
-    func connect() {
+    private func connect() {
         guard let host else { return }
         let request = Array("CONNECT \(port)\n".utf8)
         guard let socket = OwnedDescriptor(result: ringway_unix_open()),

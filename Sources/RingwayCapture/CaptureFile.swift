@@ -21,7 +21,8 @@ struct CaptureFile: ~Copyable {
     private var size: Int
     /// Whether the file is regular, so that a partial block can be removed by truncation. A pipe cannot be truncated.
     private let isRegular: Bool
-    /// Whether a write to a pipe failed within a block. Nothing more is written then: the reader could not parse it.
+    /// Whether a write failed within a block, whose beginning cannot be removed: from a pipe, or because the truncation
+    /// failed. Nothing more is written then: a reader could not parse it.
     private var isTorn = false
 
     /// Milliseconds for which a write to a full pipe waits for the reader, before it fails with EAGAIN.
@@ -68,8 +69,15 @@ struct CaptureFile: ~Copyable {
     /// overwritten. Only links in /proc/self/fd are followed, because they lead to files that the user has opened.
     private static func open(_ path: String) -> Int32 {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK
-        let isDescriptor = ["/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/self/fd/"].contains { path.hasPrefix($0) }
-        return ringway_open(path, isDescriptor ? flags : flags | O_NOFOLLOW, 0o600)
+        return ringway_open(path, isDescriptor(path) ? flags : flags | O_NOFOLLOW, 0o600)
+    }
+
+    /// Whether a path names an open descriptor. A path that goes on from there, such as by "..", may lead anywhere.
+    private static func isDescriptor(_ path: String) -> Bool {
+        guard path != "/dev/stdout", path != "/dev/stderr" else { return true }
+        guard let directory = ["/dev/fd/", "/proc/self/fd/"].first(where: { path.hasPrefix($0) }) else { return false }
+        let number = path.utf8.dropFirst(directory.utf8.count)
+        return !number.isEmpty && number.allSatisfy { (0x30...0x39).contains($0) }
     }
 
     private static func failure(_ verb: String, _ path: String, _ error: Int32 = errno) -> CaptureFailure {
@@ -92,6 +100,10 @@ struct CaptureFile: ~Copyable {
     private mutating func beginFile() -> Int32 {
         let error = Self.writeHeader(to: descriptor, options)
         size = error == 0 ? CaptureWriter.fileHeaderLength : 0
+        if error != 0 {
+            var status = stat()
+            isTorn = fstat(descriptor, &status) == 0 && status.st_size > 0
+        }
         return error
     }
 
@@ -99,7 +111,7 @@ struct CaptureFile: ~Copyable {
     mutating func append(_ blocks: UnsafeRawBufferPointer) -> Outcome {
         var outcome = Outcome()
         guard !isTorn else {
-            return Outcome(lost: Self.whole(blocks, within: .max).count, error: EPIPE)
+            return Outcome(lost: Self.whole(blocks, within: .max).count, error: isRegular ? EIO : EPIPE)
         }
         var rest = blocks
         while !rest.isEmpty {
@@ -119,8 +131,8 @@ struct CaptureFile: ~Copyable {
                 UnsafeRawBufferPointer(rebasing: rest[..<bytes]), to: descriptor)
             if failure != 0 {
                 let (kept, length) = Self.whole(rest, within: taken)
-                cut(to: size + length)
-                isTorn = !isRegular && taken > length
+                isTorn = taken > length && !cut(to: size + length)
+                size += length
                 outcome.written += kept
                 outcome.lost += Self.whole(rest, within: .max).count - kept
                 outcome.error = failure
@@ -150,11 +162,8 @@ struct CaptureFile: ~Copyable {
     /// Bytes left before the size limit of the current file.
     private var room: Int { options.fileSize.map { max(0, $0 - size) } ?? .max }
 
-    /// Truncates the file to remove a partial block.
-    private mutating func cut(to length: Int) {
-        guard isRegular else { return }
-        if ftruncate(descriptor, off_t(length)) == 0 { size = length }
-    }
+    /// Truncates the file to remove a partial block. False if that is impossible.
+    private func cut(to length: Int) -> Bool { isRegular && ftruncate(descriptor, off_t(length)) == 0 }
 
     /// Renames each file to the next number (`path` to `path.1`), which replaces the oldest, and begins a new one.
     /// Returns zero or the `errno`.

@@ -46,8 +46,8 @@ public protocol AddressClaims: Sendable {
     /// from it. Each part asks when it first sees the address, and again for every frame after a refusal. Called from
     /// any of the shards' threads.
     func claim(_ address: IPv6Address) -> Bool
-    /// Makes the address available to other guests. A part calls this when its table of addresses is full and it has
-    /// not seen a frame from the address for a while.
+    /// A part has removed the address from its table, which was full, because it has not seen a frame from the address
+    /// for a while. When every part that has claimed the address has released it, it is available to other guests.
     func release(_ address: IPv6Address)
     /// The guest has declined its IPv4 address; returns its replacement, or `nil` if there is none.
     func replace(_ address: IPv4Address) -> IPv4Address?

@@ -1,7 +1,7 @@
 /// The limits of a network. `table` names, for each, the option that sets it and the effect of reaching it.
 public struct Limits: Sendable, Equatable {
-    /// TCP connections of a guest. Beyond it a SYN from the guest is dropped, and a client of a published port is
-    /// reset; both are counted.
+    /// TCP connections of a guest, in equal parts for its queues. Beyond it a SYN from the guest is dropped, and a
+    /// client of a published port is reset; both are counted.
     public var flowsPerGuest = 65_536
     /// TCP connections of a guest that are not established yet. The limit applies separately to those that the guest
     /// opens and to those of clients of published ports. Beyond it the oldest of the same kind ends: the guest gets
@@ -21,8 +21,8 @@ public struct Limits: Sendable, Equatable {
     public var nameQueries = 4_096
     /// Datagrams being reassembled, per queue of a guest. Beyond it the oldest is dropped.
     public var fragments = 64
-    /// Spliced connections of a guest, per shard. Beyond it a connection to a published port uses the link, and a
-    /// connection through the guest's agent is reset.
+    /// Spliced connections per queue of a guest; each queue is served by one shard. Beyond it a connection to a
+    /// published port uses the link, and a connection through the guest's agent is reset.
     public var splicedConnectionsPerShard = 4_096
     /// Bytes of buffers per shard, shared by its guests; the kernel allocates the memory at first use. When all
     /// buffers are in use, reading from links and from host sockets pauses.
@@ -72,30 +72,31 @@ public struct Limits: Sendable, Equatable {
     /// The limits as a table.
     public static let table: [Row] = [
         Row(
-            name: "flows per guest", defaultValue: "65536", flag: "--max-flows", counter: "droppedTableFull",
-            atTheBound: "a new flow is dropped"),
+            name: "TCP connections per guest", defaultValue: "65536", flag: "--max-flows",
+            counter: "droppedTableFull", atTheBound: "the guest's SYN is dropped, a client is reset"),
         Row(
             name: "half-open connects", defaultValue: "4096", flag: "--max-half-open",
             counter: "tcpHalfOpenEvicted", atTheBound: "the oldest one ends, the guest repeats its SYN"),
         Row(
-            name: "UDP mappings", defaultValue: "8192", flag: "--max-udp-mappings", counter: "udpMappingsEvicted",
-            atTheBound: "one without a reply ends, else the one idle for longest"),
+            name: "UDP mappings per queue", defaultValue: "8192", flag: "--max-udp-mappings",
+            counter: "udpMappingsEvicted", atTheBound: "one without a reply ends, else the one idle for longest"),
         Row(
             name: "peers of UDP mappings and pings that have several", defaultValue: "24576",
             flag: "--max-udp-peers", counter: "udpPeersEvicted",
             atTheBound: "the least recently used peer of a mapping with most is evicted"),
         Row(
-            name: "ping mappings", defaultValue: "256", flag: "--max-ping-mappings",
+            name: "ping mappings per queue", defaultValue: "256", flag: "--max-ping-mappings",
             counter: "pingMappingsEvicted", atTheBound: "the mapping idle for longest ends"),
         Row(
             name: "DNS exchanges", defaultValue: "4096", flag: "--max-name-queries", counter: "dnsRefused",
             atTheBound: "the query is dropped, the guest repeats it"),
         Row(
-            name: "fragmented datagrams", defaultValue: "64", flag: "--max-fragments", counter: "droppedFragment",
-            atTheBound: "the oldest is dropped"),
+            name: "fragmented datagrams per queue", defaultValue: "64", flag: "--max-fragments",
+            counter: "droppedFragment", atTheBound: "the oldest is dropped"),
         Row(
-            name: "spliced connections per shard", defaultValue: "4096", flag: "--max-spliced",
-            counter: "splicedBeyondLimit", atTheBound: "a connection takes the interface"),
+            name: "spliced connections per queue", defaultValue: "4096", flag: "--max-spliced",
+            counter: "splicedBeyondLimit",
+            atTheBound: "a connection takes the interface; one through an agent is reset"),
         Row(
             name: "pool bytes per shard", defaultValue: "256M", flag: "--pool-size",
             counter: "linkReadsStarved, receivesStarved", atTheBound: "reading waits until buffers come back"),
@@ -109,7 +110,7 @@ public struct Limits: Sendable, Equatable {
             name: "guests per network", defaultValue: "64", flag: "--max-guests", counter: "guestsRefused",
             atTheBound: "a link is refused"),
         Row(
-            name: "IPv6 addresses per guest", defaultValue: "16", flag: "--max-addresses",
+            name: "IPv6 addresses per queue", defaultValue: "16", flag: "--max-addresses",
             counter: "droppedSpoofedSource", atTheBound: "frames from further ones are dropped"),
         Row(
             name: "queues of an agent's guest", defaultValue: "--shards", flag: "--max-queues",

@@ -1,4 +1,5 @@
 internal import CRingway
+internal import Glibc
 internal import RingwaySystem
 
 /// An object in a list from the kernel: the header of its type, and attributes.
@@ -15,10 +16,14 @@ struct NetlinkRecord {
     /// The bytes of the first attribute of a type; `nil` if there is none. `header` is the length of the record's
     /// header.
     func attribute(_ wanted: Int, after header: Int) -> ArraySlice<UInt8>? {
+        /// A field of an attribute's header, in host byte order.
+        func field(at offset: Int) -> Int {
+            bytes.withUnsafeBytes { Int($0.loadUnaligned(fromByteOffset: offset, as: UInt16.self)) }
+        }
         var offset = (header + 3) & ~3
         while offset + 4 <= bytes.count {
-            let length = Int(bytes[offset]) | Int(bytes[offset + 1]) << 8
-            let type = (Int(bytes[offset + 2]) | Int(bytes[offset + 3]) << 8) & 0x3FFF
+            let length = field(at: offset)
+            let type = field(at: offset + 2) & 0x3FFF
             guard length >= 4, length <= bytes.count - offset else { return nil }
             if type == wanted { return bytes[offset + 4..<offset + length] }
             offset += (length + 3) & ~3
@@ -56,17 +61,17 @@ struct NetlinkRecord {
 }
 
 extension NetlinkSocket {
-    /// The objects that the kernel returns for a request.
+    /// The objects that the kernel returns for a request. Throws if the list does not end.
     mutating func list(_ request: NetlinkMessage) throws(SystemError) -> [NetlinkRecord] {
         var records: [NetlinkRecord] = []
         try send(request)
-        // Bounds a list that never ends.
+        // 4096 datagrams have room for millions of objects.
         for _ in 0..<4096 {
             let (some, isLast, errorNumber) = try receive(for: request.purpose) { NetlinkRecord.parse($0) }
             guard errorNumber == 0 else { throw SystemError(cannot: request.purpose, errno: errorNumber) }
             records += some
-            if isLast { break }
+            if isLast { return records }
         }
-        return records
+        throw SystemError(cannot: request.purpose, errno: EMSGSIZE, explanation: "the list does not end")
     }
 }

@@ -245,6 +245,24 @@ extension EndToEnd {
             }
         }
 
+        @Test func `adds no second network where an option is for a single one`() throws {
+            try TestBed.use { bed in
+                let configuration = bed.directory + "/serve.yaml"
+                func write(_ names: String...) throws {
+                    let networks = names.map { "  \($0): {listen: [\"qemu:\(bed.directory)/\($0)\"]}\n" }
+                    try "networks:\n\(networks.joined())"
+                        .write(toFile: configuration, atomically: true, encoding: .utf8)
+                }
+                try write("blue")
+                let service = try Service(bed, ["--config", configuration, "--control", "\(bed.directory)/control"])
+                try write("blue", "red")
+                try service.waitForLine("network red: --control is for a single network")
+                #expect(FileManager.default.fileExists(atPath: "\(bed.directory)/blue"))
+                #expect(!FileManager.default.fileExists(atPath: "\(bed.directory)/red"))
+                #expect(try service.end().status == 0)
+            }
+        }
+
         @Test func `minds its sockets`() throws {
             try TestBed.use { bed in
                 let path = bed.directory + "/q"

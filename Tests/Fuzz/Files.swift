@@ -14,6 +14,7 @@ func fuzzYAML(_ bytes: UnsafeRawBufferPointer) {
 private func visit(_ node: YAMLNode, depth: Int, _ values: inout Int) {
     values += 1
     precondition(values <= YAMLReader.maximumValues + 1, "more values than there may be")
+    precondition(depth <= YAMLReader.maximumDepth, "deeper than it may be")
     switch node.content {
     case .scalar(let text, _): precondition(!text.utf8.contains(0))
     case .sequence(let elements): for element in elements { visit(element, depth: depth + 1, &values) }

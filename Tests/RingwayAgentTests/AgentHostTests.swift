@@ -6,131 +6,6 @@ import RingwaySystem
 import Synchronization
 import Testing
 
-/// A reception that admits every agent and records it.
-private final class Reception: AgentReception {
-    struct Memory {
-        var queues: [Int] = []
-        var disconnected = 0
-        var ports: [PortReport.Change] = []
-        var agents: [AgentGuest] = []
-        /// Ports granted, refused and withdrawn, in this order.
-        var requests: [String] = []
-    }
-
-    let memory = Mutex(Memory())
-
-    func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome {
-        memory.withLock { memory in
-            memory.queues.append(queues.count)
-            memory.agents.append(agent)
-        }
-        for queue in queues { close(queue) }
-        return Welcome(readyStreams: 1, wantsPorts: true)
-    }
-
-    func didDisconnect(_ agent: AgentGuest, because reason: String) { memory.withLock { $0.disconnected += 1 } }
-
-    /// The most ports of an agent.
-    static var most: Int { 8 }
-
-    func approve(
-        _ request: PublishRequest, for agent: AgentGuest, holding count: Int
-    ) throws(Refusal) -> PublishRequest {
-        guard count < Self.most else { throw Refusal(errorNumber: ENOSPC, text: "\(count) are enough") }
-        return request
-    }
-
-    func publish(_ granted: PublishRequest, for agent: AgentGuest) {
-        memory.withLock { $0.requests.append("\(granted.number) at \(granted.host)") }
-    }
-
-    func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest) {
-        memory.withLock { $0.requests.append("\(request.number) not at \(request.host): \(refusal.errorNumber)") }
-    }
-
-    func unpublish(_ number: UInt32, for agent: AgentGuest) {
-        memory.withLock { $0.requests.append("\(number) is over") }
-    }
-
-    func report(_ changes: [PortReport.Change], of agent: AgentGuest) { memory.withLock { $0.ports += changes } }
-}
-
-/// A host with its own path, for one test.
-private final class House {
-    let reception = Reception()
-    private let host: AgentHost
-    private let path = "/tmp/ringway-agents-\(getpid())-\(UInt32.random(in: 0...(.max))).sock"
-
-    init(token: String = "") throws {
-        host = try AgentHost(token: Array(token.utf8), reception: reception)
-        try host.listen(on: .unix(path: path))
-    }
-
-    deinit {
-        host.stop()
-        unlink(path)
-    }
-
-    /// A connected agent.
-    func call() throws -> Caller { try Caller(path) }
-
-    func wait(_ what: String, _ isTrue: (Reception.Memory) -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while !reception.memory.withLock({ isTrue($0) }) {
-            guard ContinuousClock.now < deadline else { throw POSIXError(.ETIMEDOUT) }
-            usleep(2_000)
-        }
-    }
-}
-
-/// One connection, by calls with a timeout of half a minute.
-private final class Caller {
-    private var socket: Int32
-    private var reader = AgentMessageReader.ofHost()
-
-    init(_ path: String) throws {
-        socket = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var timeout = timeval(tv_sec: 30, tv_usec: 0)
-        setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
-    }
-
-    deinit { hangUp() }
-
-    func hangUp() {
-        if socket >= 0 { close(socket) }
-        socket = -1
-    }
-
-    func say(_ bytes: [UInt8]) { _ = send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
-    func say(_ message: AgentMessage) { say(message.bytes) }
-
-    /// The host's next message, or `nil` when it has closed the connection.
-    func hear() throws -> AgentMessage? {
-        while true {
-            var bytes = [UInt8](repeating: 0, count: reader.wanted)
-            let count = recv(socket, &bytes, bytes.count, 0)
-            if count == 0 || count < 0 && errno == ECONNRESET { return nil }
-            guard count > 0 else { throw POSIXError(.ETIMEDOUT) }
-            if let message = try reader.take(bytes[..<count]) { return message }
-        }
-    }
-}
-
-private func control(_ session: SessionIdentifier, queues: UInt16, token: String = "") -> AgentMessage {
-    let offer = GuestOffer(
-        mac: MACAddress(rawValue: 0x0200_0000_0001), queues: queues, mtu: 0, takesUDPSuperFrames: false, name: "test")
-    return .hello(Hello(role: .control(offer), session: session, token: Array(token.utf8)))
-}
-
 @Suite("The host's side", .timeLimit(.minutes(5)))
 struct AgentHostTests {
     @Test func `admits an agent once all of its queues are connected`() throws {
@@ -333,6 +208,46 @@ struct AgentHostTests {
         #expect(flow.connection.target == target)
         #expect(flow.connection.client?.address == loopback)
         #expect(flow.connection.client?.port ?? 0 != 0)
+    }
+
+    @Test func `reports a forward whose clients it cannot accept`() throws {
+        let house = try House()
+        let caller = try house.call()
+        caller.say(control(.random(), queues: 0))
+        _ = try caller.hear()
+        let agent = try #require(house.reception.memory.withLock { $0.agents.first })
+        let target = DialTarget(.tcp(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: 80)))
+        // The kernel lets no one wait for a regular file.
+        let file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
+        try #require(file >= 0)
+        agent.forward(OwnedDescriptor(adopting: file), to: target, number: 7)
+        try house.wait("the refusal") { $0.refusedForwards == [7] }
+        caller.hangUp()
+    }
+
+    @Test func `takes no channel for a session of another monitor's machine`() throws {
+        let house = try House()
+        let (one, other) = (try Monitor(), try Monitor())
+        for monitor in [one, other] { try house.connect(to: monitor, port: 1_024) }
+        let session = SessionIdentifier.random()
+        let agent = try one.answer()
+        agent.say(control(session, queues: 0))
+        guard case .welcome = try agent.hear() else {
+            Issue.record("no welcome")
+            return
+        }
+        let hello = AgentMessage.hello(Hello(role: .stream, session: session, token: []))
+        let stranger = try other.answer()
+        stranger.say(hello)
+        guard case .refusal(let refusal) = try stranger.hear() else {
+            Issue.record("no refusal")
+            return
+        }
+        #expect(refusal.errorNumber == ENOTCONN)
+        let stream = try one.answer()
+        stream.say(hello)
+        #expect(try stream.hear() == .welcome(Welcome()))
+        agent.hangUp()
     }
 
     @Test func `ends a session whose agent does not read`() throws {

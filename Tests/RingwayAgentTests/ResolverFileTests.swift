@@ -127,6 +127,30 @@ final class ResolverFileTests {
         #expect(text(path) == "nameserver 9.9.9.9\n")
     }
 
+    @Test func `may have a path that is not UTF-8`() throws {
+        // U+10FFFF in a path stands for the byte FF.
+        func raw(_ rest: String) -> [CChar] {
+            (Array("\(directory)/".utf8) + [0xFF] + Array(rest.utf8) + [0]).map { CChar(bitPattern: $0) }
+        }
+        for hasFormer in [false, true] {
+            if hasFormer {
+                #expect(mkdir(raw(""), 0o755) == 0)
+                #expect(symlink("/nowhere", raw("/resolv.conf")) == 0)
+            }
+            let file = ResolverFile(directory + "/\u{10FFFF}/resolv.conf")
+            for server in ["192.168.127.1", "10.0.0.1"] {
+                try file.set("nameserver \(server)\n")
+                #expect(access(raw("/resolv.conf"), R_OK) == 0)
+            }
+            file.restore()
+            // The former entry is a link that leads nowhere.
+            #expect(access(raw("/resolv.conf"), F_OK) != 0)
+            #expect(unlink(raw("/resolv.conf")) == (hasFormer ? 0 : -1))
+            if hasFormer { #expect(rmdir(raw("")) == 0) }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["etc"])
+        }
+    }
+
     @Test func `is left alone when another program has replaced it`() throws {
         try "nameserver 9.9.9.9\n".write(toFile: path, atomically: false, encoding: .utf8)
         let file = ResolverFile(path)

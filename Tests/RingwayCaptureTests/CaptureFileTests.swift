@@ -71,6 +71,16 @@ import Testing
         }
     }
 
+    @Test(arguments: ["/proc/self/fd/../../..", "/dev/fd/../../.."])
+    func `never lie behind a link beyond the directory of descriptors`(_ detour: String) throws {
+        try Folder.use { folder in
+            try Data("precious".utf8).write(to: URL(fileURLWithPath: folder.path("precious")))
+            symlink(folder.path("precious"), folder.path("c"))
+            #expect(throws: CaptureFailure.self) { _ = try CaptureFile(CaptureOptions(detour + folder.path("c"))) }
+            #expect(try folder.bytes(of: "precious") == Array("precious".utf8))
+        }
+    }
+
     @Test func `may be a descriptor that the process was given`() throws {
         try Folder.use { folder in
             let descriptor = open(folder.path("given"), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

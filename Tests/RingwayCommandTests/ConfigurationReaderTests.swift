@@ -196,6 +196,12 @@ struct ConfigurationReaderTests {
         try Self.expectRefusal(of: text, "f.yaml: line 6, column 20: there are more than 262144 values here")
     }
 
+    @Test func `is no deeper where names of values stand for lists`() throws {
+        var text = "a0: &a0 [x]\n"
+        for level in 1...40 { text += "a\(level): &a\(level) [*a\(level - 1)]\n" }
+        try Self.expectRefusal(of: text, "f.yaml: line 32, column 12: lists and keys are more than 32 deep here")
+    }
+
     @Test(
         "refuses names that no query could have",
         arguments: [

@@ -69,6 +69,34 @@ struct NetnsResolverTests {
         }
     }
 
+    @Test func `is not written while what it was before an earlier run is still kept`() throws {
+        try inDirectory { directory, resolver in
+            try FileManager.default.createDirectory(atPath: "\(directory)/blue", withIntermediateDirectories: true)
+            try "before\n".write(toFile: resolver.path, atomically: false, encoding: .utf8)
+            let written = try resolver.write(Self.ours)
+            try "theirs\n".write(toFile: resolver.path, atomically: false, encoding: .utf8)
+            let kept = try #require(written.takeBack()?.split(separator: " ").last.map(String.init))
+            let failure = #expect(throws: CommandFailure.self) { try resolver.write(Self.ours) }
+            #expect(failure?.message.contains(kept) == true)
+            #expect(contents(resolver.path) == "theirs\n" && contents(kept) == "before\n")
+            #expect(entries(directory).count == 3)
+        }
+    }
+
+    @Test func `is written and given back after a run that was killed when it had kept the file`() throws {
+        try inDirectory { directory, resolver in
+            try FileManager.default.createDirectory(atPath: "\(directory)/blue", withIntermediateDirectories: true)
+            try "before\n".write(toFile: resolver.path, atomically: false, encoding: .utf8)
+            try FileManager.default.linkItem(
+                atPath: resolver.path, toPath: "\(directory)/.blue.resolv.conf.before-ringway")
+            let written = try resolver.write(Self.ours)
+            #expect(contents(resolver.path) == Self.ours)
+            #expect(written.takeBack() == nil)
+            #expect(contents(resolver.path) == "before\n")
+            #expect(entries(directory) == ["blue", "blue/resolv.conf"])
+        }
+    }
+
     @Test func `reports why it cannot be written, and leaves no file`() throws {
         try inDirectory { directory, resolver in
             try FileManager.default.createDirectory(

@@ -1,3 +1,4 @@
+import CRingway
 import Glibc
 import Ringway
 import Testing
@@ -39,6 +40,22 @@ struct StateFileTests {
                 #expect(Self.contents(path + ".new") == nil)
                 #expect(throws: StateFile.Obstacle.inUse) { _ = try StateFile(path) }
             }
+        }
+    }
+
+    @Test func `may have a path that is not UTF-8`() throws {
+        try Self.withDirectory { directory in
+            // U+10FFFF in a path stands for the byte FF.
+            let raw = (Self.bytes("\(directory)/") + [0xFF, 0]).map { CChar(bitPattern: $0) }
+            do {
+                var file = try StateFile(directory + "/\u{10FFFF}")
+                for text in ["one", "two"] { #expect(file.write(Self.bytes(text)) == nil) }
+                #expect(access(raw, F_OK) == 0)
+                let aside = try file.setAside()
+                #expect(ringway_path_unlink(aside) == 0)
+            }
+            #expect(unlink(raw) == 0)
+            #expect(rmdir(directory) == 0, "nothing else is in it")
         }
     }
 

@@ -22,7 +22,7 @@ struct StatusReportTests {
               {"name":"descriptors","scope":"process","inUse":40,"limit":20000,"option":"ulimit -n","guest":null},
               {"name":"bytes of address space","scope":"process","inUse":1048576,"limit":2097152,"option":"ulimit -v",
                "guest":null},
-              {"name":"flows","scope":"guest","inUse":7,"limit":65536,"option":"--max-flows","guest":"web"}]}
+              {"name":"TCP connections","scope":"guest","inUse":7,"limit":65536,"option":"--max-flows","guest":"web"}]}
             """#
         ).lines
         #expect(
@@ -30,7 +30,7 @@ struct StatusReportTests {
                 "", "bound                   in use  of     whose, and what sets it; of guests the fullest",
                 "descriptors             40      20000  process; ulimit -n",
                 "bytes of address space  1.0M    2.0M   process; ulimit -v",
-                "flows                   7       65536  guest web; --max-flows",
+                "TCP connections         7       65536  guest web; --max-flows",
             ])
     }
 

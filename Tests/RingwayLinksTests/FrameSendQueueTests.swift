@@ -55,6 +55,19 @@ private final class OutgoingBench {
         }
     }
 
+    /// The kernel accepts everything. Returns the bytes of each batch.
+    @inline(never) func sendBatches() -> [Int] {
+        var sizes: [Int] = []
+        while frames.startBatch() {
+            let message = frames.message()
+            var size = 0
+            for index in 0..<message.pointee.msg_iovlen { size += message.pointee.msg_iov[index].iov_len }
+            sizes.append(size)
+            _ = frames.sent(byteCount: size)
+        }
+        return sizes
+    }
+
     @inline(never) func startBatch() -> Bool { frames.startBatch() }
     @inline(never) func sendDatagrams(_ descriptor: Int32) -> Int32 { frames.sendDatagrams(descriptor) }
     @inline(never) func close() { frames.close() }
@@ -125,6 +138,18 @@ private final class OutgoingBench {
         bench.close()
         #expect(bench.bench.leased == 0 && !bench.isCongested)
         bench.append(frame)
+        #expect(bench.bench.leased == 0)
+    }
+
+    @Test func `go in batches of limited size, whether they are copied or stay in their own buffers`() {
+        var noise = SeededNoise(seed: 14)
+        let bench = OutgoingBench(.stream(.agent))
+        let (large, small) = (frame(60_000, isSuper: true, &noise), frame(900, isSuper: false, &noise))
+        for _ in 0..<4 { bench.append(large) }
+        for _ in 0..<250 { bench.append(small) }
+        let sizes = bench.sendBatches()
+        #expect(sizes.reduce(0, +) >= 4 * large.count + 250 * small.count)
+        #expect(sizes.allSatisfy { $0 <= 256 << 10 })
         #expect(bench.bench.leased == 0)
     }
 

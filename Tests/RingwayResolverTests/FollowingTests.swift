@@ -240,6 +240,28 @@ import Testing
         #expect(polling.current.servers.map { "\($0.address)" } == ["127.0.0.3:53"])
     }
 
+    @Test func `A file that is followed for its search domains only counts as read, too`() throws {
+        let path = directory + "/resolv.conf"
+        write("search one.test\n", to: path)
+        let search = Mutex<[String]>([])
+        var configuration = Resolver.Configuration(upstreams: [first.address])
+        configuration.resolvConfPath = path
+        configuration.searchFollowed = { domains in search.withLock { $0 = domains } }
+        let resolver = try Resolver(configuration)
+        defer { resolver.stop() }
+        for (reads, domain) in [(1, "one.test"), (2, "two.test")] as [(UInt64, String)] {
+            if reads > 1 { replace(path, with: "search \(domain)\n") }
+            let deadline = ContinuousClock.now + .seconds(10)
+            while search.withLock({ $0 != [domain] }) || resolver.statistics().resolvConfReads < reads,
+                ContinuousClock.now < deadline
+            {
+                _ = poll(nil, 0, 1)
+            }
+            #expect(search.withLock { $0 } == [domain])
+            #expect(resolver.statistics().resolvConfReads >= reads)
+        }
+    }
+
     @Test func `A resolver that ends leaves no descriptor open`() throws {
         let path = directory + "/resolv.conf"
         write("nameserver 127.0.0.2\n", to: path)

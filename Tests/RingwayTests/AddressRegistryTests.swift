@@ -59,7 +59,8 @@ struct AddressRegistryTests {
     @Test func `takes the address of the guest that has been away for longest when none is left`() throws {
         var register = try Self.register()
         for number: UInt64 in 1...4 { _ = try register.admit(Self.mac(number)) }
-        #expect(throws: VirtualNetwork.Failure.self) { try register.admit(Self.mac(5)) }
+        let full = #expect(throws: VirtualNetwork.Failure.self) { try register.admit(Self.mac(5)) }
+        #expect(full?.kind == .exhausted)
         register.leave(Self.mac(3), guest: 3)
         register.leave(Self.mac(2), guest: 2)
         #expect(try register.admit(Self.mac(5)).ipv4 == IPv4Address(10, 0, 0, 4))
@@ -123,6 +124,19 @@ struct AddressRegistryTests {
         #expect(register.claim(address, by: 1, mac: Self.mac(1)) == true)
         #expect(register.claim(address, by: 2, mac: Self.mac(2)) == false)
         register.leave(Self.mac(1), guest: 1)
+        #expect(register.claim(address, by: 2, mac: Self.mac(2)) == true)
+    }
+
+    @Test func `gives an IPv6 address to another guest only when no part of its guest admits it any more`() throws {
+        var register = try Self.register()
+        for number: UInt64 in 1...2 { _ = try register.admit(Self.mac(number)) }
+        let address = IPv6Address(high: 0xFD << 56, low: 0x1234)
+        for _ in 0..<2 { #expect(register.claim(address, by: 1, mac: Self.mac(1)) == true) }
+        register.release(address, of: 1)
+        #expect(register.claim(address, by: 2, mac: Self.mac(2)) == false)
+        register.release(address, of: 2)
+        #expect(register.claim(address, by: 2, mac: Self.mac(2)) == false)
+        register.release(address, of: 1)
         #expect(register.claim(address, by: 2, mac: Self.mac(2)) == true)
     }
 

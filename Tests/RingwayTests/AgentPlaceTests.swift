@@ -32,6 +32,10 @@ struct AgentPlaceTableTests {
             number: table.number(of: key(number)) ?? 100 + number)
     }
 
+    private mutating func refuse(_ number: UInt32) -> AgentPlace? {
+        table.refused(number, by: ObjectIdentifier(agent), because: "full")?.place
+    }
+
     @Test mutating func `reports once that a port could not be bound, and later that it is bound`() {
         guard case .failed(let place) = note(1, "in use") else {
             Issue.record("no failure")
@@ -69,7 +73,7 @@ struct AgentPlaceTableTests {
 
     @Test mutating func `has a configured place wait when its agent goes, and forgets the agent's own`() throws {
         let socket = try PlaceSocket(forward(0))
-        let place = table.add(forward(1), socket, number: 1)
+        let place = table.add(forward(1), for: forward(1), socket, number: 1)
         #expect(place.state == .waiting)
         table.lead(1, to: ObjectIdentifier(agent), guest: 3)
         _ = note(2, nil)
@@ -80,6 +84,37 @@ struct AgentPlaceTableTests {
         #expect(table.all.map(\.state) == [.waiting])
         #expect(table.waiting.map(\.place.id) == [1])
         #expect(table[1]?.guest == nil)
+    }
+
+    @Test mutating func `has a place fail that its agent refuses, and tries a configured one with any agent`() throws {
+        let id = ObjectIdentifier(agent)
+        #expect(refuse(1) == nil)
+        _ = table.add(forward(1), for: forward(1), try PlaceSocket(forward(0)), number: 1)
+        table.lead(1, to: id, guest: 3)
+        let configured = table.refused(1, by: id, because: "full")
+        #expect(configured?.resting != nil)
+        #expect(table[1]?.state == .failed && table[1]?.problem == "full")
+        #expect(table[1]?.guest == nil)
+        #expect(table.waiting.map(\.place.id) == [1])
+        #expect(refuse(1) == nil, "the agent has it no more")
+
+        let following = AgentPlaceTable.Key(agent: id, route: .host(0x8000_0050))
+        _ = table.note(following, .follow, forward(80), owner: "follow", guest: 3, problem: nil, number: 9)
+        let refused = refuse(0x8000_0050)
+        #expect(refused?.id == 9 && refused?.state == .failed)
+        #expect(table.failedFollowers.map(\.place.id) == [9])
+        _ = table.note(following, .follow, forward(80), owner: "follow", guest: 3, problem: nil, number: 9)
+        #expect(table.failedFollowers.isEmpty)
+    }
+
+    @Test mutating func `keeps a place as it was requested, beside the address that was granted`() throws {
+        var request = forward(1)
+        request.place = .address(TransportAddress(address: IPAddress(IPv4Address(0, 0, 0, 0)), port: 1))
+        _ = table.add(forward(1), for: request, try PlaceSocket(forward(0)), number: 1)
+        #expect(table[1]?.forward == forward(1))
+        #expect(table.requests == [1: request])
+        _ = note(2, nil)
+        #expect(table.requests.count == 1)
     }
 }
 

@@ -91,9 +91,28 @@ struct NetworkTests {
         try network.attach(links[1].link, mac: Self.mac(2))
         let third = #expect(throws: VirtualNetwork.Failure.self) { try network.attach(links[2].link, mac: Self.mac(3)) }
         #expect(third?.description.contains("--max-guests") == true)
+        #expect(third?.kind == .exhausted)
         close(links[2].link.queues[0])
         #expect(network.statistics()["guestsRefused"] == 2)
         #expect(network.statistics()["guests"] == 2)
+    }
+
+    @Test func `reports a guest's bounds as they apply: to the guest, or to each of its queues`() throws {
+        var configuration = Self.configuration()
+        configuration.limits.flowsPerGuest = 1_000
+        configuration.limits.udpMappings = 100
+        configuration.limits.pingMappings = 10
+        let network = try VirtualNetwork(configuration)
+        defer { network.stop() }
+        let (first, second) = (try Self.makeLink(), try Self.makeLink())
+        defer { for end in [first.end, second.end] { close(end) } }
+        let link = Link(queues: first.link.queues + second.link.queues, takesUDPSuperFrames: true)
+        let guest = try network.attach(link, mac: Self.mac(1))
+        let bounds = try #require(network.bounds(of: guest.id))
+        func limit(_ name: String) -> Int? { bounds.first { $0.name == name }?.limit }
+        #expect(limit("TCP connections") == 1_000)
+        #expect(limit("UDP mappings") == 200)
+        #expect(limit("ping mappings") == 20)
     }
 
     @Test func `keeps counting what guests did that have gone`() throws {
@@ -185,6 +204,21 @@ struct NetworkTests {
         let taken = #expect(throws: VirtualNetwork.Failure.self) { try network.publish(forward(ports, to: 83)) }
         #expect(taken?.kind == .portInUse)
         #expect(taken?.description.contains("this network's own forward") == true)
+    }
+
+    @Test func `lists a forward through an agent at the address that it has, and as it was requested`() throws {
+        var configuration = Self.configuration()
+        configuration.publishOn = .loopback
+        let network = try VirtualNetwork(configuration)
+        defer { network.stop() }
+        let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+        let target = DialTarget(.tcp(TransportAddress(address: loopback, port: 80)))
+        let everywhere = TransportAddress(address: IPAddress(IPv4Address(0, 0, 0, 0)), port: 0)
+        let request = AgentForward(.address(everywhere), to: target)
+        let number = try network.forward(request)
+        let place = try #require(network.agentPlace(number))
+        #expect(place.forward.place == .address(TransportAddress(address: loopback, port: 0)))
+        #expect(network.agentForwards == [number: request])
     }
 
     @Test func `retries failed ports at growing intervals`() {

@@ -58,6 +58,26 @@ struct PrivateFileTests {
         }
     }
 
+    @Test func `paths need not be UTF-8`() throws {
+        try Self.use { directory in
+            // U+10FFFF in a path stands for the byte FF.
+            func raw(_ rest: String) -> [CChar] {
+                (Array("\(directory)/".utf8) + [0xFF] + Array(rest.utf8) + [0]).map { CChar(bitPattern: $0) }
+            }
+            let odd = "\(directory)/\u{10FFFF}"
+            #expect(PrivateDirectory.make("\(odd)/a", makesParents: true) == nil)
+            #expect(PrivateDirectory.make("\(odd)/a") == nil)
+            #expect(access(raw("/a"), F_OK) == 0)
+            let (descriptor, _) = try SocketFile.listenPrivately("\(odd)/s", backlog: 1)
+            #expect(access(raw("/s"), F_OK) == 0)
+            close(descriptor)
+            #expect(SocketFile.removeAbandoned("\(odd)/s"))
+            #expect(access(raw("/s"), F_OK) != 0)
+            // Foundation does not remove what it cannot name.
+            for rest in ["/a", ""] { #expect(rmdir(raw(rest)) == 0) }
+        }
+    }
+
     @Test func `a path that is not a directory is refused`() throws {
         try Self.use { directory in
             try Data().write(to: URL(fileURLWithPath: "\(directory)/file"))

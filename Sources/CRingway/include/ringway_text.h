@@ -1,6 +1,6 @@
 // Arguments, paths and file names are bytes; Swift's strings are Unicode. In strings, bytes that are not UTF-8 are
 // represented by private-use characters, so that every argument is passed on unchanged. The functions below with a
-// path, ringway_open, ringway_file_identity and those for unix sockets take such text, and convert it back to bytes.
+// path, those of ringway_namespace.h and those for unix sockets take such text, and convert it back to bytes.
 #ifndef RINGWAY_TEXT_H
 #define RINGWAY_TEXT_H
 
@@ -32,6 +32,13 @@ int ringway_path_rename(const char *from, const char *to);
 /// Sets the permissions of a socket; refused for any other file, a symbolic link included (ENOTSOCK).
 int ringway_socket_chmod(const char *path, mode_t mode);
 int ringway_path_make_directory(const char *path, mode_t mode);
+int ringway_path_remove_directory(const char *path);
+/// Gives the entry at `from` a second name; a symbolic link gets one itself, not its target.
+int ringway_path_link(const char *from, const char *to);
+/// Whether there is something at a path; symbolic links are followed.
+bool ringway_path_exists(const char *path);
+/// The mode and the owner of what is at a path; `follows` says whether a symbolic link at its end is followed.
+int ringway_path_status(const char *path, bool follows, mode_t *mode, uid_t *owner);
 /// The type of the entry at a path (S_IFMT of its mode), without following a symbolic link; 0 if there is none.
 unsigned ringway_path_type(const char *path);
 #endif

@@ -28,7 +28,8 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// billion.
     public let id: PublishedPort.ID
     public let kind: Kind
-    /// The place and the server. If an agent requested the place, its host address is the one that was granted.
+    /// The place and the server. The host address is the one that was granted, which may differ from the one that was
+    /// requested; `VirtualNetwork.agentForwards` has the requests of `VirtualNetwork.forward`.
     public internal(set) var forward: AgentForward
     /// `forward`, `follow`, or `agent:` and the agent's name.
     public let owner: String

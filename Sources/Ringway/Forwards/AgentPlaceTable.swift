@@ -20,6 +20,8 @@ struct AgentPlaceTable {
         var key: Key?
         /// The listening socket of a configured place; `nil` for other places.
         var socket: PlaceSocket?
+        /// A configured place as it was requested; `nil` for other places.
+        var request: AgentForward?
     }
 
     /// The most failed places to remember per agent. `Limits.portsPerAgent` limits the places that were granted.
@@ -42,12 +44,19 @@ struct AgentPlaceTable {
     // MARK: Configured places
 
     /// Adds a configured place, in state `waiting`.
-    mutating func add(_ forward: AgentForward, _ socket: PlaceSocket, number: PublishedPort.ID) -> AgentPlace {
+    ///
+    /// - Parameter request: the forward as it was requested; `forward` has the address that was granted.
+    mutating func add(
+        _ forward: AgentForward, for request: AgentForward, _ socket: PlaceSocket, number: PublishedPort.ID
+    ) -> AgentPlace {
         let place = AgentPlace(
             id: number, kind: .forward, forward: forward, owner: AgentPlace.Kind.forward.rawValue, state: .waiting)
-        records[number] = Record(place: place, socket: socket)
+        records[number] = Record(place: place, socket: socket, request: request)
         return place
     }
+
+    /// The configured places as they were requested, by number.
+    var requests: [PublishedPort.ID: AgentForward] { records.compactMapValues { $0.request } }
 
     /// Configured places without an agent.
     var waiting: [(place: AgentPlace, socket: PlaceSocket)] {
@@ -125,6 +134,28 @@ struct AgentPlaceTable {
         numbers[key] = place.id
         records[place.id] = Record(place: place, agent: key.agent, key: key)
         return problem == nil ? .added(place) : .failed(place)
+    }
+
+    /// Records that an agent could not take over the clients of a place, configured or following a port.
+    ///
+    /// - Parameter number: the number by which the agent knows the forward.
+    /// - Returns: the place, and the socket of a configured one, which must stop listening; `nil` if the agent has the
+    ///   place no more.
+    mutating func refused(
+        _ number: UInt32, by agent: ObjectIdentifier, because problem: String
+    ) -> (place: AgentPlace, resting: PlaceSocket?)? {
+        let id = numbers[Key(agent: agent, route: .host(number))] ?? number
+        guard var record = records[id], record.agent == agent, record.place.state == .active else { return nil }
+        record.place.state = .failed
+        record.place.problem = problem
+        if record.key == nil {
+            record.agent = nil
+            record.place.guest = nil
+        } else {
+            failed[agent, default: 0] += 1
+        }
+        records[id] = record
+        return (record.place, record.socket)
     }
 
     /// Removes an agent's place; `nil` if it is unknown.

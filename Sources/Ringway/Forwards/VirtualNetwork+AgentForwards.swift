@@ -23,11 +23,9 @@ extension VirtualNetwork {
     /// The listening place with this number; `nil` if there is none.
     public func agentPlace(_ number: PublishedPort.ID) -> AgentPlace? { state.withLock { $0.agentPlaces[number] } }
 
-    /// Every forward created by `forward`, by number.
-    public var agentForwards: [PublishedPort.ID: AgentForward] {
-        Dictionary(
-            uniqueKeysWithValues: agentPlaces.filter { $0.kind == .forward }.map { ($0.id, $0.forward) })
-    }
+    /// Every forward created by `forward`, as it was requested, by number. `agentPlaces` has the addresses that were
+    /// granted.
+    public var agentForwards: [PublishedPort.ID: AgentForward] { state.withLock { $0.agentPlaces.requests } }
 
     /// Forwards clients of a host address or unix socket to a server inside a guest, now or once the guest's agent
     /// connects.
@@ -36,10 +34,11 @@ extension VirtualNetwork {
     @discardableResult
     public func forward(_ forward: AgentForward) throws(Failure) -> PublishedPort.ID {
         try changes.withLock { (_) throws(Failure) in
-            let socket = try PlaceSocket(placed(forward))
+            let granted = try placed(forward)
+            let socket = try PlaceSocket(granted)
             let place = state.withLock { state in
                 let number = state.freshForwardNumber()
-                return state.agentPlaces.add(forward, socket, number: number)
+                return state.agentPlaces.add(granted, for: forward, socket, number: number)
             }
             report(.agentForwardAdded(place))
             assignPlaces()
@@ -178,6 +177,20 @@ extension VirtualNetwork {
         let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
         guard let place = state.withLock({ $0.agentPlaces.remove(key) }) else { return }
         report(.agentForwardRemoved(place))
+    }
+
+    /// An agent could not take over the clients of a place that `AgentGuest.forward` gave it; the socket that it was
+    /// given is closed. The place is opened again later.
+    func refuseForward(_ number: UInt32, because reason: String, for agent: AgentGuest) {
+        changes.withLock { _ in
+            let refused = state.withLock {
+                $0.agentPlaces.refused(number, by: ObjectIdentifier(agent), because: reason)
+            }
+            guard let refused else { return }
+            refused.resting?.rest()
+            report(.agentForwardFailed(refused.place, reason: reason))
+            retryFailedPlaces()
+        }
     }
 
     // MARK: Retrying

@@ -23,6 +23,14 @@ struct AddressRegistry {
         var lastUse: UInt64
     }
 
+    /// Who sends from an IPv6 address.
+    private struct Claim {
+        let guest: UInt32
+        /// The number of the guest's parts that have claimed the address and not released it. While one is left, that
+        /// part lets the guest's frames pass, so that no other guest may have the address.
+        var parts = 1
+    }
+
     /// The most leases. Beyond it the lease of the guest detached longest ago is dropped.
     private static var mostLeases: Int { 4_096 }
 
@@ -30,7 +38,7 @@ struct AddressRegistry {
     private(set) var leases: [MACAddress: Lease] = [:]
     private var holders: [IPv4Address: MACAddress] = [:]
     private var settled: [MACAddress: StaticLease] = [:]
-    private var claims: [IPv6Address: UInt32] = [:]
+    private var claims: [IPv6Address: Claim] = [:]
     /// IPv6 addresses of guests that were attached with a `GuestIdentity`.
     private var given: [IPv6Address: MACAddress] = [:]
     private var clock: UInt64 = 0
@@ -122,7 +130,7 @@ struct AddressRegistry {
                     ?? (forgetIdlest() ? freeAddress(for: mac, preferring: preferred) : nil)
             else {
                 throw VirtualNetwork.Failure(
-                    "no address is left for \(mac) in \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)")
+                    "no address is left for \(mac) in \(plan.firstGuestIPv4) to \(plan.lastGuestIPv4)", .exhausted)
             }
             give(address, to: mac)
         }
@@ -253,7 +261,7 @@ struct AddressRegistry {
         clock += 1
         leases[mac]?.isPresent = false
         leases[mac]?.lastUse = clock
-        claims = claims.filter { $0.value != guest }
+        claims = claims.filter { $0.value.guest != guest }
         applySettled()
     }
 
@@ -302,12 +310,17 @@ struct AddressRegistry {
         IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac)
     }
 
-    /// Assigns an IPv6 address to the guest unless it belongs to another. Returns whether it is the guest's.
+    /// Assigns an IPv6 address to a part of the guest unless it belongs to another guest. Returns whether it is the
+    /// guest's.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
-        if let holder = claims[address] { return holder == guest }
+        if let claim = claims[address] {
+            guard claim.guest == guest else { return false }
+            claims[address]?.parts += 1
+            return true
+        }
         // A SLAAC address, or that of a `GuestIdentity`, belongs to its machine even while that machine is detached.
         if let owner = owner(of: address), owner != mac { return false }
-        claims[address] = guest
+        claims[address] = Claim(guest: guest)
         return true
     }
 
@@ -323,15 +336,16 @@ struct AddressRegistry {
     /// - Returns: the addresses that each guest lost.
     mutating func evictClaims(on mac: MACAddress, by guest: UInt32) -> [UInt32: [IPv6Address]] {
         var evicted: [UInt32: [IPv6Address]] = [:]
-        for (address, holder) in claims where holder != guest && owner(of: address) == mac {
-            evicted[holder, default: []].append(address)
+        for (address, claim) in claims where claim.guest != guest && owner(of: address) == mac {
+            evicted[claim.guest, default: []].append(address)
         }
         for address in evicted.values.joined() { claims[address] = nil }
         return evicted
     }
 
-    /// The guest no longer uses an address that it has claimed.
+    /// A part of the guest no longer admits an address that it has claimed. With the last part the claim ends.
     mutating func release(_ address: IPv6Address, of guest: UInt32) {
-        if claims[address] == guest { claims[address] = nil }
+        guard let claim = claims[address], claim.guest == guest else { return }
+        if claim.parts > 1 { claims[address]?.parts -= 1 } else { claims[address] = nil }
     }
 }

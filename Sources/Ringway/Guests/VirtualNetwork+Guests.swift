@@ -267,7 +267,7 @@ extension VirtualNetwork {
             }
             guard state.members.count < configuration.limits.guestsPerNetwork else {
                 throw Failure(
-                    "the network has \(state.members.count) guests, as many as --max-guests allows")
+                    "the network has \(state.members.count) guests, as many as --max-guests allows", .exhausted)
             }
             let known = state.registry.leases
             var registry = state.registry

@@ -223,6 +223,10 @@ final class AgentReceptionDesk: AgentReception {
         note(request, agent, problem: problem)
     }
 
+    func refuseForward(_ number: UInt32, because refusal: Refusal, for agent: AgentGuest) {
+        network?.refuseForward(number, because: refusal.text, for: agent)
+    }
+
     func unpublish(_ number: UInt32, for agent: AgentGuest) { network?.forget(.agent(number), of: agent) }
 
     private func note(_ request: PublishRequest, _ agent: AgentGuest, problem: String?) {

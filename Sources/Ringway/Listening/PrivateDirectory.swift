@@ -1,3 +1,4 @@
+internal import CRingway
 internal import Glibc
 
 /// Creates directories that only their owner may access, for sockets and state of networks.
@@ -8,7 +9,7 @@ package enum PrivateDirectory {
     /// - Parameter makesParents: whether to create the directories above it, too.
     /// - Returns: `nil` on success, otherwise the reason for the failure.
     package static func make(_ path: String, makesParents: Bool = false) -> String? {
-        if mkdir(path, 0o700) == 0 { return nil }
+        if ringway_path_make_directory(path, 0o700) == 0 { return nil }
         switch errno {
         case EEXIST: return complaint(about: path)
         case ENOENT where makesParents && path.contains("/") && path != "/":
@@ -22,21 +23,19 @@ package enum PrivateDirectory {
     private static func makeParents(of path: String) -> String? {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
         let parent = String(path[..<slash])
-        if mkdir(parent, 0o700) == 0 || errno == EEXIST { return nil }
+        if ringway_path_make_directory(parent, 0o700) == 0 || errno == EEXIST { return nil }
         guard errno == ENOENT else { return text(of: errno) }
         if let reason = makeParents(of: parent) { return reason }
-        return mkdir(parent, 0o700) == 0 || errno == EEXIST ? nil : text(of: errno)
+        return ringway_path_make_directory(parent, 0o700) == 0 || errno == EEXIST ? nil : text(of: errno)
     }
 
     private static func complaint(about path: String) -> String? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return text(of: errno) }
-        guard status.st_mode & S_IFMT == S_IFDIR else { return text(of: ENOTDIR) }
-        guard status.st_uid == geteuid() || status.st_uid == 0 else { return "it belongs to another user" }
+        var (mode, owner): (mode_t, uid_t) = (0, 0)
+        guard ringway_path_status(path, true, &mode, &owner) == 0 else { return text(of: errno) }
+        guard mode & S_IFMT == S_IFDIR else { return text(of: ENOTDIR) }
+        guard owner == geteuid() || owner == 0 else { return "it belongs to another user" }
         // With the sticky bit, users cannot remove or replace files of others.
-        guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
-            return "every user may write to it"
-        }
+        guard mode & S_IWOTH == 0 || mode & S_ISVTX != 0 else { return "every user may write to it" }
         return nil
     }
 

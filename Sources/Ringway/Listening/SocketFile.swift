@@ -60,15 +60,14 @@ package struct SocketFile: Sendable {
     package static func removeAbandoned(_ path: String) -> Bool {
         let lock = DirectoryLock(of: path)
         defer { lock.release() }
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid() else {
-            return false
-        }
+        var (mode, owner): (mode_t, uid_t) = (0, 0)
+        guard ringway_path_status(path, false, &mode, &owner) == 0, mode & S_IFMT == S_IFSOCK, owner == geteuid()
+        else { return false }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard probe >= 0 else { return false }
         defer { close(probe) }
         guard connect(probe, path) != 0, errno == ECONNREFUSED else { return false }
-        return unlink(path) == 0
+        return ringway_path_unlink(path) == 0
     }
 
     /// Removes the file, unless its path leads to another file by now.
@@ -153,7 +152,7 @@ private struct DirectoryLock {
     init(of path: String) {
         let slash = path.lastIndex(of: "/")
         let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        descriptor = ringway_open(directory, O_RDONLY | O_DIRECTORY, 0)
         guard descriptor >= 0 else { return }
         for _ in 0..<Self.attempts {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK { return }

@@ -19,8 +19,9 @@ enum TapSockets {
     ///
     /// - Parameter tap: one of the device's queues; owned by the caller.
     static func source(of tap: Int32, queues: Int, plan: NetworkPlan) -> GuestSockets {
+        guard queues <= mostEnds else { return .none }
         let queue = fcntl(tap, F_DUPFD_CLOEXEC, 0)
-        guard queue >= 0, queues <= mostEnds else { return .none }
+        guard queue >= 0 else { return .none }
         var ours: [Int32] = []
         var theirs: [Int32] = []
         for _ in 0..<queues {
@@ -62,6 +63,7 @@ private struct NamespaceVisitor {
     private let tap: Int32
     private let plan: NetworkPlan
     private let home: Identity
+    /// The namespace of `source`; `home` while there is no source, since none is made for that namespace.
     private var place: Identity
     private var source: SocketSource?
 
@@ -101,6 +103,8 @@ private struct NamespaceVisitor {
         if wanted == place { return source }
         source?.end()
         source = nil
+        // If a step below fails, the next request tries again, also when the interface is back where it was.
+        place = home
         var name = [CChar](repeating: 0, count: TapDevice.maximumNameLength + 1)
         var flags: Int32 = 0
         guard ringway_join_namespace(namespace, ringway_kind_network()) == 0,

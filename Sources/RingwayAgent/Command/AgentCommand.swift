@@ -28,8 +28,8 @@ public enum AgentCommand {
         run((0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0].map { text(of: $0) } })
     }
 
-    /// An argument's bytes as text (ringway_text.h).
-    private static func text(of bytes: UnsafePointer<CChar>) -> String {
+    /// The bytes of an argument or of the environment as text (ringway_text.h).
+    static func text(of bytes: UnsafePointer<CChar>) -> String {
         guard let text = ringway_text_from_bytes(bytes) else { return "" }
         defer { free(text) }
         return String(cString: text)

@@ -39,7 +39,8 @@ final class DockerProxy: LoopMember {
                 print("docker-proxy (ringway-agent)")
                 exit(0)
             }
-            let path = getenv("RINGWAY_AGENT_SOCKET").map { String(cString: $0) } ?? AgentOptions.defaultRequestPath
+            let path =
+                getenv("RINGWAY_AGENT_SOCKET").map { AgentCommand.text(of: $0) } ?? AgentOptions.defaultRequestPath
             let loop = try EventLoop()
             let signals = try StopSignals(on: loop)
             let local = LocalProxy(options, on: loop)

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// A file that the agent replaces while it runs. When the agent ends, the former content is restored: a file, a
 /// symbolic link with any target, or nothing.
@@ -28,11 +29,11 @@ final class ResolverFile {
         if former != nil { return try writeInPlace() }
         makeDirectories()
         let fresh = path + ".ringway-new"
-        unlink(fresh)
+        _ = ringway_path_unlink(fresh)
         guard Self.create(fresh, written) else { return try takeOverInPlace() }
         if !hasTakenOver, !isOurs { keep() }
-        guard rename(fresh, path) == 0 else {
-            unlink(fresh)
+        guard ringway_path_rename(fresh, path) == 0 else {
+            _ = ringway_path_unlink(fresh)
             return try takeOverInPlace()
         }
         hasTakenOver = true
@@ -48,13 +49,13 @@ final class ResolverFile {
             self.former = nil
         } else if hasTakenOver {
             if !isOurs {
-                unlink(backup)
-            } else if rename(backup, path) != 0 {
-                unlink(path)
+                _ = ringway_path_unlink(backup)
+            } else if ringway_path_rename(backup, path) != 0 {
+                _ = ringway_path_unlink(path)
             }
         }
         hasTakenOver = false
-        for directory in madeDirectories.reversed() { rmdir(directory) }
+        for directory in madeDirectories.reversed() { _ = ringway_path_remove_directory(directory) }
         madeDirectories = []
     }
 
@@ -62,38 +63,38 @@ final class ResolverFile {
 
     /// Keeps the existing file under a second name (`backup`); a symbolic link is kept as a link.
     private func keep() {
-        var status = stat()
         // If there is no file, a killed agent may have left the former one under its second name.
-        guard lstat(path, &status) == 0 else { return }
-        unlink(backup)
-        if linkat(AT_FDCWD, path, AT_FDCWD, backup, 0) != 0, errno != ENOENT { _ = rename(path, backup) }
+        guard ringway_path_type(path) != 0 else { return }
+        _ = ringway_path_unlink(backup)
+        if ringway_path_link(path, backup) != 0, errno != ENOENT { _ = ringway_path_rename(path, backup) }
     }
 
     /// Whether the current content was written by an agent.
     private var isOurs: Bool {
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
+        guard ringway_path_type(path) == S_IFREG else { return false }
         return SmallFile.read(path)?.starts(with: Self.head.utf8) == true
     }
 
     private func makeDirectories() {
         var missing: [String] = []
         var directory = path[...]
-        while let slash = directory.lastIndex(of: "/"), slash != directory.startIndex {
+        while let slash = directory.utf8.lastIndex(of: UInt8(ascii: "/")), slash != directory.startIndex {
             directory = directory[..<slash]
-            guard access(String(directory), F_OK) != 0 else { break }
+            guard !ringway_path_exists(String(directory)) else { break }
             missing.append(String(directory))
         }
-        for directory in missing.reversed() where mkdir(directory, 0o755) == 0 { madeDirectories.append(directory) }
+        for directory in missing.reversed() where ringway_path_make_directory(directory, 0o755) == 0 {
+            madeDirectories.append(directory)
+        }
     }
 
     private static func create(_ path: String, _ bytes: [UInt8]) -> Bool {
         let descriptor = ringway_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
         guard descriptor >= 0 else { return false }
         // The mode does not depend on the umask.
-        let isWhole = write(descriptor, bytes, bytes.count) == bytes.count && fchmod(descriptor, 0o644) == 0
+        let isWhole = FileOutput.write(bytes, to: descriptor) && fchmod(descriptor, 0o644) == 0
         close(descriptor)
-        if !isWhole { unlink(path) }
+        if !isWhole { _ = ringway_path_unlink(path) }
         return isWhole
     }
 
@@ -104,7 +105,7 @@ final class ResolverFile {
         try writeInPlace()
         // If a killed agent has left its file, the previous content is unknown; an empty file is restored then.
         former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
-        if !hasTakenOver { unlink(backup) }
+        if !hasTakenOver { _ = ringway_path_unlink(backup) }
     }
 
     private func writeInPlace() throws(AgentFailure) {
@@ -115,7 +116,7 @@ final class ResolverFile {
         let descriptor = ringway_open(path, O_WRONLY | O_TRUNC, 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
-        return bytes.isEmpty || write(descriptor, bytes, bytes.count) == bytes.count
+        return FileOutput.write(bytes, to: descriptor)
     }
 }
 
@@ -134,7 +135,9 @@ final class MountedResolverFile {
     func set(_ lines: String) throws(AgentFailure) {
         if descriptor < 0 { (descriptor, mount) = try show() }
         let bytes = Array(lines.utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, bytes, bytes.count, 0) == bytes.count else {
+        guard ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0,
+            FileOutput.write(bytes, to: descriptor)
+        else {
             throw AgentFailure(cannot: "write the file that is mounted over \(path)")
         }
     }

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// A file that always contains one complete JSON object: each version is written to another file, then renamed.
 final class StatisticsFile {
@@ -28,8 +29,7 @@ final class StatisticsFile {
         let fresh = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))"
         let file = ringway_open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
         guard file >= 0 else { throw failure("create") }
-        let text = json + "\n"
-        let isWhole = Glibc.write(file, text, text.utf8.count) == text.utf8.count
+        let isWhole = FileOutput.write(Array("\(json)\n".utf8), to: file)
         let reason = isWhole ? 0 : errno
         close(file)
         guard isWhole, ringway_path_rename(fresh, path) == 0 else {

@@ -96,7 +96,8 @@ enum OptionValue {
     static func sandbox(_ text: String) throws -> Containment.Mode {
         guard let mode = Containment.Mode(rawValue: text) else {
             throw ValidationError(
-                "it must be on, off or log" + Suggestion.question(text, among: Containment.Mode.allCases.map(\.rawValue)))
+                "it must be on, off or log"
+                    + Suggestion.question(text, among: Containment.Mode.allCases.map(\.rawValue)))
         }
         return mode
     }

@@ -74,7 +74,7 @@ struct CaptureStart: ParsableCommand {
             throw CommandFailure("cannot find the working directory: \(String(cString: strerror(errno)))")
         }
         defer { free(directory) }
-        return "\(String(cString: directory))/\(file)"
+        return "\(SystemText.text(directory))/\(file)"
     }
 }
 

@@ -1,3 +1,4 @@
+internal import CRingway
 internal import Glibc
 
 /// The network namespace that becomes the guest.
@@ -15,7 +16,7 @@ enum GuestOrigin: Equatable, Sendable {
     func found() throws(CommandFailure) -> GuestOrigin {
         guard case .path(let name) = self, !name.contains("/") else { return self }
         let paths = Self.directories.map { "\($0)/\(name)" }
-        guard name != ".", name != "..", let path = paths.first(where: { access($0, F_OK) == 0 }) else {
+        guard name != ".", name != "..", let path = paths.first(where: { ringway_path_exists($0) }) else {
             throw CommandFailure(
                 "there is no network namespace \"\(name)\": neither \(paths.joined(separator: " nor ")) exists; \"ip netns\" "
                     + "shows those that do, and a path has a slash")

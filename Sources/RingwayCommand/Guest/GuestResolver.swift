@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// Name resolution for the guest of `run`, independent of the host's. The guest always sees its own `resolv.conf`, and
 /// none of the sockets through which the C library would bypass the network.
@@ -54,7 +55,7 @@ final class GuestResolver: KeptNames {
         guard file >= 0 else { throw GuestFailure(cannot: "make a file in memory") }
         defer { close(file) }
         // The mode does not depend on the caller's umask.
-        guard Glibc.write(file, contents, contents.utf8.count) == contents.utf8.count, fchmod(file, 0o644) == 0 else {
+        guard FileOutput.write(Array(contents.utf8), to: file), fchmod(file, 0o644) == 0 else {
             throw GuestFailure(cannot: "write a file in memory")
         }
     }
@@ -167,9 +168,8 @@ final class GuestResolver: KeptNames {
 
     /// Covers a new file that may be about to be renamed over `resolv.conf`.
     private func coverPassing(_ name: UnsafeRawBufferPointer) {
-        guard let name = String(validating: name, as: UTF8.self), name.contains("resolv.conf"), name != "resolv.conf",
-            !directory.isShown
-        else { return }
+        let name = SystemText.text(name.map { CChar(bitPattern: $0) } + [0])
+        guard name.contains("resolv.conf"), name != "resolv.conf", !directory.isShown else { return }
         let path = "\(PrivateEtc.path)/\(name)"
         if entry.lay(at: path) { passing.insert(path) }
     }

@@ -59,7 +59,16 @@ struct NetnsResolver {
             }
             // The former file is kept unless a killed bridge wrote it (`isOurs`). In that case the file before it has
             // already been kept, or there was none.
-            if exists, !isOurs, link(path, kept) != 0, errno != EEXIST { throw failure("keep \(path)") }
+            if exists, !isOurs, link(path, kept) != 0 {
+                guard errno == EEXIST else { throw failure("keep \(path)") }
+                // A file is still kept from an earlier run, of which others changed the file later. Neither file may
+                // replace the other. A run that was killed before it wrote has kept the present file itself.
+                guard EntryIdentity(kept) == EntryIdentity(path) else {
+                    throw CommandFailure(
+                        "--write-netns-resolv: cannot keep \(path): there is \(kept) from an earlier run; move one of "
+                            + "them away")
+                }
+            }
             unlink(fresh)
             do throws(GuestFailure) {
                 try GuestResolver.write(contents, to: fresh, in: AT_FDCWD)

@@ -122,9 +122,18 @@ struct Daemon {
 
     private mutating func add(_ order: NetworkOrder) -> String {
         do throws(CommandFailure) {
+            let all = networks.map(\.order) + [order]
+            try control.check(all)
+            try state.check(all)
             let network = try ServedNetwork(order, isAlone: false, state: state)
-            networks.append(network)
-            return "\(try network.open(control, isAlone: false)), which is new"
+            do throws(CommandFailure) {
+                let notice = try network.open(control, isAlone: false)
+                networks.append(network)
+                return "\(notice), which is new"
+            } catch {
+                network.stop()
+                throw error
+            }
         } catch {
             return "network \(order.name): \(error.message)"
         }

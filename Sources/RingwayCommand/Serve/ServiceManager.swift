@@ -34,7 +34,7 @@ struct ServiceManager {
         return ServiceManager(links: links, ports: ports, path: path)
     }
 
-    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+    private static func variable(_ name: String) -> String? { getenv(name).map { SystemText.text($0) } }
 
     // MARK: Notifications
 
@@ -48,7 +48,7 @@ struct ServiceManager {
         guard let path else { return }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        var bytes = Array(path.utf8)
+        var bytes = SystemText.bytes(path).dropLast().map { UInt8(bitPattern: $0) }
         guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return }
         // A leading "@" stands for the zero byte of an abstract name, whose end is given by the length.
         let isAbstract = bytes[0] == UInt8(ascii: "@")

@@ -2,10 +2,10 @@ internal import CYAML
 
 /// Reads one YAML document, which may be JSON, with libyaml's event parser.
 ///
-/// The text is untrusted. Its nesting depth and its number of values are limited; the values that an alias stands for
-/// count each time. Ambiguous constructs (duplicate keys, tags, a second document) are refused.
+/// The text is untrusted. Its nesting depth and its number of values are limited; what an alias stands for counts each
+/// time. Ambiguous constructs (duplicate keys, tags, a second document) are refused.
 struct YAMLReader {
-    /// The deepest nesting of lists and mappings in the text. The nesting of what an alias stands for does not count.
+    /// The deepest nesting of lists and mappings, including that of what aliases stand for.
     static let maximumDepth = 32
     /// The most values in a document, including expanded aliases.
     static let maximumValues = 1 << 18
@@ -21,6 +21,8 @@ struct YAMLReader {
         /// The key of the next value.
         var key: (text: String, mark: YAMLNode.Mark)?
         var values = 1
+        /// The deepest nesting of the lists and mappings inside.
+        var depth = 0
 
         var node: YAMLNode {
             YAMLNode(mark: mark, content: isMapping ? .mapping(members) : .sequence(elements))
@@ -28,10 +30,9 @@ struct YAMLReader {
     }
 
     private var open: [Open] = []
-    /// The value of each anchor, and the number of values in it, including expanded aliases.
-    private var anchors: [String: (node: YAMLNode, values: Int)] = [:]
+    /// The value of each anchor, and the number of values in it and their nesting, including expanded aliases.
+    private var anchors: [String: (node: YAMLNode, values: Int, depth: Int)] = [:]
     private var root: YAMLNode?
-    private var values = 0
     private var hasDocument = false
 
     private init() {}
@@ -80,7 +81,7 @@ struct YAMLReader {
             }
             let node = YAMLNode(
                 mark: mark, content: .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE))
-            try add(node, values: 1, anchor: Self.text(scalar.anchor), at: mark)
+            try add(node, values: 1, depth: 0, anchor: Self.text(scalar.anchor), at: mark)
         case YAML_SEQUENCE_START_EVENT:
             let start = event.data.sequence_start
             try refuse(tag: start.tag, at: mark)
@@ -91,13 +92,15 @@ struct YAMLReader {
             try begin(Open(mark: mark, anchor: Self.text(start.anchor), isMapping: true))
         case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
             guard let ended = open.popLast() else { return true }
-            try add(ended.node, values: ended.values, anchor: ended.anchor, at: ended.mark)
+            try add(
+                ended.node, values: ended.values, depth: ended.depth + 1, anchor: ended.anchor, at: ended.mark)
         case YAML_ALIAS_EVENT:
             let name = Self.text(event.data.alias.anchor) ?? ""
             guard let named = anchors[name] else {
                 throw YAMLFailure(mark: mark, message: "no value before this place is named \"&\(name)\"")
             }
-            try add(named.node, values: named.values, anchor: nil, at: mark)
+            guard open.count + named.depth <= Self.maximumDepth else { throw Self.tooDeep(at: mark) }
+            try add(named.node, values: named.values, depth: named.depth, anchor: nil, at: mark)
         default: break
         }
         return true
@@ -106,23 +109,26 @@ struct YAMLReader {
     // MARK: Values
 
     private mutating func begin(_ started: Open) throws(YAMLFailure) {
-        guard open.count < Self.maximumDepth else {
-            throw YAMLFailure(
-                mark: started.mark, message: "lists and keys are more than \(Self.maximumDepth) deep here")
-        }
+        guard open.count < Self.maximumDepth else { throw Self.tooDeep(at: started.mark) }
         open.append(started)
     }
 
-    /// Adds a complete value, which counts as `count` values, to the enclosing list or mapping.
+    private static func tooDeep(at mark: YAMLNode.Mark) -> YAMLFailure {
+        YAMLFailure(mark: mark, message: "lists and keys are more than \(maximumDepth) deep here")
+    }
+
+    /// Adds a complete value to the enclosing list or mapping. It counts as `count` values, and `depth` lists and
+    /// mappings are nested in it, itself included.
     private mutating func add(
-        _ node: YAMLNode, values count: Int, anchor: String?, at mark: YAMLNode.Mark
+        _ node: YAMLNode, values count: Int, depth: Int, anchor: String?, at mark: YAMLNode.Mark
     ) throws(YAMLFailure) {
-        if let anchor { anchors[anchor] = (node, count) }
+        if let anchor { anchors[anchor] = (node, count, depth) }
         guard var around = open.popLast() else {
             root = node
             return
         }
         around.values += count
+        around.depth = max(around.depth, depth)
         guard around.values <= Self.maximumValues else {
             throw YAMLFailure(
                 mark: mark,

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwaySystem
 
 /// A file that is replaced atomically and locked by one process at a time. After a crash or a power failure it has
 /// either the old or the new content.
@@ -88,15 +89,15 @@ struct StateFile: ~Copyable {
         guard bytes.count <= Self.maximumSize else { return "it would be larger than \(Self.maximumSize >> 20) MiB" }
         let draft = path + ".new"
         // A killed process may have left a draft. Only the process that holds the lock writes drafts.
-        unlink(draft)
+        _ = ringway_path_unlink(draft)
         let opened = ringway_open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard opened >= 0 else { return Self.reason }
-        guard fchmod(opened, 0o600) == 0, flock(opened, LOCK_EX | LOCK_NB) == 0, Self.write(bytes, to: opened),
-            fsync(opened) == 0, rename(draft, path) == 0
+        guard fchmod(opened, 0o600) == 0, flock(opened, LOCK_EX | LOCK_NB) == 0, FileOutput.write(bytes, to: opened),
+            fsync(opened) == 0, ringway_path_rename(draft, path) == 0
         else {
             let reason = Self.reason
             close(opened)
-            unlink(draft)
+            _ = ringway_path_unlink(draft)
             return reason
         }
         close(descriptor)
@@ -106,21 +107,10 @@ struct StateFile: ~Copyable {
         return nil
     }
 
-    private static func write(_ bytes: [UInt8], to opened: Int32) -> Bool {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(opened, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            rest = rest.dropFirst(count)
-        }
-        return true
-    }
-
     /// Renames the file, creates and locks an empty one in its place, and returns the new name of the old file.
     mutating func setAside() throws(Obstacle) -> String {
         let aside = path + ".broken"
-        guard rename(path, aside) == 0 else { throw .other(Self.reason) }
+        guard ringway_path_rename(path, aside) == 0 else { throw .other(Self.reason) }
         close(descriptor)
         descriptor = -1
         try take()

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CRingway
 internal import Ringway
 internal import RingwaySystem
 
@@ -79,7 +79,7 @@ extension StateKeeper {
         var unused: String?
         var idle: String?
         for path in paths {
-            guard access(path, F_OK) == 0 else {
+            guard ringway_path_exists(path) else {
                 unused = unused ?? path
                 continue
             }

@@ -13,7 +13,7 @@ enum StatePath {
     }
 
     private static func variable(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
+        getenv(name).map { SystemText.text($0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
     }
 
     /// The directory of a file.

@@ -12,6 +12,8 @@ final class HTTPAnswer {
     private var isChunked = false
     /// Unread bytes of the current chunk.
     private var chunk = 0
+    /// Whether the last chunk, which is empty, has been read.
+    private var isLastChunkRead = false
 
     /// - Parameter descriptor: a connected socket, which this object closes.
     init(_ descriptor: Int32) { self.descriptor = descriptor }
@@ -40,28 +42,33 @@ final class HTTPAnswer {
             throw ControlClient.Failure(description: "that is no HTTP: \"\(first)\"")
         }
         status = code
-        while let line = try rawLine(), !line.isEmpty {
-            let parts = line.split(separator: ":", maxSplits: 1)
+        while true {
+            guard let line = try rawLine() else { throw Self.cutShort }
+            guard !line.isEmpty else { return }
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             let value = parts.count == 2 ? parts[1].drop(while: { $0 == " " }) : ""
             switch parts[0].lowercased() {
-            case "content-length": length = Int(value)
+            case "content-length": length = Int(value).flatMap { $0 >= 0 ? $0 : nil }
             case "transfer-encoding": isChunked = value.lowercased() == "chunked"
             default: break
             }
         }
     }
 
-    /// The whole body.
+    /// The whole body. A body whose end does not arrive is a failure, unless only the end of the connection ends it.
     func body() throws(ControlClient.Failure) -> [UInt8] {
         guard status != 204 else { return [] }
         if let length {
-            while buffer.count - position < length { guard try fill() else { break } }
+            while buffer.count - position < length { guard try fill() else { throw Self.cutShort } }
             return Array(buffer[position...].prefix(length))
         }
         var bytes: [UInt8] = []
         while let byte = try next() { bytes.append(byte) }
+        guard !isChunked || isLastChunkRead else { throw Self.cutShort }
         return bytes
     }
+
+    private static var cutShort: ControlClient.Failure { ControlClient.Failure(description: "the answer is cut short") }
 
     /// The next line of the body, without its line end; `nil` at the end of the body.
     func line() throws(ControlClient.Failure) -> String? {
@@ -82,7 +89,10 @@ final class HTTPAnswer {
             var size = try rawLine()
             // An empty line is the line end of the previous chunk.
             if size == "" { size = try rawLine() }
-            guard let line = size, let count = Int(line, radix: 16), count > 0 else { return nil }
+            guard let line = size, let count = Int(line, radix: 16), count > 0 else {
+                isLastChunkRead = size.flatMap { Int($0, radix: 16) } == 0
+                return nil
+            }
             chunk = count
         }
         chunk -= 1

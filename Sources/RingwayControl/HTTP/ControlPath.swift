@@ -1,3 +1,4 @@
+internal import CRingway
 internal import Glibc
 internal import Ringway
 
@@ -11,10 +12,15 @@ public enum ControlPath {
 
     /// The directory for sockets of the caller's networks; `nil` for an ordinary user without XDG_RUNTIME_DIR.
     public static var directory: String? {
-        if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), runtime.hasPrefix("/") {
-            return runtime + "/ringway"
-        }
+        if let runtime, runtime.hasPrefix("/") { return runtime + "/ringway" }
         return geteuid() == 0 ? ofRoot : nil
+    }
+
+    /// XDG_RUNTIME_DIR, as text that represents bytes (ringway_text.h).
+    private static var runtime: String? {
+        guard let bytes = getenv("XDG_RUNTIME_DIR"), let text = ringway_text_from_bytes(bytes) else { return nil }
+        defer { free(text) }
+        return String(cString: text)
     }
 
     /// The directories to search for the caller's networks. Root with XDG_RUNTIME_DIR has two: networks that a login
@@ -25,14 +31,14 @@ public enum ControlPath {
     }
 
     /// The directory of root's networks, if it exists and the caller is not root.
-    public static var hidden: String? { geteuid() != 0 && access(ofRoot, F_OK) == 0 ? ofRoot : nil }
+    public static var hidden: String? { geteuid() != 0 && ringway_path_exists(ofRoot) ? ofRoot : nil }
 
     /// The socket path for a new network of this name.
     public static func path(of name: String) -> String? { directory.map { "\($0)/\(name)\(suffix)" } }
 
     /// The socket path of the network of this name. If there is no such network, the path for a new one.
     public static func existingPath(of name: String) -> String? {
-        directories.map { "\($0)/\(name)\(suffix)" }.first { access($0, F_OK) == 0 } ?? path(of: name)
+        directories.map { "\($0)/\(name)\(suffix)" }.first { ringway_path_exists($0) } ?? path(of: name)
     }
 
     /// Every control socket in the caller's directories, by name.
@@ -45,7 +51,12 @@ public enum ControlPath {
     }
 
     private static func files(in directory: String) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
+        let descriptor = ringway_open(directory, O_RDONLY | O_DIRECTORY, 0)
+        guard descriptor >= 0 else { return [] }
+        guard let stream = fdopendir(descriptor) else {
+            close(descriptor)
+            return []
+        }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {

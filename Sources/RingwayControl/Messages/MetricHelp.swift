@@ -147,7 +147,8 @@ enum MetricHelp {
         "splicedRefused": "Connections that took the interface because the guest's port refused the other way.",
         "splicedTimedOut": "Connections that took the interface because the other way took too long to open.",
         "splicedWithoutSocket": "Connections that took the interface because there was no socket inside the guest.",
-        "splicedBeyondLimit": "Connections that took the interface because too many went around it.",
+        "splicedBeyondLimit":
+            "Connections that took the interface, or through an agent were reset, because too many went around it.",
         "splicedOctetsToGuest": "Bytes to guests around the interface.",
         "splicedOctetsFromGuest": "Bytes from guests around the interface.",
         "splicedPipesExhausted": "Connections that took the interface because there was no pipe.",

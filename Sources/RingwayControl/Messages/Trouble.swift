@@ -149,7 +149,9 @@ struct Trouble: Sendable, Equatable {
         Trouble(boundBy: "--max-name-queries", "dns.refusedOutstanding", "DNS queries that were refused"),
         Trouble(
             boundBy: "--max-name-queries", "dns.displaced", "DNS queries that failed because a guest with fewer asked"),
-        Trouble(boundBy: "--max-spliced", "splicedBeyondLimit", "local clients that took the interface"),
+        Trouble(
+            boundBy: "--max-spliced", "splicedBeyondLimit",
+            "local clients that took the interface, and an agent's that were reset"),
         Trouble(boundBy: "--pool-size", "droppedNoBuffer", "frames to guests without a buffer"),
         Trouble(boundBy: "--pool-size", "linkReadsStarved", "times that reading from a guest had to wait"),
         Trouble(boundBy: "--pool-size", "receivesStarved", "times that reading from the host had to wait"),

@@ -22,10 +22,10 @@ final class FlowPage: @unchecked Sendable {
     deinit { memory.deallocate() }
 
     /// Fills the chunk from the cursor on, and replies. Called on the shard's thread.
-    func fill(_ stack: inout Stack, _ relays: inout Relays) {
+    func fill(_ stack: inout Stack, _ relays: inout Relays, now: UInt64) {
         var writer = FlowRecordWriter(memory, visits: Self.visits)
         stack.writeFlows(from: &cursor, to: &writer)
-        relays.write(from: &cursor, to: &writer)
+        relays.write(from: &cursor, to: &writer, now: now)
         count = writer.count
         reply.send()
     }

@@ -125,18 +125,20 @@ struct GuestDataPath: ~Copyable {
         return deadline
     }
 
-    /// Retries receives that found no buffer: at most `most` on TCP, UDP and ping sockets together, and all on
-    /// published UDP ports and the channel to the name service.
+    /// Retries receives that found no buffer: at most `most` on TCP, UDP and ping sockets together, as many on
+    /// published UDP ports, whose clients the guest's own flows must not keep away, and that on the channel to the name
+    /// service.
     mutating func retryStarved(upTo most: Int, _ core: inout ShardCore) {
         guard !isHeldBack(&core) else { return }
-        var budget = min(most, core.receiveBuffers.available)
+        let share = min(most, core.receiveBuffers.available)
+        var budget = share
         while budget > 0, tcp.hasStarvedReceives, !isHeldBack(&core) {
             budget -= 1
             run(.starvedReceive, &core)
         }
         udp.retryStarved(&budget, &core)
         ping.retryStarved(&budget, &core)
-        ports.retryStarved(&core)
+        ports.retryStarved(upTo: share, &core)
         names.retryStarved(&core)
     }
 

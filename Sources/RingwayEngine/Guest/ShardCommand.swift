@@ -72,7 +72,7 @@ enum ShardCommand: Sendable {
         case .join(let client, let channel, let ends, _):
             dataPath.relays.join(client: client, channel: channel, ends, &core)
         case .setCapture(let capture): dataPath.link.setCapture(capture)
-        case .list(let page): page.fill(&dataPath.stack, &dataPath.relays)
+        case .list(let page): page.fill(&dataPath.stack, &dataPath.relays, now: core.now)
         case .confirmed(let command, let reply):
             command.carryOut(on: &dataPath, &core)
             reply.send()

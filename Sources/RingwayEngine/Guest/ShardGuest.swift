@@ -93,7 +93,8 @@ struct ShardGuest: ~Copyable {
         mutating get { dataPath.link.isCongested }
     }
 
-    /// Retries receives that found no buffer; on TCP, UDP and ping sockets together at most `most` of them.
+    /// Retries receives that found no buffer; on TCP, UDP and ping sockets together at most `most` of them, and on
+    /// published ports as many.
     mutating func refillSockets(upTo most: Int, _ core: inout ShardCore) {
         if dataPath.isOpen { dataPath.retryStarved(upTo: most, &core) }
     }

@@ -121,7 +121,9 @@ struct NameServiceChannel: ~Copyable {
         case -ENOBUFS: break
         case 1..., -EAGAIN, -EINTR: arm(&core)
         default:
-            // End of file or an error: the control plane has stopped the service.
+            // End of file or an error: the control plane has stopped the service. Queued queries refer to the socket by
+            // its descriptor number, which may be reused, so they are submitted first.
+            core.reactor.ring.submitAll()
             core.close(descriptor, reset: false)
             descriptor = -1
             state = .closed

@@ -1,4 +1,5 @@
 internal import RingwayModel
+internal import RingwayStorage
 
 /// A host socket of a published port on one shard, whose clients or datagrams go to the guest.
 ///
@@ -10,9 +11,9 @@ struct PortListener: BitwiseCopyable {
         /// No operation is in flight.
         case idle
         case armed
-        /// A receive found no buffer; re-armed after one was released.
+        /// A receive found no buffer; queued to be re-armed after one was released.
         case starved
-        /// An accept found no descriptor; re-armed after a pause.
+        /// An accept found no descriptor; queued to be re-armed after a pause.
         case deferred
         /// The socket is returned to the control plane as soon as its operation has completed.
         case ending
@@ -28,6 +29,8 @@ struct PortListener: BitwiseCopyable {
     /// A TCP listener rather than a UDP socket.
     let isStream: Bool
     var state = State.idle
+    /// The links of the queue on which a starved or deferred listener is.
+    var links = SlotLinks()
     /// UDP only: the next time to check that the guest has the address, in monotonic nanoseconds; and the interval of
     /// the checks.
     var doubtAt: UInt64 = 0

@@ -39,10 +39,10 @@ struct PortListeners: ~Copyable {
     /// The number of listeners that are ending, and the requests to be answered when none is left.
     private var endingCount = 0
     private var awaitedEnds: [ShardReply] = []
-    /// Whether the receive of at least one UDP listener found no buffer.
-    private var hasStarved = false
-    /// Whether at least one TCP listener waits for a descriptor.
-    private var hasDeferred = false
+    /// UDP listeners whose receive found no buffer.
+    private var starved: SlotList
+    /// TCP listeners that wait for a descriptor.
+    private var deferred: SlotList
     /// Resets clients when there is no free descriptor.
     private var spare = SpareDescriptor()
     /// Sends the guest's datagrams to clients.
@@ -51,9 +51,12 @@ struct PortListeners: ~Copyable {
     private var refusals = RefusalSocket()
 
     init(shared: EngineShared, counters: Counters) throws(MemoryFailure) {
+        let listeners = try Slab<PortListener>(capacity: 65_536)
         self.shared = shared
         self.counters = counters
-        listeners = try Slab(capacity: 65_536)
+        starved = SlotList(of: listeners.base, offset: MemoryLayout<PortListener>.offset(of: \.links))
+        deferred = SlotList(of: listeners.base, offset: MemoryLayout<PortListener>.offset(of: \.links))
+        self.listeners = listeners
         sender = DatagramSender(Operation.send, counters: counters)
     }
 
@@ -132,6 +135,8 @@ struct PortListeners: ~Copyable {
         _ slot: UInt32, _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
     ) {
         let wasArmed = listener.pointee.state == .armed
+        if listener.pointee.state == .starved { starved.remove(slot) }
+        if listener.pointee.state == .deferred { deferred.remove(slot) }
         listener.pointee.state = .ending
         endingCount += 1
         if !listener.pointee.isStream { stack.listenerClosed(slot, guest: listener.pointee.guest) }
@@ -209,7 +214,7 @@ struct PortListeners: ~Copyable {
             counters.add(.descriptorsExhausted)
             if !spare.resetClient(of: listener.pointee.descriptor), !completion.hasMore {
                 listener.pointee.state = .deferred
-                hasDeferred = true
+                deferred.append(handle.slot)
                 return nil
             }
         }
@@ -239,33 +244,33 @@ struct PortListeners: ~Copyable {
 
     /// Whether paused accepts must be retried.
     var hasDeferredAccepts: Bool {
-        mutating get { hasDeferred }
+        mutating get { !deferred.isEmpty }
     }
 
-    /// Re-arms accept on the listeners that wait for a descriptor.
+    /// Re-arms accept on listeners that wait for a descriptor, at most `ShardCommand.sockets` of them in a turn.
     mutating func retryDeferred(_ core: inout ShardCore) {
-        guard hasDeferred else { return }
-        hasDeferred = false
-        rearm(.deferred, &core)
+        for _ in 0..<ShardCommand.sockets {
+            guard let slot = deferred.popFirst() else { return }
+            rearm(slot, &core)
+        }
     }
 
     /// Whether receives wait for buffers.
     var waitsForBuffers: Bool {
-        mutating get { hasStarved }
+        mutating get { !starved.isEmpty }
     }
 
-    /// Re-arms receives that had found no buffer.
-    mutating func retryStarved(_ core: inout ShardCore) {
-        guard hasStarved, core.receiveBuffers.available > 0 else { return }
-        hasStarved = false
-        rearm(.starved, &core)
-    }
-
-    private mutating func rearm(_ state: PortListener.State, _ core: inout ShardCore) {
-        for slot in 0..<listeners.highWater {
-            guard let listener = listeners.pointer(inSlot: slot), listener.pointee.state == state else { continue }
-            arm(listener, listeners.handle(ofSlot: slot), &core)
+    /// Re-arms receives that had found no buffer, at most `most` of them.
+    mutating func retryStarved(upTo most: Int, _ core: inout ShardCore) {
+        for _ in 0..<most {
+            guard let slot = starved.popFirst() else { return }
+            rearm(slot, &core)
         }
+    }
+
+    private mutating func rearm(_ slot: UInt32, _ core: inout ShardCore) {
+        guard let listener = listeners.pointer(inSlot: slot) else { return }
+        arm(listener, listeners.handle(ofSlot: slot), &core)
     }
 
     // MARK: UDP
@@ -291,7 +296,7 @@ struct PortListeners: ~Copyable {
         guard !completion.hasMore, completion.result != -ECANCELED else { return }
         if completion.result == -ENOBUFS {
             listener.pointee.state = .starved
-            hasStarved = true
+            starved.append(handle.slot)
         } else {
             arm(listener, handle, &core)
         }

@@ -30,7 +30,8 @@ extension Relays {
         guard sockets.isOpen, !isCaptured, client.address.address.isLoopback,
             detours.mayTry(client.guest, now: core.now), shared.descriptors.hasRoom
         else { return false }
-        let stream = SplicedStream(client: client.descriptor, address: client.address, server: client.guest)
+        let stream = SplicedStream(
+            client: client.descriptor, address: client.address, server: client.guest, now: core.now)
         guard let handle = streams.insert(stream) else {
             counters.add(.splicedBeyondLimit)
             return false
@@ -46,6 +47,7 @@ extension Relays {
         let server = stream.pointee.server
         let isIPv4 = server.address.isIPv4
         stream.pointee.deadline = core.now + Self.openTimeout
+        opening.moveToEnd(slot)
         guard let socket = sockets.take(ipv4: isIPv4) else {
             askForSockets(ipv4: isIPv4, &core)
             if !sockets.isAsked(ipv4: isIPv4) { giveUp(slot, .splicedWithoutSocket, &core) }
@@ -94,6 +96,7 @@ extension Relays {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         opening.remove(slot)
         stream.pointee.phase = .moving
+        stream.pointee.usedAt = core.now
         detours.answered(stream.pointee.server)
         counters.add(.forwardsAccepted)
         counters.add(.splicedOpened)

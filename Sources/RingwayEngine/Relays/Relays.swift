@@ -43,7 +43,7 @@ struct Relays: ~Copyable {
     let shared: EngineShared
     let counters: Counters
     var streams: Slab<SplicedStream>
-    /// Streams that wait for a socket inside the guest or for its connect, the oldest first.
+    /// Streams that wait for a socket inside the guest or for its connect, in the order of their deadlines.
     var opening: SplicedList
     /// Streams that may have bytes to move.
     private var running: SplicedList
@@ -179,7 +179,7 @@ struct Relays: ~Copyable {
     /// Relays a connection through the guest's agent: `client` is a socket on the host, and the agent relays
     /// `channel` to a socket in the guest. Takes ownership of both descriptors, which the caller has counted.
     mutating func join(client: Int32, channel: Int32, _ ends: ChannelEnds, _ core: inout ShardCore) {
-        guard let handle = streams.insert(SplicedStream(client: client, channel: channel, ends)),
+        guard let handle = streams.insert(SplicedStream(client: client, channel: channel, ends, now: core.now)),
             let stream = streams.pointer(to: handle)
         else {
             counters.add(.splicedBeyondLimit)

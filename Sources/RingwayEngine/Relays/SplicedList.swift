@@ -14,7 +14,7 @@ struct SplicedList {
         slots = SlotList(of: streams, offset: MemoryLayout<SplicedStream>.offset(of: \.links))
     }
 
-    /// The slot of the stream that was added first, or `SlotList.none`.
+    /// The slot of the stream at the front, or `SlotList.none`.
     var first: UInt32 { slots.first }
 
     /// The slot after `slot`, or `SlotList.none`.
@@ -27,6 +27,12 @@ struct SplicedList {
         stream.pointee.place = place
         slots.append(slot)
         count += 1
+    }
+
+    /// Moves a stream of this list to its end.
+    mutating func moveToEnd(_ slot: UInt32) {
+        precondition(streams[Int(slot)].place == place, "a stream is moved on the list that it is on")
+        slots.moveToEnd(slot)
     }
 
     /// Removes a stream of this list.

@@ -34,19 +34,20 @@ struct SplicedStream: BitwiseCopyable {
     var place = Place.none
     /// The ring's round (`Ring.round`) in which the latest poll of the sockets was queued.
     var watchedInRound: UInt64 = .max
-    /// The time of the last visit, in monotonic nanoseconds.
-    var usedAt: UInt64 = 0
+    /// The time of the last visit, or at first that of the opening, in monotonic nanoseconds.
+    var usedAt: UInt64
     /// The links of the list that `place` names.
     var links = SlotLinks()
 
-    init(client: Int32, address: TransportAddress, server: TransportAddress) {
+    init(client: Int32, address: TransportAddress, server: TransportAddress, now: UInt64) {
         relay = Relay(near: client, far: -1, farHasRecords: false)
         clientAddress = address
         self.server = server
+        usedAt = now
     }
 
     /// A connection through the guest's agent; both sockets are connected.
-    init(client: Int32, channel: Int32, _ ends: ChannelEnds) {
+    init(client: Int32, channel: Int32, _ ends: ChannelEnds, now: UInt64) {
         relay = Relay(near: client, far: channel, farHasRecords: true)
         relay.tryBoth()
         clientAddress = ends.client
@@ -54,6 +55,7 @@ struct SplicedStream: BitwiseCopyable {
         route = ends.route
         isOpenedByGuest = ends.isOpenedByGuest
         phase = .moving
+        usedAt = now
     }
 }
 

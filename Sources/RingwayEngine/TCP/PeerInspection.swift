@@ -18,8 +18,9 @@ struct PeerInspection: BitwiseCopyable {
         var roundTrip: UInt64
     }
 
-    /// The original TCP_KEEPIDLE in seconds while it is changed to probe at once; otherwise zero.
+    /// The original TCP_KEEPIDLE in seconds, and TCP_KEEPCNT, while they are changed to probe at once; otherwise zero.
     private var usualIdle: Int32 = 0
+    private var usualCount: UInt8 = 0
 
     init() {}
 
@@ -53,15 +54,17 @@ struct PeerInspection: BitwiseCopyable {
     private mutating func solicit(_ descriptor: Int32) {
         if usualIdle == 0 {
             usualIdle = max(1, HostCalls.option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE))
+            usualCount = UInt8(clamping: max(1, HostCalls.option(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT)))
             HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 127)
         }
         HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 1)
     }
 
-    /// The peer is no longer silent: restores the kernel's keepalive time.
+    /// The peer is no longer silent: restores the kernel's keepalive time and number of probes.
     private mutating func rest(_ descriptor: Int32) {
         guard usualIdle > 0 else { return }
         HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, usualIdle)
+        HostCalls.setOption(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, Int32(usualCount))
         usualIdle = 0
     }
 }

@@ -7,9 +7,9 @@ internal import RingwayStorage
 ///
 /// A byte stream sends all slices one after the other; on a datagram link each slice is one datagram.
 struct SendBatch {
-    /// The most staged bytes. A frame in its own buffers is added only if all bytes of the batch stay within the same
-    /// limit, or if the batch is empty. The limit allows a few super-frames: enough to amortise the system call, but
-    /// few enough to be still in the cache when the kernel copies them.
+    /// The most bytes of a batch, staged or not, unless it is a single frame in its own buffers. The limit allows a few
+    /// super-frames: enough to amortise the system call, but few enough to be still in the cache when the kernel copies
+    /// them.
     static var byteLimit: Int { 256 << 10 }
     static var sliceLimit: Int { 256 }
 
@@ -48,7 +48,7 @@ struct SendBatch {
 
     /// Whether there is room to stage `count` more bytes as a separate slice.
     @inline(__always)
-    func hasRoom(for count: Int) -> Bool { staged &+ count <= Self.byteLimit && sliceCount < Self.sliceLimit }
+    func hasRoom(for count: Int) -> Bool { byteCount &+ count <= Self.byteLimit && sliceCount < Self.sliceLimit }
 
     /// Whether there is room for one more frame that is sent from its own buffers: for a slice with the length before
     /// it, and two slices of the frame.

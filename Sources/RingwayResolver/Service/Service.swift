@@ -219,6 +219,7 @@ final class Service {
     // MARK: Changes
 
     private func follow(_ conf: ResolvConf) {
+        defer { count(\.resolvConfReads) }
         if conf.search != search {
             search = conf.search
             searchFollowed?(conf.search)
@@ -229,7 +230,6 @@ final class Service {
             upstreams = followed
             suspects.forgetAll()
         }
-        count(\.resolvConfReads)
         serversFollowed?(followed.servers)
     }
 }

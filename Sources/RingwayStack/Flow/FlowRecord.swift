@@ -21,7 +21,7 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     public var bytesFromGuest: UInt64 = 0
     public var bytesToGuest: UInt64 = 0
     /// Nanoseconds since the guest's last segment, a mapping's last datagram in either direction, a ping's last
-    /// request, or the last data of a connection through an agent; zero if `isSpliced`.
+    /// request, or the last event of the sockets of a connection that a shard relays.
     public var idle: UInt64 = 0
 
     /// A record with these values, and defaults for the rest.
@@ -32,7 +32,7 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     }
 
     /// Nanoseconds since `instant`.
-    static func idle(since instant: UInt64, now: UInt64) -> UInt64 { now > instant ? now - instant : 0 }
+    public static func idle(since instant: UInt64, now: UInt64) -> UInt64 { now > instant ? now - instant : 0 }
 }
 
 /// The position in a listing of a shard's flows.

@@ -248,6 +248,7 @@ struct Ping: ~Copyable {
                 echoFrom: key.guest, to: core.plan.addressForGuest(of: target), identifier: key.guestPort,
                 sequence: header.sequence, payload: header.payload)
         else { return }
-        core.sendError(reason, from: router, about: packet)
+        let shownRouter = router.map { core.plan.addressForGuest(of: $0) }
+        core.sendError(reason, from: shownRouter, about: packet)
     }
 }

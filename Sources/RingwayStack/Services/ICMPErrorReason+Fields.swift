@@ -1,3 +1,4 @@
+internal import RingwayModel
 internal import RingwayWire
 
 // The ICMP types and codes of each reason, per family.
@@ -42,6 +43,56 @@ extension ICMPError.Reason {
             ICMPFields(type: ICMPv6Header.timeExceeded, code: ICMPv6Header.reassemblyTimeExceeded)
         case .reported(let type, let code, let parameter):
             ICMPFields(type: type, code: code, parameter: parameter)
+        }
+    }
+
+    /// The reason of an error about a packet of one family, for a packet of the other that stands for it (RFC 7915
+    /// §4.2 and §5.2); `nil` if the other family has none.
+    ///
+    /// - Parameter isIPv4: the packet whose error was reported is an IPv4 packet.
+    func translated(fromIPv4 isIPv4: Bool) -> Self? {
+        var reason: Self? = self
+        if case .reported(let type, let code, let parameter) = self {
+            reason = isIPv4 ? Self(typeIPv4: type, code, parameter) : Self(typeIPv6: type, code, parameter)
+        }
+        guard case .packetTooBig(let mtu)? = reason else { return reason }
+        // An IPv6 header is 20 bytes longer than an IPv4 header. No MTU of IPv6 is below the minimum, and an old IPv4
+        // router reports zero.
+        return .packetTooBig(mtu: isIPv4 ? max(mtu &+ 20, UInt32(NetworkPlan.minimumMTU)) : max(mtu, 20) &- 20)
+    }
+
+    /// The reason that corresponds to an ICMP error; `nil` if there is none.
+    private init?(typeIPv4 type: UInt8, _ code: UInt8, _ parameter: UInt32) {
+        switch (type, code) {
+        case (ICMPv4Header.destinationUnreachable, ICMPv4Header.networkUnreachable): self = .networkUnreachable
+        case (ICMPv4Header.destinationUnreachable, ICMPv4Header.protocolUnreachable): self = .protocolUnreachable
+        case (ICMPv4Header.destinationUnreachable, ICMPv4Header.portUnreachable): self = .portUnreachable
+        case (ICMPv4Header.destinationUnreachable, ICMPv4Header.fragmentationNeeded):
+            self = .packetTooBig(mtu: parameter)
+        // Forbidden by a firewall: the network, the host, and everything (RFC 1812 §5.2.7.1).
+        case (ICMPv4Header.destinationUnreachable, 9), (ICMPv4Header.destinationUnreachable, 10),
+            (ICMPv4Header.destinationUnreachable, ICMPv4Header.administrativelyProhibited):
+            self = .administrativelyProhibited
+        case (ICMPv4Header.destinationUnreachable, _): self = .hostUnreachable
+        case (ICMPv4Header.timeExceeded, ICMPv4Header.hopLimitExceeded): self = .hopLimitExceeded
+        case (ICMPv4Header.timeExceeded, ICMPv4Header.reassemblyTimeExceeded): self = .reassemblyTimeExceeded
+        default: return nil
+        }
+    }
+
+    /// The reason that corresponds to an ICMPv6 error; `nil` if there is none.
+    private init?(typeIPv6 type: UInt8, _ code: UInt8, _ parameter: UInt32) {
+        switch (type, code) {
+        case (ICMPv6Header.destinationUnreachable, ICMPv6Header.noRoute): self = .networkUnreachable
+        case (ICMPv6Header.destinationUnreachable, ICMPv6Header.administrativelyProhibited):
+            self = .administrativelyProhibited
+        case (ICMPv6Header.destinationUnreachable, ICMPv6Header.portUnreachable): self = .portUnreachable
+        case (ICMPv6Header.destinationUnreachable, _): self = .hostUnreachable
+        case (ICMPv6Header.packetTooBig, _): self = .packetTooBig(mtu: parameter)
+        case (ICMPv6Header.timeExceeded, ICMPv6Header.hopLimitExceeded): self = .hopLimitExceeded
+        case (ICMPv6Header.timeExceeded, ICMPv6Header.reassemblyTimeExceeded): self = .reassemblyTimeExceeded
+        case (ICMPv6Header.parameterProblem, ICMPv6Header.unrecognizedNextHeader): self = .protocolUnreachable
+        default: return nil
         }
     }
 

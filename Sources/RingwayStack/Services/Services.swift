@@ -17,10 +17,20 @@ struct Services: ~Copyable {
     init(_ configuration: StackConfiguration, now: UInt64) {
         arp = ARPResponder(plan: configuration.plan)
         neighbors = NeighborDiscovery(plan: configuration.plan)
-        routers = RouterAdvertisement(plan: configuration.plan, now: now)
+        routers = RouterAdvertisement(
+            plan: configuration.plan, configuration: Self.advertisements(configuration), now: now)
         dhcp = Self.addressServer(configuration, guest: configuration.guestIPv4)
         searchDomains = configuration.plan.searchDomains
         assignedIPv4 = configuration.guestIPv4
+    }
+
+    /// The seed makes the intervals the guest's own: guests that start together would otherwise get every advertisement
+    /// together. It has few bits of a keyed hash, because the guest may be able to compute it from the intervals.
+    private static func advertisements(_ configuration: StackConfiguration) -> RouterAdvertisement.Configuration {
+        var advertisements = RouterAdvertisement.Configuration()
+        let guest = FlowKey(guest: IPAddress(configuration.guestIPv6), guestPort: 0, transport: .icmpv6)
+        advertisements.seed ^= guest.hash(secret: configuration.secret) & 0xFFFF
+        return advertisements
     }
 
     /// The IPv4 address that DHCP assigns to the guest.

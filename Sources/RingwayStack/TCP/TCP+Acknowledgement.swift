@@ -3,17 +3,19 @@ internal import RingwayWire
 
 /// Acknowledgements from the guest: released data, loss recovery, and window updates.
 extension TCP {
+    /// Processes a segment's acknowledgement number. False if the guest cannot have sent it: the caller must then drop
+    /// the segment with its data, which may be a blind attacker's (RFC 9293 §3.10.7.4, RFC 5961 §5). Such a segment is
+    /// answered by an ACK, at a limited rate.
+    @discardableResult
     mutating func receiveAcknowledgement(
         _ flow: TCPFlow, _ header: TCPHeader, payloadLength: Int, _ core: inout StackCore
-    ) {
+    ) -> Bool {
         let acknowledgement = header.acknowledgement
-        let advance = acknowledgement.distance(from: flow.pointee.send.una)
-        if flow.pointee.send.nxt.precedes(acknowledgement) {
-            // The guest acknowledges data that was never sent: answered by an ACK, rate-limited (RFC 5961 §5). If the
-            // segment carries data, an ACK is due anyway.
+        guard flow.pointee.send.mayAcknowledge(upTo: acknowledgement) else {
             if mayChallenge(flow, &core) { oweAcknowledgement(flow) }
-            return
+            return false
         }
+        let advance = acknowledgement.distance(from: flow.pointee.send.una)
         let window = UInt32(header.window) &<< UInt32(flow.pointee.send.scale)
         let isSameWindow = window == flow.pointee.send.window
         if advance >= 0, flow.pointee.send.updateWindow(header, window) { flow.pointee.deadlines.stopProbing() }
@@ -33,9 +35,11 @@ extension TCP {
         if flow.pointee.send.isFINAcknowledged && flow.pointee.state != .finWait2 && flow.pointee.state != .timeWait
             && flow.pointee.state != .draining
         {
-            return finAcknowledged(flow, &core)
+            finAcknowledged(flow, &core)
+            return true
         }
         requestReceive(flow, &core)
+        return true
     }
 
     /// Takes SACK blocks; true if they report new data.

@@ -17,7 +17,8 @@ extension TCP {
         flow.pointee.deadlines.segmentReceived(now: core.now)
         if header.flags.contains(.syn) { return challenge(flow, &core) }
         if receiveProbe(flow, header, &core) {
-            return receiveAcknowledgement(flow, header, payloadLength: 1, &core)
+            receiveAcknowledgement(flow, header, payloadLength: 1, &core)
+            return
         }
         // An empty segment may itself be a reply to the stack. Two ends that are out of sync, as after a snapshot
         // restore, must not answer each other forever, so the rate of replies to empty segments is limited.

@@ -67,6 +67,8 @@ extension TCP {
     /// The guest acknowledged the stack's FIN.
     @inline(never)
     mutating func finAcknowledged(_ flow: TCPFlow, _ core: inout StackCore) {
+        // FIN takes one byte of sequence space, which was counted as payload.
+        flow.pointee.bytesToGuest &-= 1
         switch flow.pointee.state {
         case .finWait1: flow.pointee.state = .finWait2
         case .closing: enterTimeWait(flow, &core)

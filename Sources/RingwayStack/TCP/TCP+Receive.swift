@@ -156,9 +156,9 @@ extension TCP {
             finishHandshake(flow, header, &core)
         } else {
             let handle = connections.handle(ofSlot: connections.slot(of: flow))
-            receiveAcknowledgement(flow, header, payloadLength: extent, &core)
+            let isPossible = receiveAcknowledgement(flow, header, payloadLength: extent, &core)
             // The acknowledgement of the stack's FIN may have ended the connection.
-            guard connections.pointer(to: handle) != nil else { return false }
+            guard isPossible, connections.pointer(to: handle) != nil else { return false }
         }
         // A pure acknowledgement has no data for the host and cannot make an earlier FIN contiguous.
         guard extent > 0 else { return false }

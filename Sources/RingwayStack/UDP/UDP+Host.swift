@@ -76,8 +76,8 @@ extension UDP {
         of peer: TransportAddress, guest: TransportAddress, _ core: inout StackCore
     ) -> Handle? {
         let key = FlowKey(
-            guest: guest.address, guestPort: guest.port, remote: core.plan.addressForGuest(of: peer.address),
-            remotePort: peer.port, transport: .udp)
+            guest: guest.address, guestPort: guest.port,
+            remote: core.plan.shownToGuest(peer.address, by: guest.address), remotePort: peer.port, transport: .udp)
         guard let reference = core.table.find(key), reference.kind == .forwardedUDP else { return nil }
         return mappings.handle(ofSlot: reference.slot)
     }
@@ -125,11 +125,16 @@ extension UDP {
         payload: UnsafeRawBufferPointer, _ core: inout StackCore
     ) {
         guard let mapping = mappings.pointer(to: handle) else { return }
-        let shown = TransportAddress(address: core.plan.addressForGuest(of: target.address), port: target.port)
+        let guest = mapping.pointee.guest
+        let shown = TransportAddress(
+            address: core.plan.shownToGuest(target.address, by: guest.address), port: target.port)
         core.counters.add(.udpSendFailed)
-        guard let packet = FailedPacket(udpFrom: mapping.pointee.guest, to: shown, payload: payload) else { return }
-        let shownRouter = router.map { core.plan.addressForGuest(of: $0) }
-        core.sendError(reason, from: shownRouter, about: packet)
+        // The client of a published port may have an address of the other family, whose errors differ.
+        let isTranslated = target.address.isIPv4 != guest.address.isIPv4
+        let shownReason = isTranslated ? reason.translated(fromIPv4: target.address.isIPv4) : reason
+        guard let shownReason, let packet = FailedPacket(udpFrom: guest, to: shown, payload: payload) else { return }
+        let shownRouter = router.map { core.plan.shownToGuest($0, by: guest.address) }
+        core.sendError(shownReason, from: shownRouter, about: packet)
     }
 
     /// The guest reports by ICMP that it did not deliver a datagram. Errors about datagrams of no mapping are

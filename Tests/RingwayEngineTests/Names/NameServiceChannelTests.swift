@@ -51,6 +51,26 @@ struct NameServiceChannelTests {
     }
 
     @Test(arguments: BackEnd.here)
+    func `sends the queries that it has queued before it closes its socket`(_ backEnd: BackEnd) throws {
+        let service = SilentService()
+        let bench = try ComponentBench(backEnd, nameService: service)
+        var channel = NameServiceChannel(shared: bench.shared, counters: bench.counters)
+        channel.open(&bench.core)
+        let before = bench.leased
+        close(service.descriptor)
+        let end = try #require(bench.completion())
+        channel.send(
+            Handle(slot: 5, generation: 3), bench.lease([1], at: 64), offset: 64, length: 1, &bench.core, &bench.stack)
+        channel.complete(end, &bench.core, &bench.stack)
+        let completion = try #require(bench.completion())
+        // After the close, its number would be that of no socket, or of another one.
+        #expect(completion.tag.owner == .names && completion.result < 0 && completion.result != -EBADF)
+        channel.complete(completion, &bench.core, &bench.stack)
+        #expect(bench.leased == before)
+        channel.closeDescriptors()
+    }
+
+    @Test(arguments: BackEnd.here)
     func `has no names any more when the service has gone`(_ backEnd: BackEnd) throws {
         let service = SilentService()
         let bench = try ComponentBench(backEnd, nameService: service)

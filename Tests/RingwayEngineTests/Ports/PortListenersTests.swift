@@ -1,6 +1,7 @@
 import CRingway
 import Glibc
 import RingwayModel
+import RingwayReactor
 import RingwayRing
 import RingwayStorage
 import Testing
@@ -42,6 +43,42 @@ struct PortListenersTests {
             #expect(bench.shared.descriptors.held == 0)
             close(peer)
         }
+    }
+
+    @Test(arguments: BackEnd.here)
+    func `arms receives that found no buffer again, so many at a time, and none that has ended`(
+        _ backEnd: BackEnd
+    ) throws {
+        let bench = try ComponentBench(backEnd)
+        var ports = try PortListeners(shared: bench.shared, counters: bench.counters)
+        let sockets = (0..<5).map { _ in HostSockets.bound(SOCK_DGRAM).descriptor }
+        defer { for socket in sockets { close(socket) } }
+        for (number, socket) in sockets.enumerated() {
+            let guest = TransportAddress(address: IPAddress(GuestPort.guest), port: UInt16(1_000 + number))
+            ports.add(
+                ListeningSocket(descriptor: socket, forward: UInt32(number), guest: guest, isStream: false),
+                &bench.core, &bench.stack)
+        }
+        // The first entries of the table.
+        for slot in 0..<UInt32(sockets.count) {
+            let tag = PortListeners.Operation.receive.tag(Handle(slot: slot, generation: 1))
+            let client = ports.complete(
+                Completion(tag: tag, result: -ENOBUFS, flags: 0), &bench.core, &bench.stack)
+            #expect(client == nil)
+        }
+        let before = bench.core.reactor.ring.submissions
+        ports.retryStarved(upTo: 2, &bench.core)
+        let armed = bench.core.reactor.ring.submissions - before
+        #expect(armed == 2)
+        let left = ports.end(of: [3], from: 0, &bench.core, &bench.stack)
+        #expect(left == nil)
+        let waits = ports.waitsForBuffers
+        #expect(waits)
+        ports.retryStarved(upTo: 10, &bench.core)
+        let armedInAll = bench.core.reactor.ring.submissions - before
+        #expect(armedInAll == 4)
+        let waitsStill = ports.waitsForBuffers
+        #expect(!waitsStill)
     }
 
     @Test(arguments: BackEnd.here)

@@ -13,7 +13,7 @@ struct SplicedListTests {
         var slab = MemoryFailure.trap { try Slab<SplicedStream>(capacity: count) }
         for _ in 0..<count {
             _ = slab.insert(
-                SplicedStream(client: -1, address: peer, server: peer))
+                SplicedStream(client: -1, address: peer, server: peer, now: 0))
         }
         return slab
     }
@@ -45,6 +45,15 @@ struct SplicedListTests {
         #expect(Self.members(list, slab) == [0, 1, 2].filter { $0 != gone })
         list.append(gone)
         #expect(Self.members(list, slab).last == gone)
+    }
+
+    @Test func `have the member last that is moved to the end`() {
+        let slab = Self.streams(3)
+        var list = SplicedList(.opening, of: slab.base)
+        for slot: UInt32 in 0..<3 { list.append(slot) }
+        for slot: UInt32 in [0, 2, 2] { list.moveToEnd(slot) }
+        #expect(Self.members(list, slab) == [1, 0, 2])
+        #expect(list.count == 3)
     }
 
     @Test func `are empty when their last member has gone`() {

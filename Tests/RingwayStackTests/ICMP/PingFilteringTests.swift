@@ -54,6 +54,20 @@ struct PingFilteringTests {
         net.expectNothingHeld()
     }
 
+    @Test func `that are errors of the host's loopback come from the host's address in the network`() throws {
+        let handle = try ping(net.plan.hostIPv4)
+        let request: [UInt8] = [8, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3, 4]
+        let loopback = IPAddress(IPv4Address(127, 0, 0, 1))
+        net.turn { stack in
+            request.withUnsafeBytes {
+                stack.pingFailed(
+                    handle, to: loopback, .reported(type: 3, code: 10, parameter: 0), from: loopback, message: $0)
+            }
+        }
+        let packet = try #require(net.frames.first).dropFirst(12 + 14)
+        #expect(Array(packet.dropFirst(12).prefix(4)) == [192, 168, 127, 254])
+    }
+
     @Test func `of a ping without a socket do not come, and the next request tries again`() throws {
         let request: [UInt8] = [8, 0, 0, 0, 0, 7, 0, 1, 1, 2, 3, 4]
         let first = try ping(IPv4Address(8, 8, 8, 8))

@@ -189,6 +189,21 @@ struct RouterAdvertisementTests {
         #expect(Set(intervals[2...]).count > 40)
     }
 
+    @Test func `comes to each guest at times of its own`() throws {
+        let times = try (UInt64(1)...3).map { secret in
+            let net = try StackUnderTest(hasServices: true, secret: secret)
+            var times: [UInt64] = []
+            for _ in 0..<3_600 {
+                net.advance(by: Self.second)
+                if !net.frames.isEmpty { times.append(net.now) }
+                net.frames = []
+            }
+            return times
+        }
+        #expect(times.allSatisfy { $0.count > 6 })
+        #expect(Set(times).count == 3)
+    }
+
     @Test func `a late turn sends once and goes on from then`() {
         let bench = Bench(plan)
         let late = 10_000 * Self.second

@@ -21,9 +21,11 @@ final class StackUnderTest {
     /// Other effects that no expectation has consumed.
     var effects: [Effect] = []
 
-    init(limits: Limits = StackUnderTest.limits, policy: DestinationPolicy = DestinationPolicy(), mtu: Int = 1_500)
-        throws
-    {
+    /// - Parameter hasServices: whether the stack is that of the shard with the gateway's services.
+    init(
+        limits: Limits = StackUnderTest.limits, policy: DestinationPolicy = DestinationPolicy(), mtu: Int = 1_500,
+        hasServices: Bool = false, secret: UInt64 = 0x5EED
+    ) throws {
         let block = try #require(CIDRBlock("192.168.127.0/24"))
         let prefix = IPv6Address(high: 0xFD12_3456_789A_0000, low: 0)
         plan = try #require(NetworkPlan(ipv4: block, ipv6Prefix: prefix, mtu: mtu))
@@ -35,7 +37,7 @@ final class StackUnderTest {
         // A shard without services sends nothing by itself.
         let configuration = Stack.Configuration(
             plan: plan, limits: limits, policy: policy, guestMAC: Self.guestMAC, guestIPv4: plan.firstGuestIPv4,
-            guestIPv6: plan.firstGuestIPv6, shard: 1, shards: 2, secret: 0x5EED)
+            guestIPv6: plan.firstGuestIPv6, shard: hasServices ? 0 : 1, shards: 2, secret: secret)
         stack = try Stack(configuration, pool: pool, counters: counters, now: now)
     }
 
@@ -146,6 +148,16 @@ final class StackUnderTest {
 
     /// The bytes of an effect's buffer.
     func bytes(of effect: Effect) -> [UInt8] { bytes(effect.lease, effect.offset, effect.length) }
+
+    /// The flows as a listing shows them.
+    var flows: [FlowRecord] {
+        let memory = UnsafeMutableBufferPointer<FlowRecord>.allocate(capacity: 64)
+        defer { memory.deallocate() }
+        var cursor = FlowCursor()
+        var writer = FlowRecordWriter(memory, visits: 1_024)
+        stack.writeFlows(from: &cursor, to: &writer)
+        return Array(memory[..<writer.count])
+    }
 
     // MARK: What must come out
 

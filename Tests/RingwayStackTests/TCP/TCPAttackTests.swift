@@ -97,6 +97,22 @@ struct TCPAttackTests {
         #expect(net.frames.count == 2)
     }
 
+    @Test(arguments: [2, 1_000, -65_535, -1_000_000])
+    func `bytes and FIN with an acknowledgement that cannot be are dropped`(_ acknowledgement: Int) {
+        for _ in 0..<50 { peer.send([.fin, .ack], seq: 101, ack: acknowledgement, payload: [1]) }
+        peer.expect(.ack, seq: 1, ack: 101)
+        peer.expectSilence()
+        #expect(peer.state == .established)
+        #expect(peer.unsent == [])
+        net.expectNoEffect()
+    }
+
+    @Test func `bytes with an acknowledgement that is old, by a window at most, are taken`() {
+        peer.send(.ack, seq: 101, ack: -65_534, payload: [1, 2])
+        peer.expect(.ack, seq: 1, ack: 103)
+        #expect(peer.unsent == [1, 2])
+    }
+
     @Test(arguments: [50, 5_000_000] as [UInt32])
     func `bytes and FIN outside the window are answered each time`(_ sequence: UInt32) {
         for _ in 0..<5 {

@@ -164,6 +164,15 @@ struct TCPClosingTests {
         while !net.frames.isEmpty { peer.expect([.fin, .ack], seq: 101) }
     }
 
+    @Test func `FIN is no byte of the payload that the guest has taken`() throws {
+        peer.hostSends(TCPPeer.pattern(100))
+        peer.hostEnds()
+        peer.send(.ack, seq: 101, ack: 102)
+        #expect(peer.state == .finWait2)
+        let record = try #require(net.flows.first)
+        #expect(record.bytesToGuest == 100)
+    }
+
     @Test func `a lost FIN is sent again once, not as often as the window allows`() {
         peer.hostSends(TCPPeer.pattern(100))
         peer.expect(.ack, seq: 1, length: 100)

@@ -41,6 +41,36 @@ struct ForwardedDatagramTests {
         peer.expectSent([3], to: "127.0.0.1:4000", .sendForwardedDatagram)
     }
 
+    @Test(
+        arguments: [
+            (ICMPError.Reason.reported(type: 1, code: 4, parameter: 0), [3, 3, 0, 0]),
+            (.reported(type: 3, code: 0, parameter: 0), [11, 0, 0, 0]),
+            (.reported(type: 2, code: 0, parameter: 1_420), [3, 4, 0x05, 0x78]),
+            (.packetTooBig(mtu: 1_420), [3, 4, 0x05, 0x78]), (.hostUnreachable, [3, 1, 0, 0]),
+        ] as [(ICMPError.Reason, [UInt8])])
+    func `the guest gets the errors about a client of the other family, as those of its own family`(
+        _ reason: ICMPError.Reason, _ expected: [UInt8]
+    ) throws {
+        let client = try #require(TransportAddress("[2001:db8::5]:4000"))
+        try clientSends([1], from: "[2001:db8::5]:4000")
+        #expect(peer.received() == UDPPeer.Received(source: "192.168.127.254", port: 4_000, payload: [1]))
+        try peer.send([3], to: "192.168.127.254:4000")
+        let flow = try #require(peer.expectSent([3], to: "[2001:db8::5]:4000", .sendForwardedDatagram))
+        #expect(net.stack.forwardedMapping(of: client, guest: peer.guest) == flow)
+        net.turn { stack in
+            [UInt8(3)].withUnsafeBytes {
+                stack.datagramFailed(flow, to: client, reason, from: client.address, payload: $0)
+            }
+        }
+        let packet = try #require(net.frames.first).dropFirst(12 + 14)
+        let host: [UInt8] = [192, 168, 127, 254]
+        // From the host's address, with type, code and MTU; about a datagram to the host's address.
+        #expect(Array(packet.dropFirst(12).prefix(4)) == host)
+        let message = Array(packet.dropFirst(20))
+        #expect([message[0], message[1], message[6], message[7]] == expected)
+        #expect(Array(message[24..<28]) == host)
+    }
+
     @Test func `the same port of the guest has its own mapping for other destinations`() throws {
         try clientSends([1], from: "203.0.113.5:4000")
         try peer.send([3], to: "203.0.113.6:4000")

@@ -78,7 +78,7 @@ struct DHCPLeaseTable: ~Copyable {
 
     /// The address that the client holds, or else the one that it held before. Among several, an equal identifier
     /// wins over an equal ethernet address. An entry in state `quarantined` is skipped, even if the quarantine has
-    /// expired.
+    /// expired, because the client has declined that address.
     func find(_ client: DHCPClient, now: UInt64) -> Int? {
         var best: Int?
         var bestRank = 0

@@ -43,6 +43,14 @@ struct SendSide: BitwiseCopyable {
 
     @inline(__always) var isFINAcknowledged: Bool { end == .finSent && una == nxt }
 
+    /// Whether a segment may have this acknowledgement number: it is not beyond what was sent, and no further back than
+    /// a segment that arrives late can be, which is the guest's largest window (RFC 5961 §5).
+    @inline(__always)
+    func mayAcknowledge(upTo number: SequenceNumber) -> Bool {
+        number.isInside(
+            windowStartingAt: una.advanced(by: -Int(windowMaximum)), size: windowMaximum &+ flight &+ 1)
+    }
+
     /// Sets the initial sequence number, that of SYN.
     mutating func begin(at initial: SequenceNumber) {
         una = initial

@@ -93,7 +93,7 @@ struct TCPConnection: BitwiseCopyable {
     /// What is known about the far end, the peer of the host socket.
     var watch: PeerWatch
 
-    /// Bytes of in-order payload from the guest, and bytes that the guest has acknowledged, FIN included.
+    /// Bytes of in-order payload from the guest, and bytes of payload that the guest has acknowledged.
     var bytesFromGuest: UInt64 = 0
     var bytesToGuest: UInt64 = 0
 
