@@ -3,7 +3,7 @@ internal import RingwaySystem
 /// A network's control thread: an event loop that runs watched descriptors' handlers, timers and posted closures one
 /// after another.
 ///
-/// The thread starts on first use. Only code on that thread may register descriptors and timers.
+/// Only code on that thread may register descriptors and timers.
 final class ControlLoop: Sendable {
     private let thread: LoopThread
     private let watches: LoopConfined<Watches>
@@ -11,6 +11,8 @@ final class ControlLoop: Sendable {
     init() throws(SystemError) {
         thread = try LoopThread("ringway-control")
         watches = LoopConfined(to: thread) { Watches($0) }
+        // Shards post to it, and a thread that a shard started would have the shard's limits.
+        try thread.start()
     }
 
     // MARK: From any thread

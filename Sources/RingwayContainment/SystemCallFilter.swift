@@ -37,6 +37,8 @@ struct SystemCallFilter: ~Copyable {
             let alternatives = call.alternatives.isEmpty ? [[]] : call.alternatives
             for conditions in alternatives { try add(call.name, action: SCMP_ACT_ALLOW, conditions, to: context) }
         }
+        let denial = refusal == SCMP_ACT_LOG ? refusal : failure(EACCES)
+        for name in list.attempts { try add(name, action: denial, [], to: context) }
         for name in list.deeds { try add(name, action: refusal, [], to: context) }
     }
 

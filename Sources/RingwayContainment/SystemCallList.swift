@@ -51,14 +51,17 @@ public struct SystemCallList: Sendable {
     }
 
     public let groups: [Group]
+    /// System calls that fail with EACCES: libraries make them where they can do without.
+    public let attempts: [String]
     /// System calls that no program of Ringway makes, and that are only worth making for one who has taken a thread
     /// over. The kernel ends the process.
     public let deeds: [String]
     /// What becomes of calls that are neither in `groups` nor in `deeds`.
     public let refusal: Refusal
 
-    public init(_ groups: [Group], deeds: [String] = [], refusal: Refusal) {
+    public init(_ groups: [Group], attempts: [String] = [], deeds: [String] = [], refusal: Refusal) {
         self.groups = groups
+        self.attempts = attempts
         self.deeds = deeds
         self.refusal = refusal
     }

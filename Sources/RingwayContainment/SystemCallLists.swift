@@ -50,7 +50,9 @@ extension SystemCallList {
                     "nanosleep", "getrandom", "exit", "exit_group", "tgkill", "rt_sigaction",
                     Call("prctl", [[Condition(0, is: Self.setName)], [Condition(0, is: Self.nameMemory)]]),
                 ]),
-        ], refusal: .death)
+        ],
+        // The allocator of the C library reads /proc/sys/vm/overcommit_memory before it first returns memory.
+        attempts: ["open", "openat"], refusal: .death)
 
     /// The list of the whole process, after its start: for the threads of control, name resolution, agents, capture and
     /// state, and those of libraries. A shard's own list comes on top of it.

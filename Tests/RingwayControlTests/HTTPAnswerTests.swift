@@ -1,3 +1,4 @@
+import CRingway
 import Glibc
 import Testing
 

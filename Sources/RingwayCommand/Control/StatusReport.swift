@@ -29,7 +29,6 @@ struct StatusReport {
         return [
             ["network", (status["name"]?.text ?? "?") + (kind.isEmpty ? "" : " (\(kind))")],
             ["served by", program],
-            ["sandbox", sandbox],
             ["running for", Self.duration(status["uptimeSeconds"]?.int ?? 0)],
             ["addresses", "\(network?["ipv4"]?.text ?? "?"), \(network?["ipv6"]?.text ?? "?")"],
             ["guests", number("guests") + (status["isolate"] == .bool(true) ? ", isolated" : "")],
@@ -37,7 +36,7 @@ struct StatusReport {
             ["published", "\(number("publishedPorts")) ports in \(number("forwards")) forwards"],
             ["from guests", bytes("octetsFromGuest")],
             ["to guests", bytes("octetsToGuest")],
-        ]
+        ] + (status["sandbox"] == nil ? [] : [["sandbox", sandbox]])
     }
 
     /// The mode of the sandbox and what it lacks.

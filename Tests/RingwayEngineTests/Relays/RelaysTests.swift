@@ -1,4 +1,6 @@
+import CRingway
 import Glibc
+import RingwayRing
 import RingwayStack
 import RingwayStorage
 import Testing

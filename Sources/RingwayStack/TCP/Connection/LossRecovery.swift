@@ -2,8 +2,8 @@ internal import RingwayWire
 
 /// Determines which data in flight to the guest is lost, and which part of it to retransmit next.
 ///
-/// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover more than two segments (RFC 6675
-/// §4), or by the retransmission timer. Then all data before `lossEdge` that is not selectively acknowledged is
+/// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover two segments, or by the
+/// retransmission timer. RFC 6675 §4 waits for more than two segments, because networks reorder; links do not. Then all data before `lossEdge` that is not selectively acknowledged is
 /// retransmitted, in order, as the congestion window allows, until `recover` is acknowledged (RFC 6675; without SACK,
 /// RFC 6582). `CongestionControl` computes the window.
 struct LossRecovery: BitwiseCopyable {
@@ -62,7 +62,7 @@ struct LossRecovery: BitwiseCopyable {
             if phase == .fast, usesSACK { extendLossEdge() }
             return false
         }
-        let isHeld = !scoreboard.isEmpty && scoreboard.bytes(from: una, to: nxt) > 2 * UInt32(segment)
+        let isHeld = !scoreboard.isEmpty && scoreboard.bytes(from: una, to: nxt) >= 2 * UInt32(segment)
         guard duplicates >= 3 || isHeld else { return false }
         recover = nxt
         next = una

@@ -43,13 +43,11 @@ struct SendSide: BitwiseCopyable {
 
     @inline(__always) var isFINAcknowledged: Bool { end == .finSent && una == nxt }
 
-    /// Whether a segment may have this acknowledgement number: it is not beyond what was sent, and no further back than
-    /// a segment that arrives late can be, which is the guest's largest window (RFC 5961 §5).
+    /// Whether a segment may have this acknowledgement number: it is not beyond what was sent (RFC 9293 §3.10.7.4). The
+    /// lower limit of RFC 5961 §5, which is against attackers who do not see the connection, is not checked: only the
+    /// guest itself can send on its link.
     @inline(__always)
-    func mayAcknowledge(upTo number: SequenceNumber) -> Bool {
-        number.isInside(
-            windowStartingAt: una.advanced(by: -Int(windowMaximum)), size: windowMaximum &+ flight &+ 1)
-    }
+    func mayAcknowledge(upTo number: SequenceNumber) -> Bool { !nxt.precedes(number) }
 
     /// Sets the initial sequence number, that of SYN.
     mutating func begin(at initial: SequenceNumber) {
