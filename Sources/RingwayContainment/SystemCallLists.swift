@@ -23,13 +23,8 @@ extension SystemCallList {
                     "read", "readv", "write", "writev", "splice", "pipe2", "eventfd2",
                     Call("fcntl", Self.fileControls), Call("ioctl", Self.socketControls),
                 ]),
-            Group(
-                "the channel to name resolution",
-                [
-                    Call(
-                        "socketpair",
-                        [[Condition(0, is: UInt64(AF_UNIX)), Condition(1, mask: 0xF, is: Self.sequencedPackets)]])
-                ]),
+            // Neither kind can be connected to another socket later, as a pair of datagram sockets can.
+            Group("channels to name resolution", [Call("socketpair", Self.connectedPairs)]),
             Group(
                 "the reactor on hosts without io_uring",
                 [
@@ -130,7 +125,10 @@ extension SystemCallList {
     // Enumerators and macros of <linux/sched.h>, <sys/socket.h> and <sys/prctl.h> that Swift does not import.
     private static let cloneThread: UInt64 = 0x0001_0000
     private static let cloneNewNetwork: UInt64 = 0x4000_0000
-    private static let sequencedPackets: UInt64 = 5
+    /// SOCK_STREAM and SOCK_SEQPACKET of AF_UNIX.
+    private static let connectedPairs = [1, 5].map {
+        [Condition(0, is: UInt64(AF_UNIX)), Condition(1, mask: 0xF, is: $0)]
+    }
     private static let setName: UInt64 = 15
     private static let nameMemory: UInt64 = 0x5356_4D41
 
