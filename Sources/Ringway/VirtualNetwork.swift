@@ -208,6 +208,7 @@ public final class VirtualNetwork: Sendable {
         do throws(ResolverFailure) {
             resolver = try Resolver(names)
         } catch {
+            loop.stop()
             descriptors.leave()
             throw Failure("the name service does not start: \(error)")
         }

@@ -26,7 +26,7 @@ extension TCP {
             core.counters.add(.droppedPolicy)
             return refuseSegment(summary, header, &core)
         case .absent:
-            return core.sendError(.hostUnreachable, from: nil, aboutSYNOf: key, sequence: SequenceNumber(0))
+            return core.sendError(.hostUnreachable, from: nil, aboutSYNOf: key, sequence: header.sequence)
         case .unroutable:
             return core.counters.add(.droppedForeignDestination)
         }

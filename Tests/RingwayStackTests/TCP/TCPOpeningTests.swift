@@ -102,6 +102,16 @@ struct TCPOpeningTests {
         net.expectNothingHeld()
     }
 
+    @Test func `an address of the network that no guest has is unreachable, about the guest's own SYN`() throws {
+        let peer = try TCPPeer(net, to: "192.168.127.99:80")
+        peer.send(.syn, seq: 100)
+        let message = try Array(#require(net.frames.first).dropFirst(12 + 14 + 20))
+        net.frames = []
+        #expect(message.prefix(2) == [3, 1])
+        #expect(message.dropFirst(8 + 20).prefix(8) == [0x9C, 0x40, 0, 80, 0, 0, 0, 100])
+        net.expectNoEffect()
+    }
+
     @Test(arguments: [ConnectFailure.timedOut, .exhausted])
     func `a connect that timed out is silence, and the next SYN a new attempt`(_ failure: ConnectFailure) {
         peer.send(.syn, seq: 100)
