@@ -44,6 +44,8 @@ int ringway_keep_capabilities(uint64_t kept) {
     return (int)syscall(SYS_capset, &header, data);
 }
 
+int32_t ringway_thread_number(void) { return (int32_t)syscall(SYS_gettid); }
+
 _Bool ringway_has_seccomp_action(uint32_t action) {
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }

@@ -14,7 +14,7 @@ public enum KernelFeatures {
 
     /// Probes the kernel's io_uring. The list is empty if the process cannot use io_uring.
     public static func probe() -> [Feature] {
-        let found = RingwayRing.KernelFeatures.probe()
+        let found = RingwayRing.KernelFeatures.current()
         guard found.hasRing else { return [] }
         return [
             ("provided buffer rings", found.hasBufferRings, "5.19", "epoll in place of io_uring", "a newer kernel"),

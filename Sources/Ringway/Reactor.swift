@@ -14,7 +14,7 @@ extension VirtualNetwork {
     /// available one. Throws if io_uring is requested and cannot be used.
     static func features(for reactor: Reactor?) throws(Failure) -> RingwayRing.KernelFeatures {
         if reactor == .epoll { return .epoll }
-        let features = RingwayRing.KernelFeatures.probe()
+        let features = RingwayRing.KernelFeatures.current()
         guard let obstacle = obstacle(to: features) else { return features }
         guard reactor == nil else {
             throw Failure(

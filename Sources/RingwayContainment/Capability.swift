@@ -32,8 +32,9 @@ public enum Capability: UInt64, Sendable, CaseIterable {
             "files that the user names: configuration, state, statistics, capture, sockets"
         case .signalProcesses: "signals of the terminal for COMMAND, which may have become another user"
         case .bindPrivilegedPorts: "published ports below 1024"
-        case .administerNetwork: "interfaces of links \"tap:\""
-        case .openRawSockets: "pings where net.ipv4.ping_group_range excludes the user"
+        case .administerNetwork: "interfaces of links \"tap:\", and marks and routing rules in their namespaces"
+        case .openRawSockets:
+            "pings where net.ipv4.ping_group_range excludes the user, and refusals of published UDP ports"
         case .readProcesses: "the name of the process that holds a port which cannot be published"
         case .enterNamespaces: "sockets in the network namespace of a TAP's interface"
         }
@@ -42,7 +43,7 @@ public enum Capability: UInt64, Sendable, CaseIterable {
     /// The bits of a set in the kernel's masks.
     static func mask(_ set: [Capability]) -> UInt64 { set.reduce(0) { $0 | 1 << $1.rawValue } }
 
-    /// What the process keeps. The kernel gives none of them to an ordinary user.
+    /// What the process keeps of what it has. An ordinary user's process usually has none.
     public static let process = allCases
     /// What a shard's thread keeps.
     public static let shard: [Capability] = [.bindPrivilegedPorts, .openRawSockets]

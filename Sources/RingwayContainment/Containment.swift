@@ -1,5 +1,6 @@
 internal import CRingway
 internal import CSeccomp
+internal import Glibc
 internal import RingwaySystem
 internal import Synchronization
 
@@ -55,12 +56,21 @@ public enum Containment {
             layer("no tracing", ringway_forbid_tracing()),
             layer("capabilities", ringway_keep_capabilities(Capability.mask(Capability.process))),
         ]
-        do throws(SystemError) {
-            try SystemCallFilter(.process, logsOnly: mode == .log).load(forAllThreads: true)
-            layers.append(Layer(name: "system calls", obstacle: nil))
-            ThreadStart.set { kind in if kind == .shard { containShard(logsOnly: mode == .log) } }
-        } catch {
-            layers.append(Layer(name: "system calls", obstacle: error.description))
+        var hasFilter = false
+        if canFilterSystemCalls {
+            do throws(SystemError) {
+                try SystemCallFilter(.process(getpid()), logsOnly: mode == .log).load(forAllThreads: true)
+                hasFilter = true
+                layers.append(Layer(name: "system calls", obstacle: nil))
+            } catch {
+                layers.append(Layer(name: "system calls", obstacle: error.description))
+            }
+        } else {
+            layers.append(Layer(name: "system calls", obstacle: "seccomp is missing or forbidden here"))
+        }
+        let filters = hasFilter
+        ThreadStart.set { kind in
+            if kind == .shard { containShard(filters: filters, logsOnly: mode == .log) }
         }
         entered.withLock { $0 = (mode, layers) }
     }
@@ -69,12 +79,15 @@ public enum Containment {
         Layer(name: name, obstacle: result == 0 ? nil : SystemError("\(name)").description)
     }
 
-    /// Contains the calling thread, a shard whose ring is enabled. A shard that cannot be contained must not run, since
-    /// the process's own filter could be installed.
-    private static func containShard(logsOnly: Bool) {
-        _ = ringway_keep_capabilities(Capability.mask(Capability.shard))
+    /// Contains the calling thread, a shard whose ring is enabled. A shard that cannot be contained, although its
+    /// process could be, must not run.
+    private static func containShard(filters: Bool, logsOnly: Bool) {
+        guard ringway_keep_capabilities(Capability.mask(Capability.shard)) == 0 else {
+            fatalError("\(SystemError("cannot give up capabilities"))")
+        }
+        guard filters else { return }
         do throws(SystemError) {
-            try SystemCallFilter(.shard, logsOnly: logsOnly).load(forAllThreads: false)
+            try SystemCallFilter(.shard(getpid(), ringway_thread_number()), logsOnly: logsOnly).load(forAllThreads: false)
         } catch {
             fatalError("\(error)")
         }

@@ -31,7 +31,7 @@ struct SystemCallFilter: ~Copyable {
     ) throws(SystemError) {
         // A binary tree in place of a chain of comparisons.
         _ = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
-        // Speculation is not restricted further: what a filter protects against runs no code of its own.
+        // Speculation is not restricted further: code in this process reads all of its memory anyway.
         _ = seccomp_attr_set(context, SCMP_FLTATR_CTL_SSB, 1)
         for call in list.groups.flatMap(\.calls) {
             let alternatives = call.alternatives.isEmpty ? [[]] : call.alternatives

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import Synchronization
 
 /// The features of this kernel's io_uring, determined once at the start. A missing optional feature costs speed, not
 /// function.
@@ -24,6 +25,19 @@ public struct KernelFeatures: Sendable, Equatable {
     public var hasRingMessages = false
 
     public init() {}
+
+    private static let found = Mutex<KernelFeatures?>(nil)
+
+    /// The features, which are determined once: a later query would make a ring without restrictions, which a hijacked
+    /// shard could take. A failure to make a ring is not remembered, because it may be temporary.
+    public static func current() -> KernelFeatures {
+        found.withLock { found in
+            if let found { return found }
+            let features = probe()
+            if features.hasRing { found = features }
+            return features
+        }
+    }
 
     /// Queries the kernel, with a small temporary ring.
     public static func probe() -> KernelFeatures {

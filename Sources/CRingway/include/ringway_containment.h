@@ -19,6 +19,9 @@ uint64_t ringway_permitted_capabilities(void);
 /// ambient sets, and removes all others from the bounding set, if the thread may change that set.
 int ringway_keep_capabilities(uint64_t kept);
 
+/// The calling thread's number (gettid(2)).
+int32_t ringway_thread_number(void);
+
 /// Whether the kernel has an action of seccomp filters (SECCOMP_GET_ACTION_AVAIL).
 _Bool ringway_has_seccomp_action(uint32_t action);
 

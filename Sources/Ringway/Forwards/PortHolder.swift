@@ -83,8 +83,8 @@ extension GuestSelector {
 
 /// The machine's sockets, as far as the kernel shows them to this process.
 enum HostSocketTable {
-    /// The process with a socket bound to the port, or its user if that user's processes may not be inspected; `nil`
-    /// if neither is found.
+    /// The process with a socket bound to the port, or its user if that process may not be inspected; `nil` if
+    /// neither is found.
     static func holder(of port: UInt16, _ transport: PortForward.Transport) -> String? {
         var found = table(port, transport)
         // /proc/net does not list bound sockets that do not listen, such as those of published ports without a guest.
@@ -97,7 +97,9 @@ enum HostSocketTable {
                 return "process \(process) (\(lines(of: "/proc/\(process)/comm").first ?? "?"))"
             }
         }
-        return first.user == getuid() ? nil : "a process of the user with the number \(first.user)"
+        // Another ringway of this user cannot be inspected either, since its sandbox forbids tracing.
+        return first.user == getuid()
+            ? "a process of this user, such as another ringway" : "a process of the user with the number \(first.user)"
     }
 
     private static func table(_ port: UInt16, _ transport: PortForward.Transport) -> [(inode: UInt64, user: UInt32)] {

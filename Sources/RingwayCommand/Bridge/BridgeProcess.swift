@@ -12,5 +12,8 @@ enum BridgeProcess {
         // Publishing ten thousand ports needs much memory, which the allocator must return to the kernel afterwards.
         ringway_keep_little_memory()
         Containment.enter(sandbox)
+        for layer in Containment.layers {
+            if let obstacle = layer.obstacle { StandardError.write("sandbox: no \(layer.name): \(obstacle)") }
+        }
     }
 }

@@ -59,8 +59,8 @@ struct BridgeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Limit what a guest that takes this process over can do: on, off, or log, which limits nothing and lets the "
-                + "kernel log what would be refused. (default: on)",
+            "Limit what a guest that takes this process over can do: on, off, or log, which refuses no system call and "
+                + "lets the kernel log what would be refused. (default: on)",
             valueName: "mode"),
         transform: OptionValue.sandbox)
     var sandbox = Containment.Mode.on

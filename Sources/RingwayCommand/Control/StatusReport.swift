@@ -45,7 +45,7 @@ struct StatusReport {
         let missing = (status["sandbox"]?["missing"]?.elements ?? []).map { layer in
             "\(layer["layer"]?.text ?? "?") (\(layer["reason"]?.text ?? "?"))"
         }
-        let explanation = mode == "log" ? "log: what it would refuse is let through and logged by the kernel" : mode
+        let explanation = mode == "log" ? "log: the kernel logs the system calls that it would refuse" : mode
         return missing.isEmpty ? explanation : "\(explanation), without \(missing.joined(separator: ", "))"
     }
 

@@ -4,11 +4,11 @@ internal import Synchronization
 public enum ThreadKind: String, Sendable, CaseIterable {
     /// Carries the traffic of guests.
     case shard
-    /// Every thread of `SystemThread`: control, name resolution, agents, capture, state.
+    /// Every thread of `SystemThread`: control, name resolution, agents, state.
     case service
 }
 
-/// What each thread of the process does first, on itself. A program sets it once, before it starts a thread; a library
+/// What each thread of a `ThreadKind` does first, on itself. A program sets it once, before it starts a thread; a library
 /// leaves it alone.
 ///
 /// Restrictions such as a filter of system calls belong to the process, not to one network in it, so this is a property
