@@ -28,7 +28,7 @@ uint64_t ringway_permitted_capabilities(void) {
 int ringway_keep_capabilities(uint64_t kept) {
     for (int capability = 0; capability < 64; capability++) {
         if ((kept >> capability & 1) != 0) continue;
-        // EPERM without CAP_SETPCAP; EINVAL behind the last capability of this kernel.
+        // This fails with EPERM without CAP_SETPCAP, and with EINVAL for numbers above this kernel's last capability.
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
     }
     // Kernels before 4.3 have no ambient set.

@@ -27,7 +27,7 @@ static void *load(void) {
 }
 
 ringway_filter *ringway_filter_compile(const char *expression, int snap_length, char *reason, size_t size) {
-    // The library is never closed: a filter's code outlives this call, and a second filter reuses the library.
+    // The library is never closed, because filters call its functions later.
     void *library = load();
     if (library == NULL) {
         snprintf(reason, size, "filters need libpcap, which is not installed (package libpcap0.8)");

@@ -374,7 +374,7 @@ ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *d
         *count += arrived;
     }
     if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-        // MSG_CTRUNC although there is room for more descriptors means that the process has reached its limit of
+        // If MSG_CTRUNC is set although `descriptors` has room for more, the process has reached its limit of
         // descriptors.
         bool lacks = !(message.msg_flags & MSG_TRUNC) && *count < RINGWAY_MAXIMUM_DESCRIPTORS;
         for (size_t index = 0; index < *count; index++) close(descriptors[index]);

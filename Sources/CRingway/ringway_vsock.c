@@ -1,4 +1,4 @@
-// Sockets between a guest and its host, and the kernel's list of sockets; documented in the header.
+// Sockets between a guest and its host, the kernel's list of sockets, and clocks; documented in the header.
 #define _GNU_SOURCE
 #include "ringway_vsock.h"
 

@@ -4,7 +4,7 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import Synchronization
 
-/// A limit and its current use: a row of the table of all limits of a network, its guests and the process.
+/// One limit of the process, of a network or of a guest, and its current use.
 public struct Bound: Sendable, Equatable {
     /// The scope of a limit.
     public enum Scope: String, Sendable {
@@ -34,7 +34,7 @@ public struct Bound: Sendable, Equatable {
 }
 
 extension VirtualNetwork {
-    /// The limits of the process and of the network.
+    /// The limits of the process and of the network, and their current use.
     public func bounds() -> [Bound] {
         let statistics = statistics()
         let limits = configuration.limits
@@ -67,7 +67,7 @@ extension VirtualNetwork {
         return rows
     }
 
-    /// The limits of a guest; `nil` if it is not attached.
+    /// The limits of a guest and their current use; `nil` if the guest is not attached.
     public func bounds(of guest: Guest.ID) -> [Bound]? {
         guard let engine = state.withLock({ $0.members[guest]?.engine }) else { return nil }
         let counts = Statistics(data: engine.snapshot(), names: nil)
@@ -80,7 +80,8 @@ extension VirtualNetwork {
             Bound(
                 "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
                 "--max-half-open"),
-            // The counts are those of the whole guest; these three limits apply to each of its queues.
+            // The counts below are those of the whole guest. The limits apply to each of its queues or, for buffers,
+            // to the shard of each queue, so they are multiplied.
             Bound(
                 "UDP mappings", .guest, counts["udpMappings"], of: limits.udpMappings * engine.shards,
                 "--max-udp-mappings"),

@@ -11,7 +11,8 @@ final class ControlLoop: Sendable {
     init() throws(SystemError) {
         thread = try LoopThread("ringway-control")
         watches = LoopConfined(to: thread) { Watches($0) }
-        // Shards post to it, and a thread that a shard started would have the shard's limits.
+        // Started now, because the first post may come from a shard: a new thread inherits the capabilities and the
+        // system call filter of its creator, and those of a shard are too narrow for this thread.
         try thread.start()
     }
 

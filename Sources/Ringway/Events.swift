@@ -9,14 +9,15 @@ extension VirtualNetwork {
         case guestDetached(Guest, reason: String)
         /// A guest was assigned a new address.
         case leaseGiven(Guest)
-        /// A new guest already uses a free address, which is now assigned to it.
+        /// A new guest already uses an address that was free. The network has assigned that address to it.
         case addressKept(Guest)
-        /// A guest sends from an address that is not its own: its frames are dropped. The reason includes the remedy.
+        /// A guest sends from an IPv4 address that is not its own, and these frames are dropped. `reason` names a
+        /// remedy.
         case addressRefused(Guest, IPAddress, reason: String)
         /// A guest's link has failed; the guest will be detached.
         case linkLost(Guest, reason: String)
-        /// A connection to a listener of the network was refused, or did not become a guest. `link` is the listener's
-        /// address.
+        /// A listener of the network refused a connection, could not attach a guest, or could not bind its socket
+        /// again. `link` is the listener's address.
         case guestRefused(link: String, reason: String)
         case forwardAdded(PublishedPort)
         case forwardRemoved(PublishedPort)
@@ -25,19 +26,20 @@ extension VirtualNetwork {
         /// A failed forward is published now.
         case forwardRecovered(PublishedPort)
 
-        /// An agent forwards clients of this place (a listening address or unix socket on the host) to its guest, now
-        /// or once the agent has connected.
+        /// Clients of this place (a listening address or unix socket on the host) are forwarded to a guest by its
+        /// agent. While the agent is not connected, they are refused.
         case agentForwardAdded(AgentPlace)
         case agentForwardRemoved(AgentPlace)
-        /// The listening address or unix socket could not be opened. The network retries, unless an agent requested
-        /// the place. The agent then repeats its request, but only if the same request was granted earlier.
+        /// The place is not permitted, could not be opened, or its clients cannot be accepted. If an agent requested
+        /// the place, the agent repeats the request, but only if it was granted earlier. Otherwise the network
+        /// retries.
         case agentForwardFailed(AgentPlace, reason: String)
 
         case captureStarted(CaptureOptions)
         case captureEnded(CaptureStatus)
         /// A write to the file failed, and frames are being lost; the capture continues.
         case captureFailed(CaptureOptions, reason: String)
-        /// Frames are written again after this number was lost.
+        /// Frames are written again. `lost` is the number of frames lost since writes began to fail.
         case captureResumed(CaptureOptions, lost: Int)
 
         /// One line for users.
@@ -71,7 +73,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// A subscription to a network's events; it ends with `cancel` or with the last reference.
+    /// A subscription to a network's events. It ends with `cancel`, or when the last reference to it is released.
     public final class Subscription: Sendable {
         private let ending: Mutex<(@Sendable () -> Void)?>
 
@@ -104,7 +106,10 @@ extension VirtualNetwork {
         }
     }
 
-    /// - Parameter ended: called after the network's last event, unless the subscription was cancelled.
+    /// Adds a subscription.
+    ///
+    /// - Parameter ended: called after the network's last event, or at once if the network has ended; not called if
+    ///   the subscription was cancelled.
     private func subscribe(
         _ handler: @escaping @Sendable (Event) -> Void, ended: @escaping @Sendable () -> Void
     ) -> Subscription {
@@ -115,7 +120,7 @@ extension VirtualNetwork {
         return Subscription { [weak self] in self?.subscribers.withLock { $0.remove(number) } }
     }
 
-    /// Ends all subscriptions; no event follows.
+    /// Ends all subscriptions: no event is delivered from now on, and the `ended` handlers are called.
     func endSubscriptions() {
         // The handlers are called outside the lock: `ended` finishes a stream, whose termination handler cancels the
         // subscription, and `cancel` takes the lock.

@@ -7,8 +7,8 @@ internal import Synchronization
 extension VirtualNetwork {
     /// The current flows, up to a limit, and whether the list is complete.
     ///
-    /// The shards list their flows in chunks, between frames, and this call waits for the shards: do not call it on a
-    /// thread that must not block.
+    /// The shards list their flows in chunks, so that they can handle frames in between. This call waits for the
+    /// shards, so a thread that must not block must not call it.
     ///
     /// - Parameters:
     ///   - guest: the guest; `nil` for all guests.
@@ -56,8 +56,8 @@ extension VirtualNetwork {
         return NetworkFlow(guest: attached.guest, record: record)
     }
 
-    /// The number of the forward or host socket through which a connection came. If the agent has withdrawn the port,
-    /// it is `.max`, which no forward has.
+    /// The number of the forward or host socket (`Configuration.agentSockets`) that a connection uses. For a port
+    /// that the agent has withdrawn, it is `.max`, which no forward has.
     func number(of route: AgentRoute, agent: AgentGuest) -> PublishedPort.ID {
         let key = AgentPlaceTable.Key(agent: ObjectIdentifier(agent), route: route)
         return state.withLock { state in
@@ -77,8 +77,8 @@ extension VirtualNetwork {
 }
 
 extension NetworkFlow {
-    /// Looks up `route`, which identifies the published port or the host's socket that the connection uses, and sets
-    /// `place`, `hostPath` and `guestPath` accordingly.
+    /// Sets `place`, `hostPath` and `guestPath` from `route`, the number of the forward or host socket that the
+    /// connection uses.
     fileprivate mutating func follow(
         _ places: AgentPlaceTable, _ sockets: [PublishedPort.ID: String], _ paths: [String: String]
     ) {

@@ -25,6 +25,6 @@ final class HostSearchDomains: Sendable {
         changed?()
     }
 
-    /// Calls `action` at each later change, from the resolver's thread, which must not block.
+    /// Calls `action` at each later change. The action runs on the resolver's thread, so it must not block.
     func onChange(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.changed = action } }
 }

@@ -4,7 +4,8 @@ public import RingwayModel
 extension VirtualNetwork {
     /// The configuration of a network. Every property has a default that works.
     public struct Configuration: Sendable {
-        /// The guests' IPv4 network: `.1` is the gateway, the last address but one is the host's.
+        /// The guests' IPv4 network. Its first host address is the gateway's. Its last one, below the broadcast
+        /// address, stands for the host.
         public var ipv4Network = Self.defaultIPv4Network
         /// The guests' IPv6 prefix, a /64; `nil` for a random unique local one.
         public var ipv6Prefix: IPv6Address?
@@ -35,8 +36,8 @@ extension VirtualNetwork {
         /// decides.
         public var allow: [CIDRBlock] = []
         public var deny: [CIDRBlock] = []
-        /// Whether guests may only use their own addresses; required for several guests. Without it the network has one
-        /// guest, which may have further addresses behind its interface.
+        /// Whether guests may only use their own addresses; required for several guests. If false, the network has
+        /// one guest, which may have further addresses behind its interface.
         public var checksSources = true
         /// Whether guests are isolated from each other.
         public var isolate = false
@@ -56,8 +57,8 @@ extension VirtualNetwork {
         public var agentPublishing = AgentPublishing.none
         /// Unix sockets of the host that programs in guests may use through agents: their paths, by name.
         public var agentSockets: [String: String] = [:]
-        /// Whether the network opens, on the host's loopback, each TCP port from 1024 on which a program in an
-        /// agent's guest listens. Connections to it are forwarded to that program.
+        /// Whether the network opens, on the host's loopback, each TCP port of at least 1024 on which a program in an
+        /// agent's guest listens. Connections to such a port are forwarded to the program.
         public var followsListeningPorts = false
         /// A capture from the start; `nil` for none. `VirtualNetwork.startCapture` starts one later.
         public var capture: CaptureOptions?
@@ -89,13 +90,13 @@ extension VirtualNetwork {
         /// The number of processors available to this process, which in a container may be less than the machine's.
         static var processorCount: Int { max(1, Int(ringway_processor_count())) }
 
-        /// The value of `shards`, with zero resolved.
+        /// The number of shards: `shards`, at most 64, or `defaultShardCount` if `shards` is zero.
         public var shardCount: Int { shards == 0 ? Self.defaultShardCount : min(64, shards) }
 
-        /// The value of `limits.queuesPerGuest`, with zero resolved.
+        /// `limits.queuesPerGuest`, or the number of shards if that is zero.
         var queuesPerGuest: Int { limits.queuesPerGuest == 0 ? shardCount : limits.queuesPerGuest }
 
-        /// The value of `busyPoll` in nanoseconds, with `nil` resolved for this number of threads.
+        /// `busyPoll` in nanoseconds, at most one second; if it is `nil`, the default for this number of threads.
         func busyPollNanoseconds(threads: Int) -> UInt64 {
             let microseconds = busyPoll ?? (threads <= Self.defaultShardCount ? Self.defaultBusyPoll : 0)
             return UInt64(max(0, min(1_000_000, microseconds))) * 1_000

@@ -5,7 +5,8 @@ internal import RingwayStack
 public struct NetworkFlow: Sendable {
     public enum Transport: String, Hashable, Sendable { case tcp, udp, icmp }
 
-    /// The states of RFC 9293 §3.3.2, as a gateway distinguishes them; `established` for everything but TCP.
+    /// The states of a TCP connection with the guest (RFC 9293 §3.3.2), and two of a gateway: `connecting` and
+    /// `draining`. Other flows are always `established`.
     public enum State: String, Hashable, Sendable, CaseIterable {
         /// The guest's SYN has arrived, and the host's socket is connecting.
         case connecting
@@ -48,11 +49,12 @@ public struct NetworkFlow: Sendable {
     /// The address of the host socket's peer: the server that the guest connects to, or the client of a published port.
     /// `nil` if there is none.
     public let hostAddress: TransportAddress?
-    /// Payload bytes so far; zero if they are not counted.
+    /// Payload bytes of a connection so far; zero for UDP mappings and pings.
     public let bytesFromGuest: UInt64
     public let bytesToGuest: UInt64
-    /// Nanoseconds since the guest's last segment, the last datagram, or the last event of a spliced connection's
-    /// sockets.
+    /// Nanoseconds since the last activity: of TCP, the guest's last segment; of UDP, the last datagram; of a ping,
+    /// the last echo request; of a spliced connection, the last event of its sockets. Zero for a connection that the
+    /// agents' thread relays.
     public let idleNanoseconds: UInt64
     /// The number of the `AgentPlace` through which an agent's connection came; `nil` once that place is removed, and
     /// for all other flows.

@@ -18,11 +18,11 @@ extension DescriptorBudget {
     }
 }
 
-/// The descriptors of control connections. They are counted in the budget, which asks guests to return borrowed
-/// descriptors only for descriptors that it counts. They are limited, because local clients must not use up the
+/// The descriptors of control connections. The budget counts them, so that guests return borrowed descriptors when
+/// control connections need descriptors. Their number is limited, because local clients must not use up the
 /// descriptors of guests.
 package enum ControlDescriptors {
-    /// The most control connections: an eighth of the process's descriptors, but 16 to 1,024.
+    /// The most control connections: an eighth of the process's descriptors, but at least 16 and at most 1,024.
     package static let limit = max(16, min(1_024, DescriptorBudget.ofProcess.limit / 8))
 
     /// Counts an accepted connection. Returns false, without counting it, if guests would be left with less than their

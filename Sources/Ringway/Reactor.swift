@@ -5,13 +5,13 @@ internal import RingwayRing
 public enum Reactor: String, Sendable, CaseIterable, Hashable {
     /// io_uring: the kernel executes batches of operations (Linux 6.0).
     case ioUring = "io_uring"
-    /// The same operations by one system call each, on any kernel.
+    /// epoll(7): the same operations, each by a system call of its own, on any kernel.
     case epoll
 }
 
 extension VirtualNetwork {
-    /// The kernel features that the data path uses with the requested reactor; without a request, with the best
-    /// available one. Throws if io_uring is requested and cannot be used.
+    /// The kernel features that the data path uses with this reactor; `nil` stands for io_uring if it can be used,
+    /// and otherwise for epoll. Throws if io_uring is requested and cannot be used.
     static func features(for reactor: Reactor?) throws(Failure) -> RingwayRing.KernelFeatures {
         if reactor == .epoll { return .epoll }
         let features = RingwayRing.KernelFeatures.current()

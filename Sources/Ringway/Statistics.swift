@@ -25,7 +25,7 @@ public struct Statistics: Sendable {
 
     /// The sum over several guests, one row per name.
     ///
-    /// - Parameter detached: the sums of former guests, which are added.
+    /// - Parameter detached: the counters of detached guests, summed by name; they are added.
     static func sum(_ guests: [[Count]], detached: [String: Int]) -> [Count] {
         var rows = guests.first ?? Engine.counts
         for guest in guests.dropFirst() {

@@ -102,10 +102,10 @@ public final class VirtualNetwork: Sendable {
         var guestsRefused = 0
         /// The number of agents' requests for host ports that the configuration does not permit.
         var agentPortsRefused = 0
-        /// The number of host ports that agents requested, or that were to follow a listener, beyond
-        /// `Limits.portsPerAgent`.
+        /// The number of host ports that were not opened, because the agent had `Limits.portsPerAgent` already: ports
+        /// that agents requested, and those of `Configuration.followsListeningPorts`.
         var agentPortsBeyondLimit = 0
-        /// The number of queues that agents offered beyond the limit.
+        /// The number of queues that agents offered beyond `Limits.queuesPerGuest`.
         var queuesRefused = 0
         /// Whether the timer that checks the free memory is set.
         var watchesMemory = false
@@ -113,8 +113,8 @@ public final class VirtualNetwork: Sendable {
         var isLinkLost = false
         var isStopped = false
 
-        /// Updates the names of attached guests that only claimed their name, after the registry assigned it to
-        /// another guest.
+        /// Updates the names of attached guests that lost a claimed name, because the registry has assigned that name
+        /// to another guest.
         mutating func renewGuestNames() {
             for (id, member) in members {
                 let guest = member.guest

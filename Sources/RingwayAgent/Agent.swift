@@ -4,7 +4,7 @@ internal import RingwayAgentProtocol
 internal import RingwayModel
 internal import RingwaySystem
 
-/// The agent: a TAP interface, and consecutive sessions with the host.
+/// The agent. It has a TAP interface (unless `--queues` is 0), and one session with the host after another.
 ///
 /// ## Theory of operation
 ///
@@ -29,7 +29,7 @@ final class Agent {
         self.options = options
         let loop = try AgentFailure.wrap { () throws(SystemError) in try EventLoop() }
         self.loop = loop
-        // Before any thread starts, so that every thread has the signals blocked.
+        // The signals are blocked before any thread starts, because a thread inherits the signal mask.
         signals = try AgentFailure.wrap { () throws(SystemError) in try StopSignals(on: loop) }
         DescriptorLimit.raise()
         if let path = options.tokenFile {
@@ -95,7 +95,7 @@ final class Agent {
         }
     }
 
-    /// Becomes due at the end of a pause.
+    /// A loop member that records that its deadline has passed.
     private final class Timer: LoopMember {
         private(set) var isDue = false
 
@@ -162,8 +162,8 @@ final class Agent {
         }
     }
 
-    /// Configures the interface. If it is configured already, nothing is done for the same network; for another network
-    /// a new interface is made.
+    /// Configures the interface for a network. An interface that is configured for the same network stays as it is;
+    /// one that is configured for another network is replaced by a new interface.
     private func configure(_ network: GuestNetwork) throws(AgentFailure) {
         if let known = interface?.network {
             guard known != network else { return }

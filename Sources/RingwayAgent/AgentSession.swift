@@ -3,7 +3,8 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// One session of the agent with a host, from the host's first message (`Welcome`) to the end of the control channel.
+/// One session of the agent with a host. It begins with the host's `Welcome`, and ends when the control channel or a
+/// frame channel ends, or when the interface is deleted.
 ///
 /// The session is a member of the agent's event loop, which handles the control channel, programs that request ports,
 /// and the streams with their relays. The session's deadline is the next scan of listening ports, or the next

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Reading of small files.
 enum SmallFile {
-    /// The first `limit` bytes of a file, or `nil` if it cannot be read.
+    /// Reads a file until its end, or until at least `limit` bytes are read. Returns `nil` if it cannot be read.
     static func read(_ path: String, upTo limit: Int = 65_536) -> [UInt8]? {
         let descriptor = ringway_open(path, O_RDONLY, 0)
         guard descriptor >= 0 else { return nil }

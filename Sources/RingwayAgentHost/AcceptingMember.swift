@@ -9,7 +9,7 @@ class AcceptingMember: HostMember {
     /// Nanoseconds until accepting is retried after an error, such as a lack of descriptors.
     private static var retryInterval: UInt64 { 250_000_000 }
 
-    /// Handles an accepted connection: non-blocking, adopted.
+    /// Called with each accepted connection, a non-blocking socket that the callee owns.
     func accepted(_ connection: Int32) {}
 
     override final func ready(_ events: EventLoop.Events) {

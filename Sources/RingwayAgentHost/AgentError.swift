@@ -2,13 +2,13 @@ internal import Glibc
 
 /// Error numbers in refusals by the host.
 enum AgentError {
-    /// The agent is not connected.
+    /// The agent, or the session that it names, is not connected.
     static var gone: Int32 { ENOTCONN }
     /// The agent did not reply in time.
     static var timedOut: Int32 { ETIMEDOUT }
     /// The agent may not do what it requests.
     static var forbidden: Int32 { EACCES }
-    /// Too many agents, or too many queues.
+    /// Too many agents, queues or forwards.
     static var full: Int32 { ENOSPC }
     /// The agent uses another version of the protocol.
     static var version: Int32 { EPROTONOSUPPORT }

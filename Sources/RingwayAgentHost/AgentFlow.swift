@@ -1,6 +1,6 @@
 public import RingwayModel
 
-/// The origin of a connection through an agent.
+/// The forward or the host socket to which a connection through an agent belongs.
 public enum AgentRoute: Hashable, Sendable {
     /// A forward configured on the host, by its number.
     case host(UInt32)

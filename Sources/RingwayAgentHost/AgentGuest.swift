@@ -28,7 +28,7 @@ public final class AgentGuest: Sendable {
         host.post(adopting: listener) { $0.forward($1, to: target, key: .host(number), agent: id) }
     }
 
-    /// Ends a forward: its listener is closed. Existing connections continue, but clients of a UDP port end.
+    /// Ends a forward by closing its listener. Existing connections continue, but the flows of UDP clients end.
     public func endForward(number: UInt32) {
         let id = id
         host.post { $0.endForward(.host(number), agent: id) }
@@ -41,7 +41,8 @@ public final class AgentGuest: Sendable {
         host.perform { $0.endForward(.host(number), agent: id) }
     }
 
-    /// Dials a server in the guest. The result is a non-blocking channel with records, owned by the caller.
+    /// Dials a server in the guest. The result is a non-blocking channel, which carries the records of
+    /// `StreamRecord`, and which the caller owns.
     public func dial(_ target: DialTarget, _ completion: @escaping @Sendable (Result<Int32, Refusal>) -> Void) {
         let id = id
         let isPosted = host.post { loop in
@@ -55,7 +56,8 @@ public final class AgentGuest: Sendable {
         if !isPosted { completion(.failure(Refusal(errorNumber: AgentError.gone))) }
     }
 
-    /// The flows relayed on the agents' thread: datagrams, and connections of agents without frames. `nil` on timeout.
+    /// The flows relayed on the agents' thread: UDP clients, and connections of agents without frame channels. `nil`
+    /// if that thread did not answer in time, or has stopped.
     public func flows() -> [AgentFlow]? {
         let id = id
         let answer = FlowAnswer()
@@ -69,7 +71,8 @@ public final class AgentGuest: Sendable {
         host.post { $0.session(of: id)?.setClock() }
     }
 
-    /// Ends idle flows, because other guests need the descriptors that this agent's guest has borrowed.
+    /// Closes ready streams and ends flows, longest idle first, because other guests need the descriptors that this
+    /// guest has borrowed.
     func giveBack() {
         let id = id
         host.post { $0.session(of: id)?.giveBack() }

@@ -47,7 +47,7 @@ public final class AgentHost: Sendable {
         }
     }
 
-    /// The listen backlog: an agent may open many connections at once.
+    /// The listen backlog. It is long, because an agent may open many connections at once.
     public static var backlog: Int32 { 4_096 }
 
     /// Timeout of a synchronous call to the agents' thread, in milliseconds.
@@ -110,8 +110,8 @@ public final class AgentHost: Sendable {
         if !isAccepted { close(number) }
     }
 
-    /// Runs a closure on the agents' thread and waits for it, with a timeout: that thread may itself wait for the
-    /// caller.
+    /// Runs a closure on the agents' thread and waits for it, with a timeout, because that thread may itself be
+    /// waiting for the caller.
     func perform(_ work: @escaping @Sendable (HostLoop) -> Void) {
         thread.perform(timeout: Self.timeout) { [state] _ in
             if let host = state.value { work(host) }
@@ -140,17 +140,17 @@ public protocol AgentReception: Sendable {
     /// - Returns: the answer to the agent's hello.
     func admit(_ agent: AgentGuest, queues: [Int32]) throws(Refusal) -> Welcome
 
-    /// A machine that may not connect has tried to. `machine` is its CID; -1 if it has none.
+    /// Called when a machine that may not connect was refused. `machine` is its CID; -1 if it has none.
     func turnAway(_ machine: Int64)
 
     /// The share of descriptors for an admitted agent's flows.
     func descriptors(of agent: AgentGuest) -> DescriptorShare
 
-    /// An admitted agent has disconnected.
+    /// Called when the session of an admitted agent has ended.
     func didDisconnect(_ agent: AgentGuest, because reason: String)
 
-    /// Takes a plain socket and a channel with records, and relays bytes between them. If it returns false, it has
-    /// taken neither, and the agents' own thread relays them.
+    /// Takes a client's socket and an agent's channel, and relays between the client's bytes and the channel's
+    /// records. If it returns false, it has taken neither of the two, and the agents' own thread relays.
     func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool
 
     /// The path of a host socket that the guest may use by this name; `nil` if none.
@@ -164,19 +164,20 @@ public protocol AgentReception: Sendable {
         _ request: PublishRequest, for agent: AgentGuest, holding count: Int
     ) throws(Refusal) -> PublishRequest
 
-    /// A port is open for an agent: the request with its actual address and port.
+    /// Called when a port is open for an agent. `granted` has the actual address and port.
     func publish(_ granted: PublishRequest, for agent: AgentGuest)
 
-    /// A port was refused or could not be opened; the agent may request it again with the same number.
+    /// Called when a port was refused or could not be opened. The agent may request it again with the same number.
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest)
 
-    /// The socket of a forward (`AgentGuest.forward`) was closed at once, because its clients cannot be accepted.
+    /// Called when the host cannot accept clients on the socket of a forward (`AgentGuest.forward`), and has closed
+    /// it.
     func refuseForward(_ number: UInt32, because refusal: Refusal, for agent: AgentGuest)
 
-    /// An agent withdraws a request, whether granted or not.
+    /// Called when an agent withdraws a request, whether granted or not.
     func unpublish(_ number: UInt32, for agent: AgentGuest)
 
-    /// Ports on which programs in the guest have started or stopped to listen.
+    /// Called with the ports on which programs in the guest have started or stopped listening.
     func report(_ changes: [PortReport.Change], of agent: AgentGuest)
 }
 
@@ -185,7 +186,7 @@ extension AgentReception {
     public func turnAway(_ machine: Int64) {}
     /// By default without a limit.
     public func descriptors(of agent: AgentGuest) -> DescriptorShare { .unbounded() }
-    /// By default false: the agents' own thread relays.
+    /// By default false, so that the agents' own thread relays.
     public func join(client: Int32, channel: Int32, _ ends: AgentConnection, for agent: AgentGuest) -> Bool { false }
     /// By default no host socket is accessible to guests.
     public func hostSocket(named name: String, for agent: AgentGuest) -> String? { nil }

@@ -4,7 +4,7 @@ internal import RingwaySystem
 
 /// A listening socket for agents.
 final class AgentListener: AcceptingMember {
-    /// The machines that may connect to a vsock; `nil` for another socket, whose peers are not checked.
+    /// The machines that may connect by vsock; `nil` if peers are not checked.
     private let peers: VsockPeers?
     /// This machine's own CID.
     private let own: Int64
@@ -29,7 +29,8 @@ final class AgentListener: AcceptingMember {
     }
 }
 
-/// Where a channel came from, as the kernel reports it, not as the peer claims.
+/// The listener and the machine from which a channel was opened. Both are known without a message of the peer, so the
+/// peer cannot forge them.
 struct ChannelOrigin: Hashable {
     /// The number of the listener, or of the monitor's socket.
     let listener: UInt64

@@ -11,8 +11,8 @@ final class AgentSession: HostMember {
     private static var openingTimeout: UInt64 { 10_000_000_000 }
     /// The most unsent bytes of messages to an agent that does not read.
     private static var maximumUnsent: Int { 256 << 10 }
-    /// The most forwards of one agent. Above what the network allows: 10,000 ports that the agent publishes, as many
-    /// that follow the guest's ports (`--max-agent-ports`), and the configured ones.
+    /// The most forwards of one agent. The network allows fewer: 10,000 ports that the agent publishes, as many that
+    /// follow the guest's ports (`--max-agent-ports`), and the configured ones.
     private static var maximumForwards: Int { 32_768 }
     /// The most reads of messages per turn, so that other agents get their turn.
     private static var piecesPerTurn: Int { 128 }
@@ -28,10 +28,10 @@ final class AgentSession: HostMember {
     private var queues: [Int32?]
     private var deadline: UInt64 = 0
     private var unsent: [UInt8] = []
-    /// Why sending to the agent failed; the session ends at the end of the turn.
+    /// Why sending to the agent failed, after which the session ends at the end of the turn; `nil` until then.
     private var sendFailure: String?
     private var forwards: [AgentRoute: [HostMember]] = [:]
-    /// The number of forwards that the agent requested.
+    /// The number of ports that the agent has requested and been granted.
     private var publishedCount = 0
     var streams = IdleStreams()
     /// Counts the descriptors of the agent's flows. Unlimited until the agent is admitted; then the share that
@@ -129,7 +129,7 @@ final class AgentSession: HostMember {
         }
     }
 
-    /// Called several times a second.
+    /// Checks timeouts, and closes surplus streams. Called several times a second.
     func tick(now: UInt64) {
         guard isAdmitted else {
             if now >= deadline { host?.end(self, because: "it did not open all of its queues") }
@@ -207,8 +207,10 @@ final class AgentSession: HostMember {
 
     // MARK: Forwards
 
-    /// Accepts clients on a socket, which is adopted. Returns why it cannot: the limit is reached, or the loop cannot
-    /// watch the socket, which is closed then.
+    /// Accepts clients on a socket, which is adopted.
+    ///
+    /// - Returns: `nil`, or a refusal if the agent has too many forwards or the loop cannot watch the socket. The
+    ///   socket is then closed.
     func forward(
         _ listener: Int32, to target: DialTarget, key: AgentRoute, charge: DescriptorCharge = .none
     ) -> Refusal? {
@@ -266,8 +268,7 @@ final class AgentSession: HostMember {
         }
     }
 
-    /// Opens the socket of a published port. Its descriptor has been counted by the caller; on failure the count is
-    /// undone.
+    /// Opens the socket of a published port. The caller has counted its descriptor; on failure this undoes the count.
     private func openPublished(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
         do throws(Refusal) {
             return try PublishedSocket.open(request)
@@ -279,8 +280,8 @@ final class AgentSession: HostMember {
 
     // MARK: Ending
 
-    /// Closes everything except relayed connections, which end when the agent closes its side. Clients of UDP ports
-    /// end.
+    /// Closes everything except relayed TCP and unix connections, which end when the agent closes its side. The flows
+    /// of UDP clients end.
     func tearDown() {
         for queue in queues { if let queue { Glibc.close(queue) } }
         queues = []

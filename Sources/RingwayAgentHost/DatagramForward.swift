@@ -142,8 +142,9 @@ final class DatagramClient: HostRelay {
         }
     }
 
-    /// The agent has connected to the guest's server; `channel` leads there, and its descriptor is counted in the
-    /// share.
+    /// Starts the relay, once the agent has connected to the guest's server.
+    ///
+    /// - Parameter channel: the channel to the server; adopted, and counted in the share.
     func start(channel: Int32) {
         guard !hasEnded else {
             Glibc.close(channel)

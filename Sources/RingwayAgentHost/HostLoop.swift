@@ -31,7 +31,7 @@ final class HostLoop {
     private var sessions: [SessionIdentifier: AgentSession] = [:]
     private var nextAgent: UInt32 = 0
     private var nextMonitor: UInt64 = 0
-    /// Channels without a hello so far, by increasing number.
+    /// The channels on which no hello has arrived, by their numbers. A later channel has a higher number.
     private var pending: [UInt64: PendingChannel] = [:]
     /// The machine's total time of suspension when last read.
     private var slept = ringway_time_asleep()
@@ -147,8 +147,8 @@ final class HostLoop {
         session.admitWhenComplete()
     }
 
-    /// Makes room for a new session by ending the oldest session of the peer that has the most. Returns false if the
-    /// new session would give its own peer the most.
+    /// Makes room for a new session by ending the oldest session of the user or machine with the most sessions.
+    /// Returns false, and ends none, if that is the new session's own user or machine.
     private func makeRoom(for newcomer: ConnectionPeer) -> Bool {
         let all = sessions.values.sorted { $0.agent.id < $1.agent.id }
         guard let index = ConnectionPeer.excess(among: all.map(\.peer) + [newcomer]), index < all.count,
@@ -158,8 +158,9 @@ final class HostLoop {
         return true
     }
 
-    /// Ends the previous session of a restarted agent: the one with the same machine (CID) and MAC address. Otherwise
-    /// the host would notice only after a while that the vsock of a guest has gone without being closed.
+    /// Ends the previous session of a restarted agent, which is the one with the same machine (CID) and MAC address.
+    /// A guest that is killed does not close its vsock connections, and the host would notice that only after a
+    /// while.
     private func replace(_ session: AgentSession) {
         guard let machine = session.origin.machine else { return }
         for other in sessions.values
@@ -190,8 +191,8 @@ final class HostLoop {
 
     func endForward(_ key: AgentRoute, agent: UInt32) { session(of: agent)?.endForward(key) }
 
-    /// Connects to a monitor's socket. When the agent has begun to use the connection, the next one is opened, as long
-    /// as the loop runs.
+    /// Connects to a monitor's socket. Whenever the agent has begun to use the connection, the host opens the next
+    /// one.
     func connect(_ monitor: MonitorSocket) {
         nextMonitor += 1
         monitor.begin(on: self, number: nextMonitor)

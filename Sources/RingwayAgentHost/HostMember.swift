@@ -32,8 +32,8 @@ class HostMember: LoopMember {
         charge = .none
     }
 
-    /// Deregisters and returns the descriptor. If it is counted as part of an agent's flow, it stays counted, and its
-    /// new owner must release the count.
+    /// Deregisters and returns the descriptor. If it is counted in an agent's share, it stays counted, and its new
+    /// owner must release the count.
     final func relinquish() -> Int32 {
         host?.unwatch(self)
         if case .standing = charge { charge.release() }

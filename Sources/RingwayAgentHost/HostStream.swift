@@ -13,11 +13,11 @@ final class HostStream: HostMember {
         super.init(descriptor)
     }
 
-    /// Sends the request to dial a server to the agent.
+    /// Asks the agent to dial a server.
     func dial(_ dial: IdleStreams.Dial) {
         self.dial = dial
         host?.loop.schedule(self, at: dial.deadline)
-        // The socket has room for the message: nothing but the answer to the agent's hello was sent on it before.
+        // The socket has room for the message, because only the answer to the agent's hello was sent on it before.
         guard ChannelSocket.send(.dial(dial.target), on: descriptor) else {
             return fail(Refusal(errorNumber: AgentError.gone))
         }

@@ -55,15 +55,15 @@ extension AgentSession {
         send(.moreStreams(count))
     }
 
-    /// The agent has opened a stream, but the guest's share has no descriptor for it. The dial that has waited longest
-    /// fails.
+    /// Fails the dial that has waited longest. Called when the agent has opened a stream for which the guest's share
+    /// has no descriptor.
     func failForLackOfDescriptors() {
         if streams.expected > 0 { streams.expected -= 1 }
         guard !streams.waiting.isEmpty else { return }
         streams.waiting.removeFirst().completion(.failure(Refusal(errorNumber: EMFILE)))
     }
 
-    /// The agent has opened a stream, whose descriptor is counted.
+    /// Takes a stream that the agent has opened. Its descriptor is counted in the share.
     func addStream(_ descriptor: Int32) {
         if streams.expected > 0 { streams.expected -= 1 }
         let stream = HostStream(descriptor, session: self)
@@ -82,7 +82,7 @@ extension AgentSession {
         stream.dial(dial)
     }
 
-    /// A stream's dial was answered, or the stream has ended.
+    /// Called when a stream's dial was answered, or the stream ends.
     func forget(_ stream: HostStream) {
         streams.asked[ObjectIdentifier(stream)] = nil
         streams.idle.removeAll { $0 === stream }
@@ -118,7 +118,7 @@ extension AgentSession {
 
     // MARK: Joining
 
-    /// Relays bytes between a plain socket and a channel, both adopted and counted.
+    /// Relays between a client's socket and an agent's channel, which are both adopted, and counted in the share.
     func join(client: Int32, channel: Int32, _ ends: AgentConnection) {
         guard let host else {
             // The agents' thread is ending.
@@ -130,7 +130,7 @@ extension AgentSession {
         RelayedConnection(client: client, channel: channel, agent: agent.id, ends, share, host: host).start()
     }
 
-    /// A program in the guest connects to a socket of the host.
+    /// Joins the channel of a program in the guest to a socket of the host.
     func joinHostSocket(_ channel: PendingChannel, _ name: String) {
         guard isAdmitted, let path = host?.reception.hostSocket(named: name, for: agent) else {
             return channel.refuse(AgentError.forbidden, "the host has no socket \(name) for this guest")

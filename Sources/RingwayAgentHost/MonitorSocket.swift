@@ -4,14 +4,15 @@ internal import RingwaySystem
 
 /// The unix socket through which Firecracker and cloud-hypervisor let the host connect to a vsock port of the guest.
 ///
-/// The host sends "CONNECT PORT" and a newline, the monitor answers "OK" and a host port. One connection is always open
-/// on which the agent has not sent anything yet. The agent's hello gives that connection its role, and the host opens
-/// the next one.
+/// The host sends "CONNECT PORT" and a newline, and the monitor answers "OK", a host port and a newline. The host
+/// always keeps one connection open on which the agent has not sent anything yet. The agent's hello gives that
+/// connection its role, and the host opens the next one.
 final class MonitorSocket {
     private let path: String
     private let port: UInt32
     private weak var host: HostLoop?
-    /// The `ChannelOrigin.listener` of this socket's channels: a number that no listener has, and no other monitor.
+    /// The `ChannelOrigin.listener` of this socket's channels. Neither a listener nor another monitor's socket has
+    /// this number.
     private var mark: UInt64 = 0
 
     /// Nanoseconds until the next attempt if the guest does not listen yet.
@@ -50,7 +51,7 @@ final class MonitorSocket {
         host.loop.schedule(Pause(monitor: self), at: host.loop.now + Self.interval)
     }
 
-    /// The agent's port has accepted the connection.
+    /// Called when the agent's port has accepted the connection.
     fileprivate func connected(_ descriptor: Int32) {
         guard let host else { return }
         let channel = PendingChannel(descriptor, origin: ChannelOrigin(descriptor, listener: mark), now: nil)
@@ -82,7 +83,7 @@ final class MonitorSocket {
 
         override func ready(_ events: EventLoop.Events) {
             do {
-                // Byte by byte, because bytes after the line belong to the agent.
+                // The line is read byte by byte, because the bytes after it are the agent's.
                 while let byte = try ChannelSocket.receive(descriptor, 1) {
                     line += byte
                     guard byte != [UInt8(ascii: "\n")] else { break }

@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
 
-/// A connection without a hello so far.
+/// A connection on which no hello has arrived yet.
 final class PendingChannel: HostMember {
     /// Timeout of a hello, nanoseconds.
     private static var helloTimeout: UInt64 { 5_000_000_000 }
@@ -12,8 +12,8 @@ final class PendingChannel: HostMember {
     /// The peer, for the limit of pending channels per peer.
     let peer: ConnectionPeer
     private var reader = AgentMessageReader.ofAgent()
-    /// When the channel is closed without a hello; `nil` for a channel opened by the host, on which the agent sends a
-    /// hello only when it needs a channel.
+    /// When the channel is closed if no hello has arrived, in monotonic nanoseconds; `nil` for a channel opened by
+    /// the host, on which the agent sends a hello only when it needs a channel.
     private let deadline: UInt64?
     /// Called once: with true after the first message, with false if the channel failed before.
     var onFirstMessage: ((_ hasCome: Bool) -> Void)?
@@ -26,7 +26,7 @@ final class PendingChannel: HostMember {
     }
 
     override func watched(_ isWatched: Bool) {
-        // Channels opened by the host are not counted: no peer can cause many of them.
+        // Channels opened by the host do not count toward the limit, because no peer can cause many of them.
         guard let deadline, let host else { return }
         host.notePending(self, isWatched)
         if isWatched { host.loop.schedule(self, at: deadline) }
@@ -69,13 +69,13 @@ final class PendingChannel: HostMember {
         session.take(self, hello.role)
     }
 
-    /// A comparison in constant time.
+    /// Compares in a time that depends on the lengths only.
     private static func isEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
         guard one.count == other.count else { return false }
         return zip(one, other).reduce(UInt8(0)) { $0 | $1.0 ^ $1.1 } == 0
     }
 
-    /// Answers a hello, on a socket that has room because nothing was sent on it before.
+    /// Answers a hello. The socket has room for the message, because nothing was sent on it before.
     func welcome(_ welcome: Welcome = Welcome()) -> Bool { ChannelSocket.send(.welcome(welcome), on: descriptor) }
 
     func refuse(_ number: Int32, _ text: String) {
@@ -86,7 +86,7 @@ final class PendingChannel: HostMember {
 
 /// Messages on non-blocking descriptors.
 enum ChannelSocket {
-    /// The peer has closed the connection.
+    /// The connection was closed, has failed, or carries an invalid message.
     struct Gone: Error {}
 
     /// Receives up to `count` bytes; `nil` if there are none now.

@@ -8,16 +8,17 @@ public import RingwaySystem
 public enum PublishedSocket {
     private static var backlog: Int32 { 1_024 }
 
-    /// Opens a listener, or a bound UDP socket. Returns its port, too, which the kernel may have chosen. An unspecified
-    /// address stands for its own family only.
+    /// Opens a TCP listener or a bound UDP socket. An unspecified address stands for its own family only.
+    ///
+    /// - Returns: the socket, which the caller owns, and its port, which the kernel chooses if port 0 is requested.
     public static func open(_ request: PublishRequest) throws(Refusal) -> (descriptor: Int32, port: UInt16) {
         let isStream = request.transport == .tcp
         let socket = try bound(request.host, isStream: isStream)
         if isStream {
             guard listen(socket.rawValue, backlog) == 0 else { throw Refusal(errorNumber: errno) }
         } else {
-            // Allows sockets for single clients to bind to the same port. Set after the bind, which therefore fails if
-            // another program has the port.
+            // This allows the sockets of single clients to bind to the same port. It is set after the bind, so that
+            // the bind fails if another program has the port.
             _ = ringway_set_option(socket.rawValue, SOL_SOCKET, SO_REUSEPORT, 1)
             DatagramForward.prepare(socket.rawValue, ipv4: request.host.address.isIPv4)
         }

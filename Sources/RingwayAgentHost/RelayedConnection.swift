@@ -2,12 +2,12 @@ internal import RingwayRelay
 internal import RingwayStorage
 internal import RingwaySystem
 
-/// A relay on the agents' thread that belongs to an agent's flows and to its share of descriptors.
+/// A relay on the agents' thread that is a flow of an agent, and whose descriptors count in the agent's share.
 class HostRelay: LoopRelay {
     unowned let host: HostLoop
     let agent: UInt32
     let share: DescriptorShare
-    /// The time of the last data, in monotonic nanoseconds.
+    /// When the relay last tried to move data, or was otherwise used, in monotonic nanoseconds.
     final private(set) var usedAt: UInt64
 
     /// - Parameter share: counts both descriptors.

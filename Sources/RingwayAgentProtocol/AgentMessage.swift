@@ -1,6 +1,6 @@
 public import RingwayModel
 
-/// All messages, each sent in an envelope. The number in each comment is the message's kind in the envelope.
+/// A message between host and agent. The number in each case's comment is the kind in the message's envelope.
 public enum AgentMessage: Hashable, Sendable {
     /// 1, from the agent: the first message of every channel.
     case hello(Hello)
@@ -10,20 +10,21 @@ public enum AgentMessage: Hashable, Sendable {
     case refusal(Refusal)
     /// 4, from the host on a stream: the server to connect to.
     case dial(DialTarget)
-    /// 5, from the agent on a stream: connected, or the reason why not.
+    /// 5, from the agent on a stream: `nil` if the agent has connected to the server, otherwise the reason why not.
     case dialled(Refusal?)
     /// 6, from the host on the control channel: requests this many streams in addition to `Welcome.readyStreams` (2
     /// bytes).
     case moreStreams(UInt16)
     /// 7, from the agent on the control channel: listening ports of the guest that were opened or closed.
     case ports(PortReport)
-    /// 8, from the agent on the control channel: requests a port of the host.
+    /// 8, from the agent on the control channel: asks the host to publish a port for a server in the guest.
     case publish(PublishRequest)
-    /// 9, from the host on the control channel: the answer to a request for a port.
+    /// 9, from the host on the control channel: the answer to a `publish`.
     case published(PublishAnswer)
-    /// 10, from the agent on the control channel: withdraws the request of this number (4 bytes).
+    /// 10, from the agent on the control channel: withdraws the `publish` with this number (4 bytes).
     case unpublish(UInt32)
-    /// 11, from the host on the control channel: the time of day in nanoseconds since 1970 (8 bytes).
+    /// 11, from the host on the control channel: the host's time of day, for the guest's clock, in nanoseconds since
+    /// 1970 (8 bytes).
     case clock(UInt64)
 
     var kind: UInt16 {
@@ -42,7 +43,7 @@ public enum AgentMessage: Hashable, Sendable {
         }
     }
 
-    /// Envelope and body.
+    /// The message as it is sent: envelope and body.
     public var bytes: [UInt8] {
         var body = ByteWriter()
         switch self {
@@ -66,7 +67,7 @@ public enum AgentMessage: Hashable, Sendable {
         return message.bytes
     }
 
-    /// Reads a body of the kind that its envelope named.
+    /// Parses a body. `kind` comes from its envelope.
     public init(kind: UInt16, body: ArraySlice<UInt8>) throws(AgentProtocolFailure) {
         var reader = ByteReader(body)
         switch kind {

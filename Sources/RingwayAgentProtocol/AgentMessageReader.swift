@@ -1,4 +1,4 @@
-/// Extracts messages from the bytes of a channel, however they were split.
+/// Extracts messages from the bytes of a channel, in whatever pieces they are received.
 ///
 /// After a channel's last message, other code reads the frames or records that follow. The caller therefore receives
 /// at most `wanted` bytes at a time, so that the reader never takes bytes beyond one message.
@@ -7,10 +7,10 @@ public struct AgentMessageReader: Sendable {
     private var bodyLength: Int?
     private var isFirst: Bool
 
-    /// A reader of an agent's bytes, from the first one on.
+    /// A reader of all bytes that an agent sends on a channel: the first message must be a hello.
     public static func ofAgent() -> Self { Self(isFirst: true) }
 
-    /// A reader of a host's bytes, or of an agent's after its hello.
+    /// A reader of the bytes that a host sends, or that an agent sends after its hello.
     public static func ofHost() -> Self { Self(isFirst: false) }
 
     private init(isFirst: Bool) {
@@ -22,10 +22,10 @@ public struct AgentMessageReader: Sendable {
         (bodyLength.map { $0 + AgentProtocol.envelopeLength } ?? AgentProtocol.envelopeLength) - bytes.count
     }
 
-    /// Whether the stream is between two messages.
+    /// Whether no message is partly received.
     public var isBetweenMessages: Bool { bytes.isEmpty }
 
-    /// Takes at most `wanted` bytes of the stream, and returns a message once it is complete.
+    /// Takes the next bytes of the channel, at most `wanted`. Returns the message that they complete, or `nil`.
     public mutating func take(_ received: some Collection<UInt8>) throws(AgentProtocolFailure) -> AgentMessage? {
         precondition(received.count <= wanted, "bytes beyond the message belong to what follows")
         bytes.append(contentsOf: received)

@@ -1,6 +1,6 @@
 /// The protocol between a host and the agent inside a guest.
 ///
-/// Every channel is a separate connection (vsock or a unix socket), so that flow control is the transport's. Integers
+/// Every channel is a separate connection (vsock or a unix socket), and so has a flow control of its own. Integers
 /// are little-endian. A channel starts with messages, each in an envelope of eight bytes:
 ///
 ///      0               4       6       8
@@ -12,17 +12,17 @@
 ///
 ///     agent                                     host
 ///       | -- hello: version, token, role ------> |
-///       | <----------------- welcome, refusal -- |
+///       | <--------------- welcome or refusal -- |
 ///
-/// The role determines the rest:
+/// The role determines what follows:
 ///
-/// - **control**, one per agent: messages both ways. All requests of the agent are valid as long as this channel is
-///   open.
+/// - **control**, one per agent: messages both ways. What the agent has requested, such as published ports, ends with
+///   this channel.
 /// - **frames**, one per queue: ethernet frames both ways, in the format of `AgentFrame`. The host answers the
 ///   control channel's hello once the channels of all queues that it uses are connected, so that the guest is
 ///   attached before it gets its addresses.
-/// - **stream**: idle until the host sends a dial request. After a reply without error it carries records, in the
-///   format of `StreamRecord`. The agent keeps a few of them connected ahead of time.
+/// - **stream**: idle until the host sends a dial request. After a reply without error the channel carries records,
+///   in the format of `StreamRecord`. The agent keeps `Welcome.readyStreams` idle streams connected.
 /// - **host socket**: a connection of a program in the guest to a unix socket of the host. The host connects to that
 ///   socket before it answers the hello, and records follow the welcome at once.
 ///
@@ -34,11 +34,11 @@ public enum AgentProtocol {
     /// Bytes of the envelope before each body.
     public static var envelopeLength: Int { 8 }
 
-    /// The longest body in bytes, enough for a report with the most ports.
+    /// The longest body in bytes. It has room for `PortReport.maximumChanges` ports.
     public static var maximumBodyLength: Int { 16_384 }
 
-    /// The longest body of a channel's first message in bytes. It is lower, because the peer is not yet known to be
-    /// an agent.
+    /// The longest body of a channel's first message in bytes. It is shorter than later bodies may be, because the
+    /// peer is not yet known to be an agent.
     public static var maximumHelloLength: Int { 640 }
 
     /// The longest text of a refusal, in bytes of UTF-8.
@@ -57,18 +57,18 @@ public enum AgentProtocolFailure: Error, Hashable, Sendable {
     case truncated
     /// A body has bytes after its last field.
     case trailingBytes
-    /// A length is beyond its bound.
+    /// A length or count exceeds its maximum.
     case tooLong
-    /// The first message is not a hello, has the wrong magic, or is longer than a hello may be.
+    /// The first message is not a hello: its envelope, its length or its magic is wrong.
     case notAnAgent
-    /// A field has an undefined value.
+    /// A field has a value that the protocol does not allow.
     case invalidValue
-    /// A message of an unknown kind, or one that is not allowed here.
+    /// The message's kind is unknown, or not allowed on this channel at this point.
     case unexpectedKind(UInt16)
 }
 
 extension AgentProtocolFailure: CustomStringConvertible {
-    /// The object of a sentence that begins with "the peer sent".
+    /// What the peer sent, as the end of "the peer sent …": "a message that ends too early".
     public var description: String {
         switch self {
         case .truncated: "a message that ends too early"

@@ -1,6 +1,6 @@
 internal import RingwayModel
 
-/// Reads the fields of a body. Never reads beyond its end.
+/// Reads the fields of a message's body. A field that would end beyond the body throws `truncated`.
 struct ByteReader {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
@@ -58,7 +58,8 @@ struct ByteReader {
         Array(try bytes(Int(try integer(UInt8.self))))
     }
 
-    /// A name for display and for use as a path: UTF-8 without a zero byte.
+    /// Reads a name that is displayed or used as a path. Throws `invalidValue` unless it is UTF-8 without a zero
+    /// byte.
     mutating func nameText() throws(AgentProtocolFailure) -> String {
         try Self.text(try name())
     }
@@ -66,7 +67,7 @@ struct ByteReader {
     mutating func text() throws(AgentProtocolFailure) -> String {
         let count = Int(try integer(UInt16.self))
         guard count <= AgentProtocol.maximumTextLength else { throw .tooLong }
-        // A text may have been truncated within a character, which is no error.
+        // `appendText` may have cut the text within a character, so invalid UTF-8 is repaired instead of refused.
         return String(decoding: try bytes(count), as: UTF8.self)
     }
 

@@ -16,7 +16,8 @@ struct ByteWriter {
 
     mutating func append(contentsOf other: some Sequence<UInt8>) { bytes.append(contentsOf: other) }
 
-    /// Sixteen bytes in network order; an IPv4 address as an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2).
+    /// Appends sixteen bytes in network order. An IPv4 address is written as an IPv4-mapped IPv6 address (RFC 4291
+    /// §2.5.5.2).
     mutating func append(_ address: IPAddress) {
         for half in [address.high, address.low] {
             for shift in stride(from: 56, through: 0, by: -8) {
@@ -25,22 +26,22 @@ struct ByteWriter {
         }
     }
 
-    /// Six bytes in network order.
+    /// Appends six bytes in network order.
     mutating func append(_ mac: MACAddress) {
         for shift in stride(from: 40, through: 0, by: -8) {
             bytes.append(UInt8(truncatingIfNeeded: mac.rawValue >> UInt64(shift)))
         }
     }
 
-    /// One byte of length, then at most 255 bytes. A longer name is truncated; callers check lengths where that
-    /// matters.
+    /// Appends a length (one byte) and the name. A name of more than 255 bytes is cut: a caller that must not cut it
+    /// checks the length first.
     mutating func appendName(_ name: some Collection<UInt8>) {
         let kept = name.prefix(AgentProtocol.maximumNameLength)
         append(UInt8(kept.count))
         append(contentsOf: kept)
     }
 
-    /// Two bytes of length, then text, truncated if it is too long.
+    /// Appends a length (two bytes) and the text in UTF-8, cut to `maximumTextLength` bytes.
     mutating func appendText(_ text: String) {
         let kept = Array(text.utf8.prefix(AgentProtocol.maximumTextLength))
         append(UInt16(kept.count))

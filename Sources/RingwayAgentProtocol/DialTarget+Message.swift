@@ -1,15 +1,15 @@
 internal import RingwayModel
 
-/// The destination of a connection: a server of the guest, or of the host.
+/// The format of a dial request: the server inside the guest to which the agent is to connect.
 ///
 ///      0    1    2       4                20
 ///     +----+----+-------+----------------+-----------+------+
 ///     |what| 0  | port  | address        | namespace | path |
 ///     +----+----+-------+----------------+-----------+------+
 ///
-/// "What" is 1 for TCP, 2 for UDP, 3 for a unix socket. The address has sixteen bytes in network order, with IPv4
-/// addresses IPv4-mapped; port and address are zero for a unix socket. Namespace and path have a byte of length
-/// before them; the path is empty except for a unix socket.
+/// "What" is 1 for TCP, 2 for UDP and 3 for a unix socket. The address has sixteen bytes in network order; an IPv4
+/// address is IPv4-mapped. For a unix socket, port and address are zero. For TCP and UDP, the path is empty. Before
+/// the namespace and before the path, one byte contains the length.
 extension DialTarget {
     private enum Number {
         static let tcp: UInt8 = 1

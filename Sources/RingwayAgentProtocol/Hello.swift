@@ -7,31 +7,34 @@ public import RingwayModel
 ///     | "RINGWAY\0"   |version|role| 0  | session     | token | the role's|
 ///     +---------------+-------+----+----+-------------+-------+-----------+
 ///
-/// The token has one byte of length before it. The role's fields follow: for control the interface's ethernet address
-/// (6), the number of queues (2), the requested MTU or zero (2), whether UDP super-frames are accepted (1), a zero byte
-/// and the guest's name (length and bytes); for frames the queue's number (2) and the number of queues (2); for a host
-/// socket the host's name for it (length and bytes); for a stream nothing.
+/// One byte before the token contains its length. The fields of the role follow (with their lengths in bytes):
+///
+/// - control: the interface's ethernet address (6), the number of queues (2), the requested MTU or zero (2), whether
+///   the guest accepts UDP super-frames (1), a zero byte, the guest's name (one byte of length, then the name);
+/// - frames: the number of the channel's queue (2), the number of queues (2);
+/// - stream: none;
+/// - host socket: the name that the host gives the socket (one byte of length, then the name).
 public struct Hello: Hashable, Sendable {
     /// The role of a channel.
     public enum Role: Hashable, Sendable {
         case control(GuestOffer)
-        /// Ethernet frames of one of several queues.
+        /// Ethernet frames of one of the guest's queues: the number `queue`, from 0, out of `of`.
         case frames(queue: UInt16, of: UInt16)
         /// A connection to a server in the guest, which the host names later, by a dial request.
         case stream
-        /// A connection from the guest to the host's socket with this name.
+        /// A connection of a program in the guest to the unix socket that the host offers under this name.
         case hostSocket(name: String)
     }
 
     /// The sender's protocol version.
     public var version: UInt16
     public var role: Role
-    /// A random identifier chosen for the control channel; all channels of an agent share it.
+    /// A random identifier that the agent chooses for its control channel. All its channels have the same one.
     public var session: SessionIdentifier
-    /// The token that authorises the agent; empty if none is required.
+    /// The token that authorises the agent; empty if the agent has none.
     public var token: [UInt8]
 
-    /// A hello with this source's protocol version.
+    /// A hello with the version `AgentProtocol.version`.
     public init(role: Role, session: SessionIdentifier, token: [UInt8]) {
         version = AgentProtocol.version
         self.role = role
@@ -105,11 +108,11 @@ public struct GuestOffer: Hashable, Sendable {
 
     /// The interface's ethernet address.
     public var mac: MACAddress
-    /// The number of frame channels that will follow; zero for an agent without frames.
+    /// The number of frame channels that the agent will connect; zero for an agent that only opens connections.
     public var queues: UInt16
     /// The requested MTU; zero leaves it to the host.
     public var mtu: UInt16
-    /// Whether the guest's kernel accepts several UDP datagrams of equal size as one frame.
+    /// Whether the guest's TAP device accepts UDP super-frames: several datagrams of equal size in one frame (USO).
     public var takesUDPSuperFrames: Bool
     /// The guest's host name.
     public var name: String

@@ -27,7 +27,7 @@ public struct PortReport: Hashable, Sendable {
 
     public var changes: [Change]
 
-    /// A report of at most `maximumChanges`.
+    /// A report of at most `maximumChanges` changes.
     public init(changes: [Change]) {
         precondition(changes.count <= Self.maximumChanges)
         self.changes = changes
@@ -63,7 +63,7 @@ public struct PortReport: Hashable, Sendable {
 /// A listening socket of the guest.
 public struct ListeningPort: Hashable, Sendable {
     public var transport: AgentTransport
-    /// The address to which the socket is bound; the unspecified address for all addresses of its family.
+    /// The address to which the socket is bound. The unspecified address means all addresses of its family.
     public var address: TransportAddress
 
     /// A listening port.

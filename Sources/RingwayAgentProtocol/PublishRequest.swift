@@ -1,19 +1,19 @@
 public import RingwayModel
 
-/// A request of the guest to forward a port of the host to a server in the guest, until the channel closes or the
-/// request is withdrawn.
+/// A request of the agent that the host forward one of its ports to a server in the guest, until the channel closes
+/// or the agent withdraws the request.
 ///
 ///      0               4    5    6       8                24      26
 ///     +---------------+----+----+-------+----------------+-------+----------------+
 ///     | number        |what| 0  | port  | host's address | port  | guest's address|
 ///     +---------------+----+----+-------+----------------+-------+----------------+
 ///
-/// The number is chosen by the agent and repeated in the reply. "What" is 1 for TCP and 2 for UDP. A host port of zero
-/// leaves the choice to the host.
+/// The agent chooses the number, and the reply repeats it. "What" is 1 for TCP and 2 for UDP. If the host's port is
+/// zero, the host chooses one.
 public struct PublishRequest: Hashable, Sendable {
     public var number: UInt32
     public var transport: AgentTransport
-    /// The host's listening address; unspecified for all addresses of a family.
+    /// The address on which the host listens. The unspecified address means all addresses of its family.
     public var host: TransportAddress
     /// The server's address, as seen by the agent.
     public var guest: TransportAddress
@@ -57,12 +57,12 @@ public struct PublishRequest: Hashable, Sendable {
 ///     +---------------+-------+------------------+
 public struct PublishAnswer: Hashable, Sendable {
     public var number: UInt32
-    /// The host's port, chosen by the host if the request had zero.
+    /// The published port of the host. The host has chosen it if the request's port was zero.
     public var port: UInt16
-    /// Why the port was refused.
+    /// Why the host did not publish the port; `nil` if it did.
     public var refusal: Refusal?
 
-    /// An answer.
+    /// An answer to the request with this number.
     public init(number: UInt32, port: UInt16, refusal: Refusal? = nil) {
         self.number = number
         self.port = port

@@ -1,15 +1,15 @@
 internal import Glibc
 
-/// A refusal: the kernel's error number, and a text for users.
+/// Why a request failed: an `errno`, and a text for users.
 ///
 ///      0               4       6
 ///     +---------------+-------+----------+
 ///     | errno         | bytes | text     |
 ///     +---------------+-------+----------+
 public struct Refusal: Error, Hashable, Sendable {
-    /// Linux's error number; never zero.
+    /// The `errno` of Linux; never zero.
     public var errorNumber: Int32
-    /// One line of at most 1,024 bytes.
+    /// One line. A message contains at most its first 1,024 bytes.
     public var text: String
 
     /// A refusal with this text.
@@ -26,7 +26,7 @@ public struct Refusal: Error, Hashable, Sendable {
 
     func write(_ writer: inout ByteWriter) { Self.write(self, &writer) }
 
-    /// Writes a refusal; for `nil`, zero and an empty text.
+    /// Writes a refusal. `nil` is written as a zero `errno` and an empty text.
     static func write(_ refusal: Refusal?, _ writer: inout ByteWriter) {
         writer.append(refusal?.errorNumber ?? 0)
         writer.appendText(refusal?.text ?? "")
@@ -46,6 +46,6 @@ public struct Refusal: Error, Hashable, Sendable {
 }
 
 extension Refusal: CustomStringConvertible {
-    /// The text alone.
+    /// The text, without the error number.
     public var description: String { text }
 }

@@ -7,18 +7,18 @@ public import RingwayModel
 ///     |version|  MTU  |streams|what|qs. | IPv4 and its  | gateway     |
 ///     +-------+-------+-------+----+----+------+------+-------------+- ...
 ///
-/// The fields from 8 to 41 are the guest's IPv4 address, its prefix length and the IPv4 gateway. The same fields for
-/// IPv6 follow (16 + 1 + 16), then a count (1) of name servers (16 each). Addresses are sixteen bytes in network
-/// order, with IPv4 addresses IPv4-mapped. In "what", bit 0 says that the network's addresses are valid and bit 1
-/// that the host wants reports of listening ports. "qs." is the number of offered queues that the host uses, the
-/// first ones; zero means all. In a welcome on any channel but the control channel, everything except the version is
-/// zero.
+/// The bytes from 8 to 41 are the guest's IPv4 address, its prefix length and the IPv4 gateway. The same fields for
+/// IPv6 follow (16 + 1 + 16), then the number of name servers (1) and their addresses (16 each). Addresses are
+/// sixteen bytes in network order; IPv4 addresses are IPv4-mapped. In "what", bit 0 says that MTU and addresses are
+/// valid, and bit 1 that the host wants reports of listening ports. The host uses the first "qs." queues of those
+/// that the agent offered, or all if "qs." is zero. In a welcome on any channel but the control channel, everything
+/// except the version is zero.
 public struct Welcome: Hashable, Sendable {
-    /// The number of streams that the agent is to keep connected ahead of time.
+    /// The number of idle streams that the agent keeps connected ahead of dial requests.
     public var readyStreams: UInt16
     /// Whether the host wants reports of listening ports.
     public var wantsPorts: Bool
-    /// How many of the offered queues the host uses, from the first one on; zero for all.
+    /// The number of offered queues that the host uses, from the first one on; zero if it uses all.
     public var queues: UInt8
     /// The guest's addresses; `nil` for an agent without frame channels, and on channels other than the control
     /// channel.
@@ -82,9 +82,9 @@ public struct Welcome: Hashable, Sendable {
     }
 }
 
-/// The configuration of a guest's interface without DHCP.
+/// The configuration that an agent gives its guest's interface, in place of DHCP.
 public struct GuestNetwork: Hashable, Sendable {
-    /// The most bytes of an IP packet.
+    /// The length of the largest IP packet, in bytes.
     public var mtu: UInt16
     /// The interface's address and its network's prefix length.
     public var ipv4: CIDRBlock
@@ -93,7 +93,7 @@ public struct GuestNetwork: Hashable, Sendable {
     public var ipv6Gateway: IPv6Address
     public var nameServers: [IPAddress]
 
-    /// A guest's addresses on its network.
+    /// A configuration with these values.
     public init(
         mtu: UInt16, ipv4: CIDRBlock, ipv4Gateway: IPv4Address, ipv6: CIDRBlock, ipv6Gateway: IPv6Address,
         nameServers: [IPAddress]

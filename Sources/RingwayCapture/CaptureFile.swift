@@ -3,7 +3,7 @@ internal import Glibc
 internal import RingwayModel
 internal import RingwayWire
 
-/// The files of one capture. Only whole blocks are appended: after a failed write a regular file is truncated to its
+/// Writes the blocks of one capture, and rotates its files. After a failed write, a regular file is truncated to its
 /// last whole block, so that it can be read even if the disk is full.
 struct CaptureFile: ~Copyable {
     /// The result of a write.
@@ -21,8 +21,8 @@ struct CaptureFile: ~Copyable {
     private var size: Int
     /// Whether the file is regular, so that a partial block can be removed by truncation. A pipe cannot be truncated.
     private let isRegular: Bool
-    /// Whether a write failed within a block, whose beginning cannot be removed: from a pipe, or because the truncation
-    /// failed. Nothing more is written then: a reader could not parse it.
+    /// Whether the file ends with a part of a block or header that cannot be removed, because the file is a pipe or
+    /// the truncation failed. Nothing more is written then, because a reader could not parse it.
     private var isTorn = false
 
     /// Milliseconds for which a write to a full pipe waits for the reader, before it fails with EAGAIN.
@@ -65,14 +65,16 @@ struct CaptureFile: ~Copyable {
         return (descriptor, isRegular)
     }
 
-    /// A symbolic link is not followed: a user with write access to the directory could choose which file is
-    /// overwritten. Only links in /proc/self/fd are followed, because they lead to files that the user has opened.
+    /// Opens a capture file. A symbolic link at the end of the path is not followed: a user with write access to the
+    /// directory could choose by it which file is overwritten. The links of `isDescriptor` are followed, because they
+    /// lead to files that this process has open.
     private static func open(_ path: String) -> Int32 {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK
         return ringway_open(path, isDescriptor(path) ? flags : flags | O_NOFOLLOW, 0o600)
     }
 
-    /// Whether a path names an open descriptor. A path that goes on from there, such as by "..", may lead anywhere.
+    /// Whether a path names a descriptor of this process. A path with components after the number does not: they
+    /// could lead anywhere, such as by "..".
     private static func isDescriptor(_ path: String) -> Bool {
         guard path != "/dev/stdout", path != "/dev/stderr" else { return true }
         guard let directory = ["/dev/fd/", "/proc/self/fd/"].first(where: { path.hasPrefix($0) }) else { return false }
@@ -84,14 +86,15 @@ struct CaptureFile: ~Copyable {
         CaptureFailure("cannot \(verb) the capture file \(path): \(String(cString: strerror(error)))")
     }
 
-    /// Writes a file's header; returns zero or the `errno`. A file whose header cannot be written is truncated to
-    /// zero bytes.
+    /// Writes a file's header. A regular file whose header cannot be written is truncated to zero bytes.
+    ///
+    /// - Returns: zero or the `errno`.
     private static func writeHeader(to descriptor: Int32, _ options: CaptureOptions) -> Int32 {
         withUnsafeTemporaryAllocation(byteCount: CaptureWriter.fileHeaderLength, alignment: 8) { bytes in
             guard let start = bytes.baseAddress else { return EINVAL }
             CaptureWriter.writeFileHeader(to: start, snapLength: options.snapLength)
             let (_, error) = writeAll(UnsafeRawBufferPointer(bytes), to: descriptor)
-            // This fails for a pipe, whose data cannot be removed again.
+            // The truncation fails for a pipe, whose data cannot be removed again.
             if error != 0 { _ = ftruncate(descriptor, 0) }
             return error
         }
@@ -107,7 +110,7 @@ struct CaptureFile: ~Copyable {
         return error
     }
 
-    /// Appends contiguous blocks, and starts another file when the size limit is reached.
+    /// Appends contiguous blocks. At a block for which `options.fileSize` leaves no room, the files are rotated.
     mutating func append(_ blocks: UnsafeRawBufferPointer) -> Outcome {
         var outcome = Outcome()
         guard !isTorn else {
@@ -115,7 +118,7 @@ struct CaptureFile: ~Copyable {
         }
         var rest = blocks
         while !rest.isEmpty {
-            // If an earlier call failed to write a file's header or to rotate the files, this one tries again.
+            // If an earlier call failed to write a file's header or to rotate the files, this call tries again.
             var error = size == 0 ? beginFile() : 0
             var (count, bytes) = Self.whole(rest, within: room)
             if error == 0, count == 0 {
@@ -154,19 +157,23 @@ struct CaptureFile: ~Copyable {
             CaptureWriter.writeStatistics(
                 to: start, nanosecondsSince1970: UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec),
                 received: UInt64(received), dropped: UInt64(dropped))
-            // A failure is ignored: a file without this block is complete, too.
+            // A failure is ignored, because the block is optional.
             if size > 0 { _ = append(UnsafeRawBufferPointer(bytes)) }
         }
     }
 
-    /// Bytes left before the size limit of the current file.
+    /// Bytes that may still be written to the current file before it reaches the size limit.
     private var room: Int { options.fileSize.map { max(0, $0 - size) } ?? .max }
 
-    /// Truncates the file to remove a partial block. False if that is impossible.
+    /// Truncates the file to remove a partial block.
+    ///
+    /// - Returns: false if that is impossible.
     private func cut(to length: Int) -> Bool { isRegular && ftruncate(descriptor, off_t(length)) == 0 }
 
-    /// Renames each file to the next number (`path` to `path.1`), which replaces the oldest, and begins a new one.
-    /// Returns zero or the `errno`.
+    /// Renames each file to the next higher number (`path` to `path.1`), and begins a new file at `path`. The last
+    /// rename replaces the oldest file. If only one file is kept, it is emptied instead.
+    ///
+    /// - Returns: zero or the `errno`.
     private mutating func rotate() -> Int32 {
         for number in stride(from: max(1, options.fileCount) - 1, through: 1, by: -1) {
             let older = number == 1 ? options.path : "\(options.path).\(number - 1)"
@@ -180,7 +187,9 @@ struct CaptureFile: ~Copyable {
         return beginFile()
     }
 
-    /// Writes as many of the bytes as possible. Returns their number, and zero or the `errno` of the failure.
+    /// Writes as many of the bytes as possible.
+    ///
+    /// - Returns: the number of bytes written, and zero or the `errno` of the failure.
     private static func writeAll(
         _ bytes: UnsafeRawBufferPointer, to descriptor: Int32
     ) -> (count: Int, error: Int32) {
@@ -201,7 +210,8 @@ struct CaptureFile: ~Copyable {
 
     // MARK: Blocks
 
-    /// The number of whole blocks at the start of `blocks` that fit `limit` bytes, and their length.
+    /// The number of whole blocks at the start of `blocks` that together have at most `limit` bytes, and their
+    /// length.
     private static func whole(_ blocks: UnsafeRawBufferPointer, within limit: Int) -> (count: Int, bytes: Int) {
         var (count, bytes) = (0, 0)
         while bytes < blocks.count {

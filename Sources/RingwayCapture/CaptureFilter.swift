@@ -7,7 +7,11 @@ struct CaptureFilter: ~Copyable {
 
     private let program: OpaquePointer?
 
-    /// - Parameter expression: `nil` for every frame.
+    /// Compiles an expression.
+    ///
+    /// - Parameters:
+    ///   - expression: `nil` for every frame.
+    ///   - snapLength: the most bytes of a frame that are captured.
     init(_ expression: String?, snapLength: Int) throws(CaptureFailure) {
         guard let expression else {
             program = nil
@@ -26,10 +30,14 @@ struct CaptureFilter: ~Copyable {
 
     deinit { ringway_filter_free(program) }
 
-    /// The number of a frame's bytes that `passes` needs.
+    /// The number of bytes at the start of a frame that `passes` needs; zero if every frame passes.
     var inspectedLength: Int { program == nil ? 0 : Self.inspected }
 
-    /// - Parameter length: the frame's length before it was truncated to `frame`.
+    /// Whether a frame is to be captured.
+    ///
+    /// - Parameters:
+    ///   - frame: at least the first `inspectedLength` bytes of the frame, or all of it.
+    ///   - length: the length of the whole frame.
     borrowing func passes(_ frame: UnsafeRawBufferPointer, length: Int) -> Bool {
         guard let program, let start = frame.baseAddress else { return true }
         return ringway_filter_matches(

@@ -4,8 +4,8 @@ public import RingwayModel
 public import RingwayWire
 internal import Synchronization
 
-/// A running capture. Shards copy frames into memory, and a writer thread writes them to the file, so that a slow disk
-/// loses captured frames but does not delay guests. Lost frames are counted.
+/// A running capture. Shards copy frames into memory, and a writer thread writes them to the file. If the disk is too
+/// slow, captured frames are lost and counted, but guests are not delayed.
 ///
 /// ## Theory of operation
 ///
@@ -30,7 +30,7 @@ public final class CaptureSession: Sendable {
         let filter: CaptureFilter
         var written = 0
         var dropped = 0
-        /// The `errno` of the last write.
+        /// The `errno` of the last write; zero if it succeeded.
         var error: Int32 = 0
         var isWriterAsleep = false
         var isClosed = false
@@ -72,9 +72,10 @@ public final class CaptureSession: Sendable {
 
     // MARK: Called by shards
 
-    /// Captures a frame, from any thread.
+    /// Captures a frame if the filter selects it. May be called from any thread.
     ///
     /// - Parameters:
+    ///   - direction: whether the guest sent or received the frame.
     ///   - head, payload: the two pieces of an ethernet frame; the second may be empty.
     public func append(
         _ direction: CaptureWriter.Direction, _ head: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer
@@ -82,7 +83,7 @@ public final class CaptureSession: Sendable {
         let (head, payload) = (FramePiece(head), FramePiece(payload))
         let mustWake = state.withLock { state -> Bool in
             guard !state.isClosed else { return false }
-            // The clock is read under the lock, so that the file is in order of time.
+            // The clock is read under the lock, so that records are in the file in order of their times.
             var now = timespec()
             clock_gettime(CLOCK_REALTIME, &now)
             let result = state.buffer.append(
@@ -107,7 +108,8 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Accepts no more frames, writes the pending ones as far as writes succeed, and closes the file.
+    /// Refuses further frames, and waits until the writer has written the pending ones, as far as writes succeed, and
+    /// has closed the file.
     public func stop() {
         state.withLock { $0.isClosed = true }
         wake()
@@ -136,7 +138,9 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Starts the writer's thread. Returns zero or an `errno`.
+    /// Starts the writer's thread.
+    ///
+    /// - Returns: zero or an `errno`.
     private func start(_ file: consuming sending CaptureFile) -> Int32 {
         let work = Unmanaged.passRetained(Work(self, file))
         return writer.withLock { writer in
@@ -151,7 +155,8 @@ public final class CaptureSession: Sendable {
         guard let argument else { return nil }
         let work = Unmanaged<Work>.fromOpaque(argument).takeRetainedValue()
         ringway_name_thread("ringway-capture")
-        // All signals are blocked, SIGPIPE included, so that a write to a pipe without a reader fails with EPIPE.
+        // All signals are blocked. A write to a pipe without a reader then fails with EPIPE, and SIGPIPE does not end
+        // the process.
         var signals = sigset_t()
         sigfillset(&signals)
         pthread_sigmask(SIG_SETMASK, &signals, nil)
@@ -187,7 +192,8 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Counts records written and lost, and reports write failures and recovery.
+    /// Counts the records of a write that were written and lost. Calls the handler at the first failure, and at the
+    /// first success after one.
     private func note(_ outcome: CaptureFile.Outcome, lost: inout Int) {
         let previous = state.withLock { state in
             state.written += outcome.written
@@ -205,7 +211,7 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Waits for the wake-up, at most this many milliseconds; -1 for no timeout.
+    /// Waits until `wake` is called, but at most this many milliseconds. -1 means no timeout.
     private func wait(_ milliseconds: Int32) {
         var entry = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
         _ = poll(&entry, 1, milliseconds)

@@ -1,20 +1,20 @@
 internal import Glibc
 internal import RingwayWire
 
-/// Memory for captured frames on their way to the file: two halves, of which shards fill one while the writer empties
+/// Memory for captured frames on their way to the file. It has two halves: shards fill one while the writer empties
 /// the other. A frame that does not fit is dropped.
 ///
 /// Not thread-safe: the owner holds a lock around every call.
 struct RecordBuffer: ~Copyable {
-    /// Bytes of each half: some milliseconds of a flow at full speed.
+    /// Bytes of each half, enough for some 7 ms at 10 Gbit/s.
     static var halfSize: Int { 8 << 20 }
 
     /// The result of appending a frame.
     enum Result: Equatable {
         case kept
-        /// The filter does not match.
+        /// The filter does not select the frame.
         case unwanted
-        /// The frame does not fit, because the writer is too slow or the frame exceeds
+        /// The frame is dropped: the half has no room, because the writer is too slow, or the frame exceeds
         /// `CaptureWriter.snapshotLength`.
         case full
     }
@@ -23,7 +23,7 @@ struct RecordBuffer: ~Copyable {
     private var filling = 0
     private var filled = 0
 
-    /// Reserves the memory; `nil` if there is none.
+    /// Maps the memory; `nil` if that fails.
     init?() {
         let memory = mmap(
             nil, 2 * Self.halfSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
@@ -65,9 +65,9 @@ struct RecordBuffer: ~Copyable {
         return .kept
     }
 
-    /// Swaps the halves: the other half, which must be empty, is filled from now on. Returns the records of the half
-    /// that was filled until now, as an address, because a pointer must not leave the lock's closure. The address is
-    /// valid until the next call.
+    /// Swaps the halves: from now on, frames go to the other half, which must be empty. Returns the records of the
+    /// half that was filled until now: their address, which is no pointer, because a pointer must not leave the
+    /// closure that runs under the lock; and the number of bytes. The address is valid until the next call of `swap`.
     mutating func swap() -> (address: UInt, count: Int) {
         defer {
             filling = 1 - filling

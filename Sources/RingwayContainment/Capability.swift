@@ -25,7 +25,7 @@ public enum Capability: UInt64, Sendable, CaseIterable {
         }
     }
 
-    /// Why a process of Ringway keeps it, if it has it.
+    /// What Ringway needs the capability for.
     public var reason: String {
         switch self {
         case .overrideFilePermissions, .readFiles, .actAsFileOwner:
@@ -40,11 +40,11 @@ public enum Capability: UInt64, Sendable, CaseIterable {
         }
     }
 
-    /// The bits of a set in the kernel's masks.
+    /// The capabilities as a bit mask, in which bit N stands for capability N.
     static func mask(_ set: [Capability]) -> UInt64 { set.reduce(0) { $0 | 1 << $1.rawValue } }
 
     /// What the process keeps of what it has. An ordinary user's process usually has none.
     public static let process = allCases
-    /// What a shard's thread keeps.
+    /// The capabilities that a shard's thread keeps.
     public static let shard: [Capability] = [.bindPrivilegedPorts, .openRawSockets]
 }

@@ -4,23 +4,23 @@ internal import Glibc
 internal import RingwaySystem
 internal import Synchronization
 
-/// What keeps one who has taken a process of Ringway over from using what its user has.
+/// Restricts what an attacker who controls a process of Ringway can do with it.
 ///
 /// ## Theory of operation
 ///
-/// A guest's frames, an agent's messages and a nameserver's answers are hostile input. The layers here limit what a
-/// fault in their parsers is worth:
+/// A guest's frames, an agent's messages and a nameserver's answers are hostile input. These layers limit what an
+/// attacker gains by a fault in their parsers:
 ///
-///     no new privileges   no program that is executed gains privileges, and filters may be installed
+///     no new privileges   execve(2) gains no privileges; without CAP_SYS_ADMIN the kernel requires this for filters
 ///     no tracing          other processes of the user cannot trace this one or read its memory
-///     capabilities        root's process keeps a short list, and a shard's thread two of them
-///     system calls        the process has a list without programs, mounts and debugging; a shard has a short one
+///     capabilities        a process of root keeps those of `Capability`, and a shard's thread two of them
+///     system calls        the process cannot execute programs, mount or debug; a shard may make even fewer calls
 ///     rings               a shard's ring performs thirteen operations (`RingRestrictions`)
 ///
 /// `enter` is called once, while the process has one thread and after it has forked what must not be contained. Each
 /// shard contains itself further when it starts (`ThreadStart`).
 public enum Containment {
-    /// What the user has asked for.
+    /// Whether the user wants the layers (`--sandbox`).
     public enum Mode: String, Sendable, CaseIterable {
         case on
         case off
@@ -48,7 +48,7 @@ public enum Containment {
         ringway_has_seccomp_action(SCMP_ACT_KILL_PROCESS) && ringway_has_seccomp_action(SCMP_ACT_LOG)
     }
 
-    /// Contains the calling process as far as its kernel can.
+    /// Applies the layers to the calling process, as far as its kernel supports them.
     public static func enter(_ mode: Mode) {
         guard mode != .off else { return }
         var layers = [

@@ -3,11 +3,12 @@ internal import CSeccomp
 internal import Glibc
 internal import RingwaySystem
 
-/// A seccomp filter that is made of a list by libseccomp.
+/// A seccomp filter that libseccomp compiles from a `SystemCallList`.
 struct SystemCallFilter: ~Copyable {
     private let context: UnsafeMutableRawPointer
 
-    /// - Parameter logsOnly: what the list refuses is let through, and logged by the kernel (audit, or dmesg).
+    /// - Parameter logsOnly: whether the kernel only logs the calls that the list refuses (audit, or dmesg), and does
+    ///   not refuse them.
     init(_ list: SystemCallList, logsOnly: Bool) throws(SystemError) {
         let action =
             switch list.refusal {
@@ -29,7 +30,7 @@ struct SystemCallFilter: ~Copyable {
     private static func fill(
         _ context: UnsafeMutableRawPointer, _ list: SystemCallList, refusal: UInt32
     ) throws(SystemError) {
-        // A binary tree in place of a chain of comparisons.
+        // 2 makes libseccomp compile a binary tree in place of a chain of comparisons.
         _ = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
         // Speculation is not restricted further: code in this process reads all of its memory anyway.
         _ = seccomp_attr_set(context, SCMP_FLTATR_CTL_SSB, 1)
@@ -51,13 +52,14 @@ struct SystemCallFilter: ~Copyable {
         _ name: String, action: UInt32, _ conditions: [SystemCallList.Condition], to context: UnsafeMutableRawPointer
     ) throws(SystemError) {
         let number = seccomp_syscall_resolve_name(name)
-        // Unknown to this libseccomp, or absent on this architecture, for which the library has negative numbers.
+        // A negative number means that this libseccomp does not know the call, or that this architecture lacks it.
         guard number >= 0 else { return }
         let comparisons = conditions.map {
             scmp_arg_cmp(arg: $0.argument, op: SCMP_CMP_MASKED_EQ, datum_a: $0.mask, datum_b: $0.value)
         }
         let result = seccomp_rule_add_array(context, action, number, UInt32(comparisons.count), comparisons)
-        // The default action needs no rule, and says so.
+        // libseccomp refuses a rule with the filter's default action (EACCES) and a repeated rule (EEXIST). Neither
+        // rule is needed.
         guard result == 0 || result == -EACCES || result == -EEXIST else {
             throw SystemError("cannot filter \(name)", errno: -result)
         }

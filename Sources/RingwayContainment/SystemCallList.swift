@@ -1,4 +1,4 @@
-/// The system calls that a filter lets through, and what becomes of all others.
+/// The system calls that a seccomp filter lets through, and what becomes of all others.
 ///
 /// The lists are declared by name, and grouped by what needs them. A name that the machine's architecture does not have,
 /// such as `poll` on arm64, is left out of the filter there.
@@ -15,10 +15,10 @@ public struct SystemCallList: Sendable {
         }
     }
 
-    /// A system call, perhaps with some arguments only.
+    /// A system call, which conditions may restrict to certain arguments.
     public struct Call: Sendable, ExpressibleByStringLiteral {
         public let name: String
-        /// The call is let through if one of the alternatives holds; without alternatives always.
+        /// The call is let through if all conditions of one alternative hold, or if there are no alternatives.
         public let alternatives: [[Condition]]
 
         public init(stringLiteral name: String) { self.init(name) }
@@ -29,7 +29,8 @@ public struct SystemCallList: Sendable {
         }
     }
 
-    /// A condition on the lower bits of an argument: `argument & mask == value`.
+    /// A condition on one argument of a call. The argument with the index `argument`, masked by `mask`, must be
+    /// `value`.
     public struct Condition: Sendable, Equatable {
         public let argument: UInt32
         public let mask: UInt64
@@ -44,19 +45,19 @@ public struct SystemCallList: Sendable {
 
     /// What becomes of a system call that the list lacks.
     public enum Refusal: Sendable {
-        /// The call fails with ENOSYS, as on a kernel without it: libraries fall back to an older call.
+        /// The call fails with ENOSYS, as on a kernel without it, so that libraries fall back to an older call.
         case absent
         /// The kernel ends the process (SIGSYS).
         case death
     }
 
     public let groups: [Group]
-    /// System calls that fail with EACCES: libraries make them where they can do without.
+    /// System calls that fail with EACCES. Libraries make them, but continue without their result.
     public let attempts: [String]
-    /// System calls that no program of Ringway makes, and that are only worth making for one who has taken a thread
-    /// over. The kernel ends the process.
+    /// System calls that Ringway never makes, but that an attacker who controls a thread would make. The kernel ends
+    /// the process on them.
     public let deeds: [String]
-    /// What becomes of calls that are neither in `groups` nor in `deeds`.
+    /// What becomes of calls that are in none of `groups`, `attempts` and `deeds`.
     public let refusal: Refusal
 
     public init(_ groups: [Group], attempts: [String] = [], deeds: [String] = [], refusal: Refusal) {
@@ -66,6 +67,6 @@ public struct SystemCallList: Sendable {
         self.refusal = refusal
     }
 
-    /// The names of all calls that are let through.
+    /// The names of all calls that are let through, at least with certain arguments.
     public var names: [String] { groups.flatMap(\.calls).map(\.name) }
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 
 extension SystemCallList {
-    /// The list of a shard's thread, from the moment when its ring is enabled.
+    /// The list of a shard's thread, in force as soon as the shard's ring is enabled.
     ///
     /// A shard opens no file, makes no unix socket that listens, starts no thread and no process, and makes no second
     /// ring. Its memory is never executable.

@@ -10,7 +10,7 @@ public import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// A guest in the data path: its parts on the shards of a `ShardSet`, and the control plane's access to them.
+/// The control plane's handle of a guest, by which the guest is added to shards, changed and removed.
 ///
 /// The guest has one part for each queue of its link, on the least loaded shards. Each part owns the flows that a
 /// keyed hash of their addresses and ports assigns to it. The engine allocates the memory of the parts, lends it to
@@ -33,8 +33,8 @@ public final class Engine: Sendable {
     /// long as there are enough shards.
     ///
     /// - Parameters:
-    ///   - link: the engine takes ownership of the link's descriptors unless this throws. If frames on the link have
-    ///     virtio-net headers, these are 12 bytes long.
+    ///   - link: the engine takes ownership of the link's descriptors unless `init` throws. If frames on the link
+    ///     have virtio-net headers, these are 12 bytes long.
     ///   - shards: the shards that serve the guest; `nil` creates one for each queue of the link, for this guest alone.
     ///   - features: the kernel features that newly created shards may use; ignored if `shards` is not `nil`.
     ///   - handler: called from the shards' threads.
@@ -82,8 +82,8 @@ public final class Engine: Sendable {
         shared.descriptors.onDemand { [weak self] in self?.giveBack() }
     }
 
-    /// Starts reading the guest's frames. Called once, after the event handler and the neighbours are set up, because
-    /// frames may cause events and reach neighbours.
+    /// Starts reading the guest's frames. Called once, when the caller is ready for events and has connected the
+    /// neighbours (`connect`), because frames may cause events and may be for neighbours.
     public func start() { tellAll(.start) }
 
     /// Creates the parts and adds each to its shard. If one cannot be added, the others are removed again.
@@ -158,10 +158,10 @@ public final class Engine: Sendable {
         return admission.wait()
     }
 
-    /// The number of descriptors that are open as long as a guest is served. For each queue: the link, a reserved
-    /// descriptor (`SpareDescriptor`), both ends of the channel to the name service, and with `hasGuestSockets` the
-    /// channel over which sockets from the guest's namespace are received. The shards' descriptors are counted
-    /// separately (`ShardSet.standingDescriptors`).
+    /// The number of descriptors that are open as long as a guest is served. For each queue these are the link, a
+    /// reserved descriptor (`SpareDescriptor`), both ends of the channel to the name service, and with
+    /// `hasGuestSockets` the channel over which sockets from the guest's namespace are received. The shards'
+    /// descriptors are counted separately (`ShardSet.standingDescriptors`).
     public static func standingDescriptors(queues: Int, hasGuestSockets: Bool) -> Int {
         queues * (hasGuestSockets ? 5 : 4)
     }
@@ -185,8 +185,8 @@ public final class Engine: Sendable {
     static var changeTimeout: Int32 { 1_000 }
 
     /// Sends commands to every part and waits until they are carried out, at most for `changeTimeout`. A shard may
-    /// read the guest's frames before its commands: without waiting, frames sent after this call could still be
-    /// treated as before the change.
+    /// handle frames before queued commands. If this call did not wait, frames that the guest sends after the call
+    /// could still be handled as before the change.
     private func change(_ commands: ShardCommand...) { change(commands) }
 
     private func change(_ commands: [ShardCommand]) {
@@ -196,7 +196,8 @@ public final class Engine: Sendable {
         reply.wait(milliseconds: Self.changeTimeout)
     }
 
-    /// Revokes IPv6 addresses that now belong to another guest. When this returns, frames from them are dropped.
+    /// Revokes IPv6 addresses of this guest that now belong to another guest. When this returns, this guest's frames
+    /// from them are dropped.
     public func revoke(_ addresses: [IPv6Address]) {
         change(addresses.map { .revokeAddress($0) })
     }
@@ -208,23 +209,25 @@ public final class Engine: Sendable {
         send(.setSearchDomains(domains), to: 0)
     }
 
-    /// Applies another policy to flows that are opened after this has returned.
+    /// Replaces the destination policy. It applies to flows that are opened after this call.
     public func setPolicy(_ policy: DestinationPolicy) { change(.setPolicy(policy)) }
 
-    /// Writes frames to this capture only, once this has returned; `nil` stops capturing. While frames are captured,
-    /// new connections of published ports do not bypass the link, so that their frames are captured, too.
+    /// Replaces the capture that gets the guest's frames; `nil` stops capturing. When this returns, the previous
+    /// capture gets no more frames. While frames are captured, new connections of published ports do not bypass the
+    /// link, so that their frames are captured, too.
     public func setCapture(_ capture: CaptureSession?) { change(.setCapture(capture)) }
 
     /// Relays bytes between a socket of the host and a channel to the guest's agent. The socket carries the plain
-    /// bytes, the channel carries them in records. Both descriptors are non-blocking.
+    /// bytes, the channel carries them in records. Both descriptors must be non-blocking, and the caller has counted
+    /// both in the guest's share.
     ///
     /// - Parameters:
-    ///   - client: the socket of the host. It and the channel are already counted in the guest's share of descriptors.
+    ///   - client: the socket of the host.
     ///   - address: the address of the connection's client; `nil` if it has none.
     ///   - server: the address of the connection's server; `nil` if it has none.
     ///   - route: the number of the forward to which the connection belongs, for lists of flows.
-    ///   - isOpenedByGuest: the connection's client is a program in the guest, and `client` is connected to a server on
-    ///     the host. False if the server is in the guest.
+    ///   - isOpenedByGuest: true if a program in the guest opened the connection; the socket `client` is then
+    ///     connected to a server on the host. False if the server is in the guest.
     public func join(
         client: consuming OwnedDescriptor, channel: consuming OwnedDescriptor, from address: TransportAddress?,
         to server: TransportAddress?,
@@ -245,10 +248,10 @@ public final class Engine: Sendable {
 
     // MARK: Counters and removal
 
-    /// The number of the guest's parts, each on a shard: one for each queue of its link.
+    /// The number of the guest's parts, one for each queue of its link.
     public var shards: Int { shared.parts }
 
-    /// Every counter of a snapshot, at zero.
+    /// Every counter that `snapshot` returns, with the value zero.
     public static var counts: [Count] {
         Metric.allCases.map { Count(name: $0.name, value: 0, isGauge: $0.isGauge) }
             + DropReason.allCases.filter { $0 != .none }.map {

@@ -19,8 +19,8 @@ public struct EngineConfiguration: Sendable {
     public var guestSockets: [Int32] = []
     /// Whether the kernel's multishot read may be used. Tests set it to false to run the code for kernels before 6.7.
     public var usesMultishotRead = true
-    /// The registry of the IP addresses that the guest may send from; its ethernet address is fixed. `nil` if the
-    /// network does not check source addresses, in which case it has only one guest.
+    /// The registry of the IP addresses that the guest may send from. `nil` if the network does not check source
+    /// addresses; it then has only one guest.
     public var claims: (any AddressClaims)?
     /// The most neighbours of a guest, and the most IPv6 addresses from which it may send.
     public var neighborLimit = 64
@@ -42,17 +42,18 @@ public struct EngineConfiguration: Sendable {
 
 /// The network's registry of addresses, as used by the shards of one guest.
 public protocol AddressClaims: Sendable {
-    /// Reserves the address for the guest, unless it belongs to another guest; returns whether the guest may send
-    /// from it. Each part asks when it first sees the address, and again for every frame after a refusal. Called from
-    /// any of the shards' threads.
+    /// Reserves the address for the guest, unless another guest has it. Returns whether the guest may send from the
+    /// address. Each part calls this when it first sees the address, and again for every frame after a refusal.
+    /// Called from any of the shards' threads.
     func claim(_ address: IPv6Address) -> Bool
-    /// A part has removed the address from its table, which was full, because it has not seen a frame from the address
-    /// for a while. When every part that has claimed the address has released it, it is available to other guests.
+    /// Called when a part removes the address from its full table, because no frame from the address has come for a
+    /// while. When every part that has claimed the address has released it, other guests may claim it.
     func release(_ address: IPv6Address)
-    /// The guest has declined its IPv4 address; returns its replacement, or `nil` if there is none.
+    /// Called when the guest has declined its IPv4 address. Returns the address that replaces it, or `nil` if there
+    /// is none.
     func replace(_ address: IPv4Address) -> IPv4Address?
-    /// The guest has sent from an IPv4 address that is not its own. Each part calls this at most once a second, and
-    /// at most once a minute while the address is the same.
+    /// Called when the guest has sent from an IPv4 address that is not its own. Each part calls this at most once a
+    /// second, and at most once a minute while the address is the same.
     func refused(_ address: IPAddress)
 }
 
@@ -61,7 +62,8 @@ public enum EngineEvent: Sendable {
     /// The link is lost, normally because the guest, its namespace or its device no longer exists. `errno` is the
     /// error of a read or a send; it is zero if the peer closed a stream in order.
     case linkLost(errno: Int32)
-    /// The guest sent an invalid frame length on a stream: no later frame can be found, so the link is lost.
+    /// The guest sent an invalid frame length on a stream. The start of the next frame is then unknown, so the link
+    /// is lost.
     case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped, and with it all of its guests.
     case ringFailed(errno: Int32)
@@ -152,7 +154,7 @@ final class EngineShared: Sendable {
         for part in 0..<parts { call(part) }
     }
 
-    /// Whether all parts have begun to end, so that none posts anything any more.
+    /// Whether all parts have begun to end, so that none posts mail any more.
     var areAllEnding: Bool { ending.load(ordering: .acquiring) == parts }
 
     // MARK: The guest

@@ -42,7 +42,7 @@ public struct Queue: ~Copyable {
     /// - Parameters:
     ///   - framing: the framing of the link. For a stream, the queue only stores the descriptor.
     ///   - buffers: the number of buffers that the kernel may fill in advance.
-    ///   - group: the number by which operations refer to the buffers.
+    ///   - group: the buffer group ID, by which operations refer to the buffers.
     ///   - isMultishot: whether to use IORING_OP_READ_MULTISHOT.
     public init(
         _ descriptor: Int32, _ framing: Link.Framing = .device, buffers: Int, group: UInt16, isMultishot: Bool
@@ -63,7 +63,7 @@ public struct Queue: ~Copyable {
         buffers.unregister(from: &ring, pool)
     }
 
-    /// No read is armed any more. Reads in flight are not cancelled.
+    /// Makes `refill` arm no further reads. Reads in flight are not cancelled.
     public mutating func close() { isLost = true }
 
     /// Buffers available to the kernel.

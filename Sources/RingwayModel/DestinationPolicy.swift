@@ -1,8 +1,8 @@
 /// Which destinations a guest may reach, and which hosts may send to it. The longest matching prefix decides; between
 /// equally long ones, deny wins.
 ///
-/// Without a match a destination is allowed, except link-local addresses (169.254.0.0/16, fe80::/10: cloud metadata
-/// services live there), which need an explicit allow rule.
+/// Without a match a destination is allowed, except link-local addresses (169.254.0.0/16, fe80::/10). These need an
+/// explicit allow rule, because cloud metadata services use them.
 public struct DestinationPolicy: Sendable {
     public var allow: [CIDRBlock]
     public var deny: [CIDRBlock]

@@ -11,8 +11,8 @@ public struct Limits: Sendable, Equatable {
     /// port. Beyond it the mapping idle for longest is evicted; mappings without any reply are evicted first.
     public var udpMappings = 8_192
     /// Peers of a guest's UDP mappings and pings that have more than one peer. Beyond it the least recently used peer
-    /// of a mapping with the most peers is evicted. With the default, a guest with one queue needs no larger flow
-    /// table, because the table's size is rounded up to a power of two.
+    /// of a mapping with the most peers is evicted. The default adds nothing to the flow table of a guest with one
+    /// queue, because the table's size is rounded up to a power of two, which has room for as many peers.
     public var udpPeers = 24_576
     /// Ping mappings per queue of a guest. Beyond it the mapping idle for longest is evicted.
     public var pingMappings = 256
@@ -39,8 +39,8 @@ public struct Limits: Sendable, Equatable {
     /// IPv6 source addresses per queue of a guest, on a network that checks sources. Beyond it a new address replaces
     /// one that has not been used for 60 s; if there is none, frames from the new address are dropped.
     public var addressesPerGuest = 16
-    /// Owners of published ports that have a lease, at whose end their ports are removed. Beyond it a lease is
-    /// refused.
+    /// Leases of owners of published ports; when a lease expires, its owner's ports are removed. Beyond the limit a
+    /// new lease is refused.
     public var forwardOwners = 1_024
 
     /// Host ports per agent. The limit applies separately to ports that the agent publishes and to those of

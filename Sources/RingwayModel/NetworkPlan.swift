@@ -37,7 +37,7 @@ public struct NetworkPlan: Sendable {
 
     /// The least MTU of a link that carries IPv6 (RFC 8200 §5).
     public static var minimumMTU: Int { 1280 }
-    /// The greatest MTU: an ethernet header and such a packet fit a frame of 64 KiB.
+    /// The greatest MTU: an IP packet of this size and its ethernet header are shorter than 64 KiB.
     public static var maximumMTU: Int { 65_520 }
     /// `52:55:00:00:00:01`.
     public static var defaultGatewayMAC: MACAddress { MACAddress(rawValue: 0x5255_0000_0001) }

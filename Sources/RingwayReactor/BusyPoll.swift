@@ -9,12 +9,12 @@ public struct BusyPoll: Equatable, Sendable {
     /// How long to poll, in nanoseconds; zero never polls.
     public let limit: UInt64
     /// The thread polls while this is positive. Each short sleep and each poll that finds work raise it by one, up to
-    /// `mostCredit`, so a single short wait does not start polling. A poll that finds nothing lowers it by one; if it
-    /// reaches zero, it is set to the minimum. A long sleep sets it to the minimum, too.
+    /// `mostCredit`. A poll that finds nothing lowers it by one; if it reaches zero, it is set to `-threshold`. A
+    /// long sleep sets it to `-threshold`, too, so that a single short wait does not start polling.
     private var credit = -BusyPoll.threshold
 
-    /// The thread starts to poll after `threshold` + 1 short waits without a long sleep between them: at the start,
-    /// after polling has stopped, and after `discourage`.
+    /// The thread starts to poll after `threshold` + 1 short waits without a long sleep between them. This applies at
+    /// the start, after polling has stopped, and after `discourage`.
     private static var threshold: Int { 8 }
     private static var mostCredit: Int { 4 }
     /// The longest sleep that counts as a short wait: several times the limit, because it includes the cost of waking.

@@ -10,7 +10,8 @@ public import Synchronization
 public final class Doorbell: Sendable {
     private let before: InlineArray<16, UInt64> = .init(repeating: 0)
     /// True while the owner checks its mailboxes for the last time before it waits, and then while it waits, until a
-    /// shard claims to wake it. Written every turn, so it has a cache line of its own (see `CacheLines`).
+    /// shard has claimed the wake-up (`claimWake`). Written every turn, so it has a cache line of its own (see
+    /// `CacheLines`).
     @usableFromInline let isWaiting = Atomic<Bool>(false)
     private let after: InlineArray<16, UInt64> = .init(repeating: 0)
     /// The descriptor of the owner's ring; written before any shard runs.

@@ -34,7 +34,7 @@ public struct LeaseRing: ~Copyable {
     /// - Parameters:
     ///   - capacity: the most buffers in the ring, a power of two.
     ///   - least: the number of buffers that the ring starts with and shrinks to.
-    ///   - group: the number by which operations refer to the ring.
+    ///   - group: the buffer group ID, by which operations refer to the ring.
     public init(
         capacity: Int, least: Int, group: UInt16, headroom: Int, reserve: Int
     ) throws(SystemError) {
@@ -80,7 +80,8 @@ public struct LeaseRing: ~Copyable {
         drain(into: pool)
     }
 
-    /// Fills the ring from the pool, up to `target` or `limit`. Returns whether the ring has buffers afterwards.
+    /// Fills the ring from the pool, up to the smaller of `target` and `limit`. Returns whether the ring has buffers
+    /// afterwards.
     @discardableResult
     public mutating func refill(from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         if target > least { considerShrinking() }
@@ -88,7 +89,7 @@ public struct LeaseRing: ~Copyable {
     }
 
     /// Fills the ring up to the given number of buffers, at most the capacity, but leaves `reserve` large buffers in
-    /// the pool.
+    /// the pool. Returns whether the ring has buffers afterwards.
     @discardableResult
     public mutating func fill(upTo count: Int, from pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         // A buffer in the ring is charged to no guest (owner 0). It is charged to a guest when data arrives.

@@ -81,8 +81,8 @@ public struct Reactor: ~Copyable {
         return error
     }
 
-    /// Polls for a completion or mail, for as long as `busyPoll` allows; true if there is one. A completion that is
-    /// ready at once does not count as found by polling.
+    /// Polls for a completion or mail, for as long as `busyPoll` allows. Returns whether there is any. A completion
+    /// that is ready at once does not count as found by polling.
     private mutating func poll(_ hasMail: () -> Bool) -> Bool {
         if ring.hasCompletion() { return true }
         let end = Reactor.clock() + busyPoll.limit
@@ -106,9 +106,9 @@ public struct Reactor: ~Copyable {
         return error
     }
 
-    /// The first half of `wait`, up to the point at which the thread would sleep: for a simulation, which runs many
-    /// shards on one thread, a step at a time. The scripted ring records the timeout and returns at once. `endSleep` is
-    /// the second half.
+    /// The first half of `wait`, up to the point at which the thread would sleep, without polling. A simulation calls
+    /// it, because it runs many shards on one thread, a step at a time. The scripted ring records the timeout and
+    /// returns at once. `endSleep` is the second half.
     public mutating func beginSleep(until deadline: UInt64?, hasMail: () -> Bool) -> Int32 {
         var limit: Int64 = -1
         if let deadline { limit = deadline > now ? Int64(clamping: deadline - now) : 0 }

@@ -3,7 +3,7 @@ public import RingwayStorage
 public import RingwaySystem
 
 extension SystemError {
-    /// Memory that could not be allocated, as `ENOMEM`.
+    /// An error with the number `ENOMEM` for memory that could not be allocated.
     public init(_ failure: MemoryFailure) {
         self.init("cannot have \(failure.byteCount) bytes of memory", errno: ENOMEM)
     }

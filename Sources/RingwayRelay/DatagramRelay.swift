@@ -2,7 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// Relays datagrams between an agent's channel, where each is a record (`StreamRecord`), and a connected UDP socket.
+/// Relays datagrams between a connected UDP socket and an agent's channel, on which each datagram is a record
+/// (`StreamRecord`).
 ///
 /// The channel has flow control; a datagram for which the UDP socket has no room is dropped. Once the channel has
 /// accepted a part of a record, the record is sent to its end.
@@ -101,7 +102,7 @@ public final class DatagramRelay {
         return .busy
     }
 
-    /// Sends the waiting records, as far as the channel has room. False if the channel has failed.
+    /// Sends the waiting records, as far as the channel has room. Returns false if the channel has failed.
     private func flush(_ channel: Int32) -> Bool {
         while !unsent.isEmpty {
             let sent = send(channel, unsent, unsent.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))

@@ -112,7 +112,8 @@ open class LoopRelay: LoopMember {
     /// Sets the far end in the same way.
     public func setFar(_ descriptor: Int32) { relay.far.descriptor = descriptor }
 
-    /// Registers an open end with the loop; false if the kernel refuses. Does nothing if it is registered.
+    /// Registers an open end with the loop, unless it is registered already. Returns false if the kernel refuses the
+    /// registration.
     public func watch(_ side: Relay.Side) -> Bool {
         let (end, descriptor) = side == .near ? (nearEnd, relay.near.descriptor) : (farEnd, relay.far.descriptor)
         guard !end.isRegistered else { return true }
@@ -148,7 +149,7 @@ open class LoopRelay: LoopMember {
     /// Called when an end is ready before `begin`. The error of a failed connect is still pending on the socket.
     open func negotiate(_ events: EventLoop.Events, of side: Relay.Side) {}
 
-    /// Called after a visit.
+    /// Called each time after the relay has tried to move bytes or datagrams.
     open func visited() {}
 
     /// Called once, when both descriptors are closed.

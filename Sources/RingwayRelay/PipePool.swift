@@ -111,7 +111,7 @@ public struct PipePool: ~Copyable {
     /// Descriptors of all pipes, in use or idle.
     public var descriptors: Int { 2 * made }
 
-    /// Closes the idle pipes; false if there are none.
+    /// Closes the idle pipes. Returns false if there are none.
     public mutating func closeIdle() -> Bool {
         guard count > 0 else { return false }
         while count > 0 {

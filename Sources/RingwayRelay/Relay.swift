@@ -6,10 +6,10 @@ internal import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// The *near* end is the socket of a client that was accepted, or of a server to which a connection was made. The
-/// *far* end is another such socket, for example inside the guest's network namespace, or an *agent's channel*: a
-/// connection between the host and an agent, each of which relays its end. On a channel, bytes are framed as records
-/// (`StreamRecord`), so that the end of one direction and a reset can be told apart. Each direction is a
+/// The *near* end is a socket connected to a client or to a server. The *far* end is another such socket, for example
+/// inside the guest's network namespace, or an *agent's channel*: a connection between the host and an agent. The
+/// host and the agent each relay between the channel and a socket of their own. On a channel, bytes are framed as
+/// records (`StreamRecord`), so that the end of one direction and a reset can be told apart. Each direction is a
 /// `RelayDirection` with an end of file of its own, so that a half-close is passed on. If one end fails, the other is
 /// reset.
 ///

@@ -16,8 +16,8 @@ public struct RelayEnd: BitwiseCopyable {
 /// One direction of a relay. Bytes are moved through a pipe by splice(2), so that pages move without a copy. If there
 /// is no pipe or the sockets cannot be spliced, bytes are copied.
 ///
-/// Nothing is read from the source until the sink has accepted earlier data: besides the sockets, only the pipe
-/// buffers data. That is the backpressure.
+/// Nothing is read from the source until the sink has accepted earlier data, so that a slow sink slows the source
+/// (backpressure). Besides the sockets, only the pipe buffers data.
 @frozen
 public struct RelayDirection: BitwiseCopyable {
     /// The framing of the two streams: plain bytes, or records (`StreamRecord`) on an agent's channel.

@@ -1,12 +1,12 @@
 internal import Glibc
 public import RingwaySystem
 
-/// The gateway's DNS service: built-in names are answered, all other queries are forwarded to nameservers, and their
-/// answers returned byte for byte except for the identifier.
+/// The gateway's DNS service. It answers queries for built-in names and for the network's own zones, and forwards all
+/// others to nameservers, whose answers it returns byte for byte except for the identifier.
 ///
-/// It has its own event loop, separate from its network's control loop: a guest's query must not wait while a guest is
-/// attached or ports are opened there. The thread inherits the network namespace (and other per-thread attributes) of
-/// the resolver's creator, blocks all signals, and ends with `stop()` or with the last reference. Data-plane shards
+/// The service has a thread with an event loop of its own, because a query must not wait while the network's control
+/// loop attaches a guest or opens ports. The thread inherits the network namespace (and other per-thread attributes)
+/// of the resolver's creator, blocks all signals, and ends with `stop()` or with the last reference. Shards
 /// communicate with it through descriptors only and never block.
 public final class Resolver: Sendable {
     private let thread: LoopThread

@@ -2,7 +2,7 @@
 public enum BackEnd: Sendable, Equatable {
     /// The kernel's io_uring.
     case ioUring
-    /// Non-blocking system calls and epoll in this process: the same operations, but slower.
+    /// An emulation of io_uring in this process, by non-blocking system calls and epoll. It is slower than io_uring.
     case epoll
     /// A model of a host that follows a script, for simulations (`ScriptedHost`).
     case scripted
@@ -23,7 +23,7 @@ extension KernelFeatures {
         return features
     }
 
-    /// The features of rings on the model of a host.
+    /// The features of scripted rings, which are those of rings on epoll.
     public static var scripted: KernelFeatures {
         var features = epoll
         features.backEnd = .scripted

@@ -10,7 +10,7 @@ public struct BufferRing: ~Copyable {
     private let mask: UInt32
     public let group: UInt16
     public let capacity: Int
-    /// Buffers that were added and that no completion has reported as taken.
+    /// The number of buffers that were added and that no completion has reported as taken.
     public private(set) var available = 0
     private var pending: UInt32 = 0
 

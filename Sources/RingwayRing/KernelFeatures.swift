@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import Synchronization
 
-/// The features of this kernel's io_uring, determined once at the start. A missing optional feature costs speed, not
-/// function.
+/// The features of a ring's back end. `probe` finds out those of this kernel's io_uring. A feature that
+/// `carriesDataPath` does not require only makes a ring faster.
 public struct KernelFeatures: Sendable, Equatable {
     /// The back end that has these features.
     public var backEnd = BackEnd.ioUring

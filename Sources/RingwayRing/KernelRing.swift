@@ -7,7 +7,7 @@ struct KernelRing: BitwiseCopyable {
 
     /// - Parameters:
     ///   - ring: initialised here; the caller owns the memory and calls `close` before it is freed.
-    ///   - isRestricted: whether the ring can only do what `RingRestrictions` lists.
+    ///   - isRestricted: whether the kernel restricts the ring to what `RingRestrictions` lists.
     init(
         _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32, features: KernelFeatures,
         isRestricted: Bool
@@ -31,12 +31,12 @@ struct KernelRing: BitwiseCopyable {
     func enable() throws(SystemError) {
         let result = ringway_enable(ring)
         guard result == 0 else { throw SystemError("cannot enable io_uring", errno: -result) }
-        // A registered ring descriptor saves its look-up in every system call; failure is harmless.
+        // With a registered ring descriptor, system calls need not look up the file. They also work without it.
         _ = io_uring_register_ring_fd(ring)
     }
 
-    /// Submits queued entries; returns the number accepted, or a negated `errno`: EAGAIN if the kernel accepted none
-    /// of them.
+    /// Submits queued entries. Returns the number that the kernel accepted, or a negated `errno`, which is EAGAIN if
+    /// the kernel accepted none of them.
     func submit() -> Int32 {
         let result = io_uring_submit(ring)
         return result == 0 && io_uring_sq_ready(ring) > 0 ? -EAGAIN : result

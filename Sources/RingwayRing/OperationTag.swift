@@ -1,5 +1,5 @@
-/// Everything needed to route a completion, in the 64 bits that the kernel carries for us (`io_uring_sqe.user_data`):
-/// no allocation, no table of closures.
+/// The 64 bits of an operation that the kernel returns with its completion (`io_uring_sqe.user_data`). They suffice
+/// to route the completion, so that operations need no allocation and no table of closures.
 ///
 ///     63      56 55          40 39          24 23                0
 ///     +---------+--------------+--------------+-----------------+
@@ -9,8 +9,8 @@
 ///                                      31                       0
 ///
 /// `generation` distinguishes an index from its previous occupant, so that a completion that arrives after a close is
-/// recognised as stale. A tag without a generation has a 32-bit index, `value`. `tenant` identifies one of the users
-/// that share the ring; the ring writes it (`Ring.tenant`).
+/// recognised as stale. A tag without a generation has a 32-bit index, `value`. `tenant` identifies the user of the
+/// ring that submitted the operation; the ring writes it (`Ring.tenant`).
 @frozen
 public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
     public var rawValue: UInt64
@@ -38,7 +38,7 @@ public struct OperationTag: BitwiseCopyable, Equatable, Sendable {
     @inlinable static func bits(ofTenant tenant: UInt16) -> UInt64 { UInt64(tenant) << 40 }
 }
 
-/// The kernel's result of one operation.
+/// A completion of an operation (`struct io_uring_cqe`).
 @frozen
 public struct Completion: BitwiseCopyable, Sendable {
     public var tag: OperationTag
@@ -54,10 +54,10 @@ public struct Completion: BitwiseCopyable, Sendable {
 
     /// Whether the multishot operation continues after this completion.
     @inlinable public var hasMore: Bool { flags & 2 != 0 }
-    /// The socket had more data than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19); never set by
-    /// `EmulatedRing`.
+    /// Whether the socket has more data than the operation took (IORING_CQE_F_SOCK_NONEMPTY, Linux 5.19). Always
+    /// false on epoll.
     @inlinable public var leavesMore: Bool { flags & 4 != 0 }
-    /// The kernel took a buffer from the operation's buffer ring.
+    /// Whether the kernel took a buffer from the operation's buffer ring.
     @inlinable public var hasBuffer: Bool { flags & 1 != 0 }
     /// The identifier of the buffer that the kernel took.
     @inlinable public var bufferIdentifier: UInt16 { UInt16(truncatingIfNeeded: flags >> 16) }

@@ -29,8 +29,8 @@ extension Ring {
 
     /// accept(2), multishot; accepted sockets are non-blocking and closed on exec.
     ///
-    /// - Parameter pollsFirst: the kernel polls before it first tries to accept, which saves that attempt if no client
-    ///   is expected (`KernelFeatures.acceptsPollFirst`).
+    /// - Parameter pollsFirst: whether the kernel polls before it first tries to accept, which saves that attempt if
+    ///   no client waits (`KernelFeatures.acceptsPollFirst`).
     public mutating func acceptMultishot(_ descriptor: Int32, pollsFirst: Bool, _ tag: OperationTag) {
         add(tag) { ringway_prepare_accept_multishot($0, descriptor, pollsFirst) }
     }
@@ -97,8 +97,8 @@ extension Ring {
         add(tag) { ringway_prepare_receive_multishot($0, descriptor, group) }
     }
 
-    /// recvmsg(2) into buffers of `group`, multishot: each holds a `struct io_uring_recvmsg_out`, then name, control
-    /// data and payload (io_uring_prep_recvmsg_multishot(3)).
+    /// recvmsg(2) into buffers of `group`, multishot. Each buffer gets a `struct io_uring_recvmsg_out`, then name,
+    /// control data and payload (io_uring_prep_recvmsg_multishot(3)).
     ///
     /// - Parameter template: the sizes of name and control data; must stay in place until the operation has ended.
     public mutating func receiveMessageMultishot(

@@ -2,7 +2,7 @@ public import CRingway
 internal import Glibc
 public import RingwaySystem
 
-/// A ring of asynchronous operations, owned by one thread: io_uring, or an emulation on hosts without it.
+/// A ring of asynchronous operations, owned by one thread. It is an io_uring, or has another `BackEnd`.
 ///
 /// ## Theory of operation
 ///
@@ -28,14 +28,14 @@ public struct Ring: ~Copyable {
         set { tenantBits = OperationTag.bits(ofTenant: newValue) }
     }
     private(set) var tenantBits: UInt64 = 0
-    /// A counter that changes whenever queued submissions are passed to the kernel. Until then, the memory to which a
-    /// submission points may be changed.
+    /// A counter that changes whenever queued submissions are passed to the kernel. As long as it has the value that
+    /// it had when a submission was queued, the memory to which the submission points may be changed.
     public private(set) var round: UInt64 = 0
     private var backlog = CompletionBacklog()
     /// A dummy entry for submissions after the ring has failed; allocated then.
     private var discarded: UnsafeMutablePointer<io_uring_sqe>?
 
-    /// Creates a ring that can only do what `RingRestrictions` lists.
+    /// Creates a ring. The kernel restricts an io_uring to what `RingRestrictions` lists.
     ///
     /// - Parameters:
     ///   - entries: the size of the submission queue. A full queue is submitted at once.
@@ -44,12 +44,12 @@ public struct Ring: ~Copyable {
         try self.init(entries: entries, completions: completions, features: features, isRestricted: true)
     }
 
-    /// As the public initializer; tests that submit operations which Ringway does not use have rings without
-    /// restrictions.
+    /// Like the public initializer. `isRestricted` is false in tests that submit operations which `RingRestrictions`
+    /// does not list.
     init(
         entries: UInt32, completions: UInt32, features: KernelFeatures, isRestricted: Bool
     ) throws(SystemError) {
-        // Operations that may fail precede the first stored property: once all are set, a throwing `init` would run
+        // Everything that may fail comes before the last stored property is set, because a throw after that would run
         // `deinit`.
         let memory = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 128)
             .bindMemory(to: io_uring.self, capacity: 1)
@@ -105,7 +105,8 @@ public struct Ring: ~Copyable {
         return entry
     }
 
-    /// Submits everything that is queued. If the kernel does not accept entries now, this waits until it does.
+    /// Submits everything that is queued. If the kernel does not accept entries now, this waits until it does, or
+    /// until the ring fails.
     public mutating func submitAll() {
         while io_uring_sq_ready(ring) > 0, submitSome() == 0 {}
     }
@@ -113,8 +114,8 @@ public struct Ring: ~Copyable {
     /// Submits queued operations and waits for a completion.
     ///
     /// - Parameter nanoseconds: the timeout; negative for none, zero to return at once.
-    /// - Returns: zero, also after an interruption or the timeout; otherwise the `errno` after which the ring is
-    ///   unusable.
+    /// - Returns: zero, also on a timeout, and if a signal or EBUSY or EAGAIN ends the wait. Otherwise the `errno`
+    ///   after which the ring is unusable.
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         round &+= 1
         return Self.failure(driver.submitAndWait(nanoseconds: backlog.count > 0 ? 0 : nanoseconds))
@@ -169,12 +170,12 @@ public struct Ring: ~Copyable {
 
     // MARK: Registration and cancellation
 
-    /// Registers a ring of provided buffers with the back end; zero, or a negated `errno`.
+    /// Registers a ring of provided buffers with the back end. Returns zero, or a negated `errno`.
     mutating func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
         driver.register(memory, entries: entries, group: group)
     }
 
-    /// Unregisters a ring of provided buffers; its number may be reused.
+    /// Unregisters a ring of provided buffers. Its group number may be used again.
     mutating func unregister(group: UInt16) { driver.unregister(group: group) }
 
     /// Cancels the current tenant's operations with a tag immediately.

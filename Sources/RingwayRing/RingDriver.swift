@@ -106,7 +106,7 @@ enum RingDriver {
         }
     }
 
-    /// Registers a ring of provided buffers; zero, or a negated `errno`.
+    /// Registers a ring of provided buffers. Returns zero, or a negated `errno`.
     func register(_ memory: UnsafeMutableRawPointer, entries: UInt32, group: UInt16) -> Int32 {
         switch self {
         case .kernel(let kernel): kernel.register(memory, entries: entries, group: group)
@@ -134,8 +134,8 @@ enum RingDriver {
         }
     }
 
-    /// Called before a descriptor is closed. Operations of a kernel ring or scripted ring reference their file.
-    /// Emulated operations know only the descriptor's number, which may be reused, so they are ended here.
+    /// Called before a descriptor is closed. Operations of a kernel ring or scripted ring reference their file, and
+    /// continue. Emulated operations know only the descriptor's number, which may be reused, so they are ended here.
     @inline(__always)
     func closing(_ descriptor: Int32) {
         switch self {

@@ -1,12 +1,12 @@
 internal import CRingway
 
-/// What a ring of Ringway may do: everything else is refused by the kernel (IORING_REGISTER_RESTRICTIONS, Linux 5.10).
+/// The operations, submission flags and register calls that a ring of Ringway may use. The kernel refuses all others
+/// (IORING_REGISTER_RESTRICTIONS, Linux 5.10).
 ///
-/// A list of system calls does not bind a ring. Without restrictions of its own, a ring opens files and creates sockets
-/// that seccomp refuses to the thread. So a ring's operations, its submission flags and its register calls are
-/// restricted before the ring is enabled, and an operation that is not in this table completes with EACCES. The kernel
-/// checks opcodes, not arguments; the reason beside each operation says what an attacker who controls the shard's thread
-/// can still do with it.
+/// seccomp does not filter the operations of a ring, so an unrestricted ring could open files and create sockets that
+/// seccomp refuses to its thread. The restrictions are set before the ring is enabled, and an operation that is not
+/// in this table completes with EACCES. The kernel checks opcodes, not arguments; `Operation.leaves` says what an
+/// attacker who controls the shard's thread can still do with an operation.
 public enum RingRestrictions {
     /// An operation that rings may perform.
     public struct Operation: Sendable {
@@ -14,9 +14,9 @@ public enum RingRestrictions {
         public let name: String
         /// The opcode (include/uapi/linux/io_uring.h).
         public let code: UInt8
-        /// What it is used for.
+        /// What Ringway uses the operation for.
         public let use: String
-        /// What a hijacked thread can do with it.
+        /// What an attacker who controls the shard's thread can do with the operation.
         public let leaves: String
         /// Whether this kernel has the operation. The kernel refuses a table with an opcode that it does not know.
         let isKnown: @Sendable (KernelFeatures) -> Bool
@@ -87,8 +87,8 @@ public enum RingRestrictions {
         }
     }
 
-    /// The ring's own descriptor (Linux 5.18), buffer rings of guests that come and go (5.19), and synchronous
-    /// cancellation (6.0).
+    /// The register calls for the ring's own descriptor (Linux 5.18), for the buffer rings of guests (5.19), and for
+    /// synchronous cancellation (6.0).
     static let registerCalls = [
         RegisterCall(IORING_REGISTER_RING_FDS) { $0.hasRingMessages },
         RegisterCall(IORING_UNREGISTER_RING_FDS) { $0.hasRingMessages },
@@ -97,10 +97,10 @@ public enum RingRestrictions {
         RegisterCall(IORING_REGISTER_SYNC_CANCEL) { $0.hasMultishotReceive },
     ]
 
-    /// The flags of a submission: a buffer of a group, and no completion for a success.
+    /// The submission flags that a ring may use: IOSQE_BUFFER_SELECT and IOSQE_CQE_SKIP_SUCCESS.
     static let flags = UInt8(1 << IOSQE_BUFFER_SELECT_BIT | 1 << IOSQE_CQE_SKIP_SUCCESS_BIT)
 
-    /// Restricts a ring that is not enabled yet; zero, or a negated `errno`.
+    /// Restricts a ring that is not enabled yet. Returns zero, or a negated `errno`.
     static func apply(to ring: UnsafeMutablePointer<io_uring>, _ features: KernelFeatures) -> Int32 {
         let codes = operations.filter { $0.isKnown(features) }.map(\.code)
         let calls = registerCalls.filter { $0.isKnown(features) }.map(\.code)

@@ -5,7 +5,7 @@ protocol SubmissionQueue: ~Copyable {
     /// Submits queued entries; returns the number accepted, or a negated `errno`.
     mutating func submitOnce() -> Int32
     /// Moves completions from the kernel's queue to a backlog; if there are none, first has the kernel post those
-    /// that it has deferred (task work, overflow). Returns their number.
+    /// that it has deferred (task work, overflow). Returns the number moved.
     mutating func takeCompletions() -> Int
     /// Pauses briefly, because the kernel accepts no entries at the moment.
     mutating func rest()

@@ -1,5 +1,5 @@
-/// A set of positions as sorted, disjoint, non-touching ranges. It is independent of the stack's own scoreboard of
-/// selectively acknowledged ranges, which it helps to check, so that the two share no bug.
+/// A set of positions, kept as sorted ranges that neither overlap nor touch. It shares no code with the stack under
+/// test, so that the two do not have the same bug.
 struct ByteRanges {
     private(set) var ranges: [Range<Int>] = []
 

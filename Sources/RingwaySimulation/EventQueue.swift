@@ -1,4 +1,4 @@
-/// Scheduled events in order of time, and in order of scheduling for equal times: a binary heap.
+/// A binary heap of scheduled events in order of time. Events with equal times are in the order of scheduling.
 struct EventQueue<Event> {
     private struct Entry {
         let time: UInt64

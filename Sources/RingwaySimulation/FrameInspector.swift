@@ -5,10 +5,11 @@ internal import RingwayWire
 /// offload field; other frames only have to come from the gateway and pass the parser of `RingwayWire`.
 struct FrameInspector {
     let plan: NetworkPlan
-    /// The only valid destination address of TCP frames; `nil` if the address is not checked.
+    /// The only valid destination MAC address of TCP frames; `nil` if the address is not checked.
     let guestMAC: UInt64?
 
-    /// Returns the fault, or `nil`.
+    /// Returns the fault, or `nil`. A TCP segment may have at most `segmentLimit` bytes of payload; `nil` for no
+    /// limit.
     func fault(in frame: [UInt8], segmentLimit: Int?) -> String? {
         if let fault = ethernetFault(frame) { return fault }
         var summary = FrameSummary()

@@ -19,7 +19,8 @@ struct GuestBehavior: Sendable {
     var pause: UInt64 = 0
     /// The longest delay of an acknowledgement in nanoseconds; zero acknowledges immediately.
     var acknowledgementDelay: UInt64 = 0
-    /// The window's right edge advances only by at least a segment or half of the buffer (RFC 9293 §3.8.6.2.2).
+    /// Whether the window's right edge advances only by at least a segment or half of the buffer, whichever is less
+    /// (RFC 9293 §3.8.6.2.2).
     var avoidsSillyWindows = true
     /// Chance, per out-of-order segment, of discarding selectively acknowledged data (permitted by RFC 2018 §8).
     var renegeChance = 0.0
@@ -27,7 +28,7 @@ struct GuestBehavior: Sendable {
     // Sending.
     /// The most segments that are passed to the link together as one super-frame.
     var segmentsPerFrame = 1
-    /// Leaves a partial checksum in every segment; super-frames always have one.
+    /// Whether every segment has a partial checksum; super-frames always have one.
     var leavesChecksum = false
     var congestionWindow = 1 << 20
     var writeSize = 65_536
@@ -37,9 +38,10 @@ struct GuestBehavior: Sendable {
     var retransmitsFast = true
     var shortestTimeout: UInt64 = 200_000_000
     var holdsBackSmallSegments = false
-    /// FIN is sent even when the window is closed.
+    /// Whether FIN is sent even when the window is closed.
     var finIgnoresWindow = false
-    /// Probes a closed window with a byte beyond it; otherwise with an old sequence number, as Linux does.
+    /// Whether a closed window is probed with a byte beyond it. If not, an empty segment with an old sequence number
+    /// probes it, as Linux does.
     var probesWithData = false
 
     init() {}

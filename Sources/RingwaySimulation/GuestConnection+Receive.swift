@@ -81,7 +81,7 @@ extension GuestConnection {
         if needsAcknowledgement { acknowledgeSoon() }
     }
 
-    /// Retransmitted bytes must be the same as before.
+    /// Checks that retransmitted bytes are the same as before.
     private func checkOldPayload(_ segment: Segment, _ frame: [UInt8], _ start: Int) {
         guard segment.payload.count > 0, start >= 1, start + segment.payload.count <= rcvEdge else { return }
         check(frame, segment.payload, at: start)

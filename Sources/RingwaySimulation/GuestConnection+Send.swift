@@ -4,7 +4,7 @@ internal import RingwayModel
 extension GuestConnection {
     var currentTimeout: UInt64 { min(behavior.shortestTimeout << UInt64(min(timeouts, 8)), 60_000_000_000) }
 
-    /// The most payload in one segment.
+    /// The most bytes of payload in one segment.
     private var segmentSize: Int { max(64, min(peerSegmentSize, 65_000) - (stamps == nil ? 0 : 12)) }
 
     /// Sends what the window and the application permit.
@@ -78,7 +78,7 @@ extension GuestConnection {
         retransmitAt = now + currentTimeout
     }
 
-    /// Retransmits up to a segment from the first range at or after `position` that no SACK block covers.
+    /// Retransmits at most one segment, from the first range at or after `position` that no SACK block covers.
     func resendLost(from position: Int) {
         let limit = held.ranges.last?.upperBound ?? min(sndMax, position + segmentSize)
         guard position < limit, let gap = held.firstGap(in: position..<limit) else { return }

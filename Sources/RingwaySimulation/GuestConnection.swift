@@ -12,7 +12,7 @@ final class GuestConnection {
     var random: SplitMix64
     var phase: Phase
     var end: End?
-    /// The first error of the peer: a violation of TCP, or wrong data.
+    /// The first error of the stack under test: a violation of TCP, or wrong data.
     var complaint: String?
     var outbox: [[UInt8]] = []
 
@@ -213,7 +213,8 @@ final class GuestConnection {
         transmit()
     }
 
-    /// Closes once the application has written everything and the condition in `guestCloses` is met.
+    /// Closes once the application has written everything and the condition in `guestCloses` is met. In a script with
+    /// the disturbance `guestCloses` it does not wait for that condition.
     func closeWhenWritten() {
         guard !hasClosed, written == script.guestBytes, phase == .open else { return }
         let peerIsDone = peerHasFinished && bytesRead == received

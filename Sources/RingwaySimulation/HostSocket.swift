@@ -1,10 +1,10 @@
 internal import RingwayStorage
 
-/// A socket of the model host: it stands for the engine, the kernel's socket and the socket's scripted peer.
+/// A host's socket in the simulation of the stack. It models the engine's operations, the kernel and the far end.
 final class HostSocket {
     enum End { case closed, reset, failed, connectFailed }
 
-    /// A slice of a send in flight.
+    /// A part of a buffer that a send in flight refers to.
     struct Slice {
         var lease: Lease
         var offset: Int

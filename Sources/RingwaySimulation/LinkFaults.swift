@@ -23,7 +23,8 @@ public struct LinkFaults: Sendable {
     /// A link without faults.
     public init() {}
 
-    /// Swarm testing: each kind of fault is on or off, with a random rate, so that rare combinations occur.
+    /// Draws random faults. Swarm testing: each kind of fault is on or off, with a random rate, so that rare
+    /// combinations occur.
     init(from random: inout SplitMix64) {
         delay = UInt64(random.skewed(20_000_000)) + 1_000
         let worst = random.pick([0.005, 0.03, 0.1, 0.3])

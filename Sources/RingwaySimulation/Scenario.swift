@@ -8,7 +8,7 @@ public struct Scenario: Sendable {
     let plan: NetworkPlan
     let limits: Limits
     let secret: UInt64
-    /// The stack's clock when the simulation starts, nanoseconds.
+    /// The stack's clock when the simulation starts, in nanoseconds.
     let startsAt: UInt64
     /// The faults of the link for frames from the guest.
     public let fromGuest: LinkFaults
@@ -27,7 +27,8 @@ public struct Scenario: Sendable {
     /// The generator of the random numbers for all later events.
     let generator: SplitMix64
 
-    /// The longest time that an old segment may take to arrive; a four-tuple is reused only after it (RFC 9293 §3.4.3).
+    /// The longest time that an old segment may take to arrive. A four-tuple is reused only after this time (RFC 9293
+    /// §3.4.3).
     var quietTime: UInt64 { [fromGuest, toGuest].reduce(turnLength * 4) { $0 + $1.delay + $1.reorderDelay } }
 
     /// Draws a random scenario.

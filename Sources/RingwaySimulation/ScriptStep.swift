@@ -5,7 +5,7 @@ enum ScriptStep: UInt8 {
     case frame
     /// Time passes: six bytes of nanoseconds.
     case time
-    /// The turn ends: timers and acknowledgements.
+    /// The turn ends: timers run, and acknowledgements are sent.
     case turn
     /// A connect completes. Arguments: socket, result.
     case connected
@@ -21,11 +21,12 @@ enum ScriptStep: UInt8 {
     case starved
     /// A client of a published port connects. Argument: client.
     case opened
-    /// A segment relative to the stack's last one: flow, flags, two offsets, window, length, options.
+    /// The guest sends a TCP segment with numbers relative to those of the stack's last one. Arguments: flow, flags,
+    /// two offsets, window, length, options.
     case segment
-    /// A datagram for a mapping.
+    /// The socket of a UDP mapping receives a datagram.
     case datagram
-    /// A datagram from a client of a published port.
+    /// A published UDP port receives a client's datagram.
     case forwarded
     /// The name service answers a query, or refuses it if the high bit is set or no buffer is free.
     case answered

@@ -73,7 +73,8 @@ struct Segment {
         return true
     }
 
-    /// The options as bytes, padded to a multiple of four in one of the legal ways.
+    /// The options as bytes, padded to a multiple of four: with NOPs before them, or with zeros (end of list) after
+    /// them.
     func options(padFirst: Bool) -> [UInt8] {
         var bytes: [UInt8] = []
         if let size = maximumSegmentSize { bytes += [2, 4, UInt8(size >> 8), UInt8(size & 255)] }
@@ -103,7 +104,7 @@ struct Stamp {
     static func isEarlier(_ first: UInt32, _ second: UInt32) -> Bool { Int32(bitPattern: first &- second) < 0 }
 }
 
-/// A SACK block, whose end may be numerically less than its start.
+/// A SACK block. Its end is numerically less than its start if sequence numbers wrap within it.
 struct SACKBounds {
     var start: UInt32
     var end: UInt32

@@ -54,7 +54,8 @@ extension SimulatedNetwork {
         openFromGuest(flow)
     }
 
-    /// Schedules a second connection from the same port after the first one has ended, if the script has one.
+    /// Schedules a second connection from the same port, if the disturbance is `guestReturns` and the first has ended
+    /// cleanly.
     private func comeAgain(_ flow: Int) {
         guard case .guestReturns(let delay) = scenario.flows[flow].disturbance, !fates[flow].wasDisturbed,
             let connection = connections[flow], connection.end == .clean

@@ -64,7 +64,7 @@ extension SimulatedNetwork {
         }
         let socket = sockets[Int(effect.socket)]
         if let end = socket.end {
-            // The stack cannot know yet that a failed socket is closed already.
+            // A socket that has failed is over at once. The stack still asks to close it afterwards.
             if end != .failed { fail("\(effect.kind) for socket \(socket.identifier), which is \(end)") }
             return
         }

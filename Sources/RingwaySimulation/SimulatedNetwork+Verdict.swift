@@ -72,8 +72,9 @@ extension SimulatedNetwork {
         expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
     }
 
-    /// Both streams must have arrived completely, and both ends must have seen end of file and no RST. Only after FIN
-    /// in both directions may the guest see RST.
+    /// Checks that both streams have arrived completely, and that both ends have seen end of file. The guest may have
+    /// seen RST only after FIN in both directions. `wholes` says how many sockets must have carried the whole
+    /// connection; other connected sockets must have been reset.
     private func faultOfWhole(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket], wholes: ClosedRange<Int>
     ) -> String? {
@@ -97,7 +98,9 @@ extension SimulatedNetwork {
         return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
     }
 
-    /// The end that did not cause the disturbance must have noticed it.
+    /// Checks how the disturbance has ended the connection. If the host failed, the guest must have seen it, unless
+    /// both directions had ended. If the guest went away, the host must not have seen FIN before all bytes of the
+    /// guest.
     private func faultOfDisturbed(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket]
     ) -> String? {

@@ -7,7 +7,7 @@ public enum Simulation {
     /// - Parameters:
     ///   - seed: determines everything, except the congestion control.
     ///   - recorder: receives every frame and event, for a replay; `nil` for speed.
-    ///   - usesCubic: CUBIC as the stack's congestion control, for a comparison; otherwise the default.
+    ///   - usesCubic: whether the stack uses CUBIC, for a comparison, instead of its default congestion control.
     public static func run(seed: UInt64, recorder: Recorder? = nil, usesCubic: Bool = false) -> SimulationReport {
         guard var scenario = Scenario(seed: seed) else {
             preconditionFailure("a scenario's network plan is consistent")

@@ -14,7 +14,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
         return Self.mix(state)
     }
 
-    /// Only the finaliser: a hash of 64 bits.
+    /// The finaliser of SplitMix64 alone, which is a hash of 64 bits.
     @inline(__always)
     public static func mix(_ word: UInt64) -> UInt64 {
         var value = word

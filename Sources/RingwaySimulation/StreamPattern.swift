@@ -1,5 +1,5 @@
-/// The bytes of one direction of a stream as a function of their position, so that no end needs to store them and any
-/// slice can be checked alone.
+/// The bytes of one direction of a stream as a function of their position, so that neither end needs to store them
+/// and any part of them can be checked alone.
 struct StreamPattern: Sendable {
     let seed: UInt64
 

@@ -3,8 +3,8 @@ internal import RingwayStack
 internal import RingwayWire
 
 /// A bulk transfer from the host to the guest over a path with fixed properties, to compare congestion control
-/// algorithms. Single segments to the guest are lost, but no acknowledgements from it. The host always has data to
-/// send, and the guest's window is larger than the path needs.
+/// algorithms. Single segments to the guest are lost, but no acknowledgements of the guest. The host always has data
+/// to send, and the guest's window is larger than the path needs.
 public struct Transfer: Sendable {
     public var bytes = 64 << 20
     /// The fraction of segments to the guest that are lost, in addition to queue overflow.

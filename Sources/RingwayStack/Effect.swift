@@ -2,10 +2,10 @@ public import RingwayModel
 public import RingwayStorage
 
 /// A request from the stack to the shard on which the stack runs. The stack never touches a descriptor: frames,
-/// socket events and a clock reading go in, effects come out, in order.
+/// socket events and a clock reading go in, and effects come out, oldest first.
 ///
-/// Effects are plain values in a preallocated queue, not calls to a delegate: the stack needs no generic parameter
-/// for it, and simulators and tests read the same queue as the engine.
+/// Effects are plain values in a preallocated queue, not calls to a delegate. So the stack needs no generic parameter
+/// for a delegate, and simulators and tests read the same queue as the engine.
 ///
 /// The layout is flat, because one 64-byte layout for all kinds is cheaper to queue than an enum with payloads.
 /// Fields that a kind does not use keep their defaults.
@@ -17,9 +17,10 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// when the write completes.
         case writeFrame
         /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`. `hopLimit` is
-        /// what the gateway leaves of the SYN's hop limit; the shard uses it if it is below `TCPBounds.fewHops`, as
-        /// in a traceroute. `sourcePort` is the guest's port; the shard uses it if it is privileged and the
-        /// configuration preserves such ports.
+        /// the hop limit of the guest's SYN, less one if the destination is outside the guest's network; the shard
+        /// sets it on the socket if it is below `TCPBounds.fewHops`, as in a traceroute. `sourcePort` is the guest's
+        /// port; the shard binds the socket to it if it is privileged and the configuration preserves privileged
+        /// ports.
         case connectStream
         /// Open a stream socket to the built-in DNS service for connection `handle`.
         case connectService
@@ -46,8 +47,8 @@ public struct Effect: BitwiseCopyable, Sendable {
         /// Send `length` bytes at `offset` of `lease` to `address` from the socket of UDP mapping `handle`. The effect
         /// owns the reference to the buffer.
         case sendDatagram
-        /// Like `sendDatagram`, for UDP mapping `handle` of a published port's peer: send from the port's listening
-        /// socket.
+        /// Like `sendDatagram`, but from the host socket of a published port. `handle` is the mapping of the port's
+        /// client to which the datagram goes.
         case sendForwardedDatagram
         /// Send ICMP port unreachable, for the published port, to the peer of UDP mapping `handle`.
         case refuseDatagram
@@ -103,8 +104,8 @@ public struct Effect: BitwiseCopyable, Sendable {
     /// The shard's identifier for a connection's host socket, as passed to `streamOpened`. It identifies the socket
     /// even after the connection has ended and `handle` has become stale.
     public internal(set) var socket = Effect.noSocket
-    /// The destination of a datagram or connect. For other stream effects, the address of the remote end with port
-    /// zero; for `guestShown` and `guestSilent`, the guest's address.
+    /// The destination of a datagram, echo request or connect. For other stream effects, the remote address as the
+    /// guest sees it, with port zero. For `guestShown` and `guestSilent`, the guest's address.
     public internal(set) var address = TransportAddress(address: IPAddress(IPv4Address(rawValue: 0)), port: 0)
     /// The guest's port, for `connectStream`.
     public internal(set) var sourcePort: UInt16 = 0
@@ -114,13 +115,13 @@ public struct Effect: BitwiseCopyable, Sendable {
     /// The value of `socket` if there is none.
     @inlinable public static var noSocket: UInt32 { .max }
 
-    /// The guest set DF: the datagram must not be fragmented.
+    /// Whether the guest set DF, so that the datagram must not be fragmented.
     @inlinable public var dontFragment: Bool { options.contains(.dontFragment) }
-    /// The last byte of the send is urgent.
+    /// Whether the last byte of the send is urgent (MSG_OOB).
     @inlinable public var isUrgent: Bool { options.contains(.urgent) }
-    /// Whether to send a keepalive probe to a silent peer, for `inspectStream`.
+    /// Whether `inspectStream` also sends a keepalive probe to a silent peer.
     @inlinable public var solicits: Bool { options.contains(.solicits) }
-    /// Whether to watch for the client's FIN, too, for `watchStream`.
+    /// Whether `watchStream` also polls for the client's FIN.
     @inlinable public var reportsEnd: Bool { options.contains(.reportsEnd) }
 
     @inline(__always) init(_ kind: Kind) { self.kind = kind }
@@ -140,8 +141,8 @@ public struct Effect: BitwiseCopyable, Sendable {
     }
 }
 
-/// Effects, oldest first. The shard drains the queue after every call into the stack, so the capacity only has to cover
-/// the effects of one event.
+/// A queue of effects, oldest first. The shard drains it after every call into the stack, so the capacity only has to
+/// cover the effects of one call.
 ///
 /// The queue is a reference to memory that belongs to the stack, so copies of it share their content: the stack
 /// appends through one copy, and the shard removes through another.

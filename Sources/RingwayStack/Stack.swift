@@ -185,13 +185,13 @@ public struct Stack: ~Copyable {
         tcp.streamConnectReported(handle, reason, from: router, &core)
     }
 
-    /// The head of a connection's chain of unsent payload; `Lease.none` if empty or if the handle is stale.
+    /// The first buffer of a connection's unsent payload; `Lease.none` if there is none or the handle is stale.
     public mutating func unsentPayload(_ handle: Handle) -> Lease { tcp.unsentPayload(handle) }
 
-    /// The socket accepted `bytes` of the unsent payload; zero if the send must be requested again.
+    /// The socket accepted `bytes` bytes of the unsent payload. Zero makes the stack request the send again.
     public mutating func streamSent(_ handle: Handle, bytes: Int) { tcp.streamSent(handle, bytes: bytes, &core) }
 
-    /// A read put `length` bytes at `offset` of the buffer. `precedesUrgent`: an urgent one follows. Takes the lease.
+    /// A receive put `length` bytes at `offset`. `precedesUrgent`: the stream's next byte is urgent. Takes the lease.
     public mutating func streamReceived(
         _ handle: Handle, _ lease: Lease, offset: Int, length: Int, precedesUrgent: Bool = false
     ) {
@@ -201,13 +201,13 @@ public struct Stack: ~Copyable {
     /// A receive returned nothing, for example for lack of a buffer: the stack requests it again.
     public mutating func streamReceiveStarved(_ handle: Handle) { tcp.streamReceiveStarved(handle, &core) }
 
-    /// The socket returned end of file: FIN to the guest.
+    /// The socket returned end of file: the guest gets FIN.
     public mutating func streamEnded(_ handle: Handle) { tcp.streamEnded(handle, &core) }
 
-    /// The socket failed, in either direction: RST to the guest.
+    /// The host socket failed: the guest gets RST.
     public mutating func streamFailed(_ handle: Handle) { tcp.streamFailed(handle, &core) }
 
-    /// The host kernel's state of a connection's peer; the reply to `inspectStream`.
+    /// The reply to `inspectStream`: what the host's kernel knows about the peer of the connection's socket.
     public mutating func streamReported(_ handle: Handle, _ report: PeerReport) {
         tcp.streamReported(handle, report, &core)
     }
@@ -217,14 +217,14 @@ public struct Stack: ~Copyable {
     /// Whether the link accepts several datagrams as one super-frame.
     public var takesTrains: Bool { mutating get { core.configuration.segmentsUDP } }
 
-    /// Whether a mapping is of IPv4, for opening its socket; `nil` if the handle is stale.
+    /// Whether the socket of a mapping must be of IPv4; `nil` if the handle is stale.
     public mutating func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
 
     /// The shard could not open a socket: the mapping ends.
     public mutating func datagramSocketFailed(_ handle: Handle) { udp.socketFailed(handle, &core) }
 
-    /// Sends a datagram from a mapping's socket to the guest, or several of `segmentSize` bytes each, if the filter
-    /// admits `peer`. In the buffer at least `headroom` bytes precede them. Takes the lease.
+    /// Sends the guest a datagram that a mapping's socket received, or several of `segmentSize` bytes each, if the
+    /// filter admits `peer`. At least `headroom` bytes precede them in the buffer. Takes the lease.
     public mutating func datagramReceived(
         _ handle: Handle, from peer: TransportAddress, _ lease: Lease, offset: Int, length: Int, segmentSize: Int,
         marks: DatagramMarks = DatagramMarks()
@@ -251,7 +251,7 @@ public struct Stack: ~Copyable {
         udp.failed(handle, to: target, reason, from: router, payload: payload, &core)
     }
 
-    /// For sending to a published port's client: listener, destination, source address; `nil` for a stale handle.
+    /// Listener, client and source address of a datagram to a published port's client; `nil` for a stale handle.
     public mutating func forwardedMapping(
         _ handle: Handle
     ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
@@ -330,14 +330,14 @@ public struct Stack: ~Copyable {
     /// Sets the number of guests that share the shard's pool, which limits the sum of this guest's receive windows.
     public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
 
-    /// Removes some connections at the end of the guest, from slot `cursor` on, and releases their buffers; the shard
-    /// closes their sockets. False if none is left; then connections hold no buffer, and no frame may follow.
+    /// Removes the connections in the next slots from `cursor` on, because the guest ends, and releases their
+    /// buffers; the shard closes their sockets. False once none is left; no frame may be received after that.
     public mutating func forgetConnections(from cursor: inout UInt32) -> Bool { tcp.forget(512, from: &cursor, &core) }
 
     // MARK: Idle flows
 
     /// The flow to end first if descriptors are short: the oldest without an answer, so that a port scan ends only
-    /// its own; otherwise the one idle for longest in a sample. `nil` if none has a socket.
+    /// its own flows; if there is none, the longest idle flow of a sample. `nil` if no flow has a socket.
     public mutating func idlestFlow() -> IdleFlow? {
         if let flow = oldestUnanswered() { return IdleFlow(flow: flow.flow, usedAt: 0) }
         return IdleFlow.older(IdleFlow.older(tcp.idlest(), udp.idlest(isAnswered: true)), ping.idlest())
@@ -347,7 +347,7 @@ public struct Stack: ~Copyable {
         IdleFlow.older(udp.idlest(isAnswered: false, sparing: spared), tcp.oldestHalfOpen())
     }
 
-    /// Ends the flow that `idlestFlow` returned. Both ends of a connection see RST; in `connecting`, the host only.
+    /// Ends an idle flow. Both ends of a connection see RST; in `connecting`, `draining` and TIME-WAIT the host only.
     public mutating func end(_ idle: IdleFlow) {
         core.counters.add(.flowsGivenBack)
         end(idle.flow)
@@ -370,7 +370,7 @@ public struct Stack: ~Copyable {
         return true
     }
 
-    /// Ends the UDP mapping with a socket that is first in `EvictionOrder`, except `mapping`; false if there is none.
+    /// Ends the first mapping in `EvictionOrder` that has a socket and is not `mapping`; false if there is none.
     public mutating func endOldestMapping(sparing mapping: Handle) -> Bool { udp.evictOldest(sparing: mapping, &core) }
 
     // MARK: Inspection
@@ -383,13 +383,13 @@ public struct Stack: ~Copyable {
         cursor.list(.pings, upTo: ping.slotLimit, to: &writer) { ping.record(inSlot: $0, now: now) }
     }
 
-    /// Bytes that the guest may still send within its receive windows, and bytes that host sockets have not accepted.
+    /// Bytes of the receive windows advertised to the guest, plus received bytes that host sockets have not accepted.
     public var reservedBytes: Int { tcp.reservedBytes }
     /// TCP connections in any state.
     public var connectionCount: Int { tcp.count }
     /// Connections whose handshake is not complete.
     public var halfOpenCount: Int { tcp.halfOpenCount }
-    /// Entries in the flow table: TCP connections, UDP mappings, pings, and the peers of those that have several.
+    /// Entries in the flow table: TCP connections, UDP mappings, pings, and peers of mappings and pings with several.
     public var flowCount: Int { core.table.count }
     /// Scheduled timers, including those of the services.
     public var scheduledTimerCount: Int { core.timers.count }

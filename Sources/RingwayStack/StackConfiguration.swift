@@ -12,12 +12,12 @@ public struct StackConfiguration: Sendable {
     public var guestIPv6: IPv6Address
     public var shard: Int
     public var shards: Int
-    /// Random per network: the key of the hashes for the flow table, initial sequence numbers and timestamps.
+    /// A random key per guest, for example for the hash of the flow table and for initial sequence numbers.
     public var secret: UInt64
     /// Whether the link accepts UDP super-frames (VIRTIO_NET_F_GUEST_USO).
     public var segmentsUDP: Bool
-    /// Whether the network has other guests. If so, the gateway leaves it to them to answer ARP requests for their
-    /// addresses, and DHCP assigns only `guestIPv4`.
+    /// Whether the network may have other guests. If so, the gateway does not answer ARP requests for their
+    /// addresses, because they answer themselves, and DHCP assigns only `guestIPv4`.
     public var hasNeighbors = false
     /// The congestion control of connections toward the guest.
     public var congestion = CongestionAlgorithm.newReno

@@ -5,8 +5,8 @@ internal import RingwayWire
 /// The state that the parts of a stack share, such as buffers, counters, clock, timers, flow table, effect queue and
 /// configuration. It is passed `inout`; no part stores it.
 ///
-/// Methods on the frame path are `mutating` even if they change nothing: the compiler passes `self` of other methods by
-/// value, which would copy the whole struct.
+/// Methods on the frame path are `mutating` even if they change nothing: the compiler passes `self` to a non-mutating
+/// method by value, which would copy the whole struct.
 struct StackCore: ~Copyable {
     let configuration: StackConfiguration
     let counters: Counters
@@ -62,8 +62,8 @@ struct StackCore: ~Copyable {
 
     // MARK: Buffers
 
-    /// Whether large buffers are scarce, so that data to be stored should be copied into small ones
-    /// (`BufferPool.isPressed`).
+    /// Whether large buffers are scarce and the guest holds at least half of its share of them, so that data to be
+    /// stored should be copied into small ones (`BufferPool.isPressed`).
     @inline(__always)
     var isPressed: Bool { mutating get { pool.pointee.isPressed } }
 

@@ -24,7 +24,7 @@ struct StackCapacities {
 
 /// The timers of a stack on one wheel. Each owner has one timer.
 struct StackTimers: ~Copyable {
-    /// The owner of a timer: a slot of one of the tables, or the services, which share theirs with the reassembler.
+    /// The owner of a timer: a slot of one of the tables, or the services and the reassembler, which share one timer.
     enum Owner {
         case connection(UInt32)
         case mapping(UInt32)

@@ -1,4 +1,4 @@
-/// The buffers of all shards. A lease identifies one of them, by shard, size and slot.
+/// The memory of the buffers of all shards. A `Lease` identifies a buffer by shard, size and slot.
 ///
 /// The table of the shards' memory is filled before the shards start and is only read from then on.
 @frozen
@@ -13,12 +13,12 @@ public struct BufferSpace: @unchecked Sendable {
         @usableFromInline var smallStates: UnsafeMutablePointer<LeaseState>
     }
 
-    /// Bytes in a large buffer: a virtio-net header, an ethernet header, 64 KiB of IP, and the headroom before payload
-    /// received from the host; a multiple of the page size.
+    /// Bytes in a large buffer, a multiple of the page size. The buffer holds a frame with a 64 KiB IP packet, or 64
+    /// KiB of payload from a host socket with room for the headers before it.
     public static var largeSize: Int { 69_632 }
     /// Bytes in a small buffer.
     public static var smallSize: Int { 2_048 }
-    /// The most shards of a process. The eight bits of a shard's number in a `Lease` would allow more.
+    /// The maximum number of shards of a process. The eight bits of the shard in a `Lease` would allow more.
     public static var maximumShards: Int { 64 }
 
     @usableFromInline let regions: UnsafeMutablePointer<Region>
@@ -94,11 +94,11 @@ public struct BufferSpace: @unchecked Sendable {
     }
 }
 
-/// One shard's buffers: a fixed number of each of two sizes. The buffer that was released last is leased first.
+/// One shard's buffers, a fixed number of each of two sizes. The buffer released last is the next to be leased.
 ///
 /// Only its shard's thread uses a pool, so nothing here is atomic. An empty pool is an expected condition: `lease`
-/// returns `Lease.none` and the caller applies backpressure. A released buffer of another shard is put on a chain for
-/// that shard; the engine returns the chains once in each round of the shard's loop.
+/// returns `Lease.none` and the caller applies backpressure. If a released buffer belongs to another shard, it is put
+/// on a chain for that shard. The engine sends these chains to their shards once per turn.
 ///
 /// Each leased buffer is charged to an *owner*: one of the guests that share the pool, or the shard itself. The
 /// charges limit guests that hold many buffers, and show when a guest holds none any more.
@@ -114,9 +114,9 @@ public struct BufferPool: ~Copyable {
     public var strayCount = 0
     /// The owner to which newly leased buffers are charged: the number of a guest, or zero for the shard itself.
     public var owner: UInt16 = 0
-    /// Large buffers guaranteed to each guest; zero if no other guest shares the pool, so that a guest may use all.
+    /// Large buffers guaranteed to each guest. Zero while only one guest uses the pool: it may use all buffers.
     public var share = 0
-    /// The number of large buffers of each owner, followed by the numbers of small ones.
+    /// The number of large buffers charged to each owner, then, from index `owners` on, the numbers of small ones.
     @usableFromInline let charges: UnsafeMutablePointer<Int32>
     @usableFromInline let owners: Int
 
@@ -178,13 +178,13 @@ public struct BufferPool: ~Copyable {
 
     @inlinable public var largeAvailable: Int { large.available }
     @inlinable public var smallAvailable: Int { small.available }
-    /// Whether fewer than half of the large buffers are free and the owner holds at least half of its share. Data to
-    /// be stored is then copied into small buffers, so that large ones stay free for frames from the guest, including
-    /// its acknowledgements.
+    /// Whether fewer than half of the large buffers are free and `owner` holds at least half of its share. The stack
+    /// then stores payload as copies in small buffers where it can, so that large ones stay free for frames from the
+    /// guest, including its acknowledgements.
     @inlinable public var isPressed: Bool {
         largeAvailable < space.largeCount / 2 && 2 &* largeHeld(by: owner) >= share
     }
-    /// Whether fewer than half of the large buffers are free and the owner holds its share, so that it should take no
+    /// Whether fewer than half of the large buffers are free and `owner` holds its share, so that it should take no
     /// more. Always false if only one guest uses the pool.
     @inlinable public var isBeyondShare: Bool {
         share > 0 && largeAvailable < space.largeCount / 2 && largeHeld(by: owner) >= share
@@ -226,7 +226,7 @@ public struct BufferPool: ~Copyable {
         Int(charges[Int(owner)]) &+ Int(charges[owners &+ Int(owner)])
     }
 
-    /// Puts a buffer back on its free list and off its owner's charge. No reference to it may be left.
+    /// Puts a buffer on its free list and subtracts it from its owner's charge. No reference to it may be left.
     @inlinable @inline(__always) mutating func putBack(_ lease: Lease, _ state: UnsafeMutablePointer<LeaseState>) {
         if lease.isSmall {
             charges[owners &+ Int(state.pointee.owner)] &-= 1
@@ -237,8 +237,8 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Leases a small buffer if `byteCount` bytes fit in one and one is free, otherwise a large buffer; returns
-    /// `Lease.none` if no large one is free either.
+    /// Leases a small buffer if `byteCount` bytes fit in one and one is free, otherwise a large buffer. Returns
+    /// `Lease.none` if a large buffer is needed and none is free.
     @inlinable @inline(__always) public mutating func lease(fitting byteCount: Int) -> Lease {
         if byteCount <= BufferSpace.smallSize {
             let lease = lease(.small)
@@ -250,7 +250,7 @@ public struct BufferPool: ~Copyable {
     /// Adds a reference, for example for a write in flight.
     @inlinable @inline(__always) public func hold(_ lease: Lease) { space.state(of: lease).pointee.holds &+= 1 }
 
-    /// Removes a reference. The last one frees the buffer, or puts it on `strays` if it belongs to another shard.
+    /// Removes a reference. A buffer without references is freed, or put on `strays` if it belongs to another shard.
     @inlinable public mutating func release(_ lease: Lease) {
         let state = space.state(of: lease)
         precondition(state.pointee.holds > 0, "a buffer was released more often than held")
@@ -265,7 +265,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Releases every lease on the chain and empties it.
+    /// Releases every lease of `queue`, which is empty afterwards.
     @inlinable public mutating func releaseAll(_ queue: inout LeaseQueue) {
         while true {
             let lease = queue.popFirst(in: space)
@@ -274,8 +274,8 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Empties the chain of leases that belong to `shard` and returns its first lease, for the caller to send there;
-    /// `Lease.none` if the chain is empty.
+    /// Removes from `strays` the chain of leases that belong to `shard`. Returns its first lease, for the caller to
+    /// send to that shard, or `Lease.none` if the chain is empty.
     @inlinable public mutating func takeStrays(of shard: Int) -> Lease {
         var lease = strays[shard].head
         let head = lease
@@ -298,7 +298,7 @@ public struct BufferPool: ~Copyable {
         }
     }
 
-    /// Frees the buffers of a chain that another shard took from its `strays`.
+    /// Frees buffers of this pool, which another shard sent as a chain from its `strays`.
     @inlinable public mutating func acceptHome(_ head: Lease) {
         var lease = head
         while !lease.isNone {

@@ -1,14 +1,14 @@
 public import Synchronization
 
-/// All counters, in one list; `name` is the key in statistics.
+/// All counters and gauges of a guest or shard.
 ///
-/// Every dropped packet must be counted. Gauges rise and fall, all other counters only rise.
+/// Every dropped packet must be counted. Gauges (`isGauge`) rise and fall, all other counters only rise.
 public enum Metric: Int, CaseIterable, Sendable {
     // Link
     case framesFromGuest, bytesFromGuest, framesToGuest, bytesToGuest
     case framesHandedOver, handOverRefused, linkReadsStarved, linkWritesFailed, linkWritesRefused
     case linkWritesDropped, linkCongestions, linkFramesTruncated, linkLengthsRefused
-    // Packets that the frame parser accepted and the stack dropped
+    // Packets dropped by the stack or the engine rather than by the frame parser
     case droppedForeignDestination, droppedSpoofedSource, droppedNoBuffer, droppedTableFull
     case droppedPolicy, droppedRefusedSender, droppedUnsolicited, droppedUnexpectedSegment, droppedFragment,
         droppedService, droppedUnsupported
@@ -104,7 +104,7 @@ public struct Counters: @unchecked Sendable {
         Int(Int64(bitPattern: words[Self.reasons &+ metric.rawValue].load(ordering: .relaxed)))
     }
 
-    /// Counts a frame that the parser refused; `reason` is the raw value of its reason.
+    /// Counts a frame that the parser refused; `reason` is the raw value of a `DropReason`.
     @inlinable public func addRefused(reason: UInt8) {
         let word = words + Int(reason & 63)
         word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)

@@ -8,15 +8,16 @@ internal import Synchronization
 ///     | outside, standing |<--------------- pool ---------------->|<- reserve ->|
 ///                         | flows of guests ...        | headroom |
 ///
-/// *Standing* descriptors belong to no flow, such as those of a guest's link or a listener; *outside* ones were
-/// opened by other code of the process. The rest of the limit, less a *reserve* for control connections, for
-/// accepting and for new guests, is the *pool* for flows. A *member* is a guest, or the resolver of a network. Each
-/// member's fair share is the pool divided by the number of members. The *headroom* is the part of the pool that may
-/// not be borrowed.
+/// *Standing* descriptors are counted by `join` and `addStanding` and belong to no flow, for example those of a
+/// guest's link or of an agent. *Outside* ones are open but not counted here, such as listeners and the files of
+/// other code. The rest of the limit, less a *reserve* for control connections, for accepting and for new guests, is
+/// the *pool* for flows. A *member* is a guest, an agent without a link, or the resolver of a network. Each member's
+/// fair share is the pool divided by the number of members. The *headroom* is the part of the pool that may not be
+/// borrowed.
 ///
 /// - A member below its share gets descriptors at once. If other members have borrowed them, they come from the
-///   headroom, then from half of the reserve, and the member furthest above its share is asked to return descriptors.
-///   If these are used up, too, the member must wait.
+///   headroom, then from half of the reserve. Once half of the headroom is used, the member furthest above its share
+///   is asked to return descriptors. If that half of the reserve is used up, too, the member must wait.
 /// - A member at its share may borrow free descriptors, except the headroom. If none are free, one of its own flows
 ///   must end for the new one, or the new one is refused. Until the ended flow's descriptor is closed, the new flow's
 ///   descriptor comes from half of the headroom; when this half is used up, new flows are refused.
@@ -24,7 +25,7 @@ internal import Synchronization
 /// A member that is asked to return descriptors ends its own flows, on its own threads, the longest idle first.
 /// Counting is per flow, never per packet.
 public final class DescriptorBudget: Sendable {
-    /// The smallest share. A new member is refused if the share would become smaller, except the first two members.
+    /// A member's smallest share. A new member is refused if each would then have less; the first two never are.
     public static var leastShare: Int { 16 }
     /// The number of members that are always admitted. They are a network's resolver and its first guest: even with a
     /// low limit a process serves one guest.
@@ -43,7 +44,8 @@ public final class DescriptorBudget: Sendable {
     /// standing or outside descriptors changes.
     struct Bounds: ~Copyable, Sendable {
         let fair = Atomic(0)
-        /// Up to this value of `flows`, a member below its share gets descriptors without a demand on other members.
+        /// Up to this value of `flows`, a member below its share gets descriptors and no member is asked to return
+        /// any.
         let calm = Atomic(0)
         /// Up to this value of `flows`, a member at its share may borrow.
         let borrowed = Atomic(0)
@@ -58,7 +60,7 @@ public final class DescriptorBudget: Sendable {
     private struct Table {
         var members: [DescriptorShare] = []
         var standing = 0
-        /// Descriptors that other code of the process had open at the last call of `note`.
+        /// The number of descriptors that were open at the last call of `note` and are not counted here.
         var outside = 0
     }
 
@@ -86,7 +88,7 @@ public final class DescriptorBudget: Sendable {
 
     /// Adds a member; `nil` if each would then have less than `leastShare`. The first two are always admitted.
     ///
-    /// - Parameter standing: descriptors that are open as long as the member exists.
+    /// - Parameter standing: the number of descriptors that are open as long as the member exists.
     public func join(standing: Int) -> DescriptorShare? {
         let share = DescriptorShare(self, standing: standing)
         let excess: Int? = table.withLock { table in
@@ -144,7 +146,7 @@ public final class DescriptorBudget: Sendable {
         flows.pointee.load(ordering: .relaxed) < bounds.borrowed.load(ordering: .relaxed)
     }
 
-    /// Reports the number of open descriptors of the process, so that descriptors opened by other code count, too.
+    /// Reports the number of open descriptors of the process, so that those not counted here reduce the pool, too.
     public func note(open: Int) {
         table.withLock { table in
             table.outside = max(0, open - table.standing - flows.pointee.load(ordering: .relaxed))
@@ -152,7 +154,7 @@ public final class DescriptorBudget: Sendable {
         }
     }
 
-    /// While `isShort` is set, new flows are refused, because memory, which every flow needs, too, is short.
+    /// Sets whether all acquisitions are refused because the process is short of memory, which every flow needs, too.
     public func setShort(_ isShort: Bool) { bounds.isShort.store(isShort, ordering: .relaxed) }
 
     // MARK: Shares
@@ -189,7 +191,7 @@ public final class DescriptorBudget: Sendable {
     public struct Usage: Sendable {
         /// Descriptors of the flows of all members.
         public var flows = 0
-        /// Standing descriptors, and those opened by other code of the process.
+        /// Standing descriptors and outside ones.
         public var standing = 0
         public var members = 0
         /// Each member's guaranteed share.

@@ -6,8 +6,9 @@ public final class DescriptorShare: Sendable {
     public enum Grant: Sendable {
         /// The descriptors are counted and may be opened.
         case granted
-        /// The member has its share and may not borrow, so one of its own flows must end first. Also the result while
-        /// all new flows are refused (`DescriptorBudget.setShort`).
+        /// The member holds its share and may not borrow, so one of its own flows must end first. Also the result if
+        /// published ports hold half of the share (`acquireLasting`), or while acquisitions are refused
+        /// (`DescriptorBudget.setShort`).
         case beyondShare
         /// The member is below its share, but no descriptor is free; the member furthest above its share has been
         /// asked to return some.
@@ -17,7 +18,8 @@ public final class DescriptorShare: Sendable {
     let budget: DescriptorBudget
     let standing: Int
     private let count = Atomic(0)
-    /// The part of `count` that published ports hold. They are never idle, so it cannot be reclaimed.
+    /// The number of descriptors in `count` that published ports hold. Published ports are never idle, so these
+    /// descriptors cannot be reclaimed.
     private let lasting = Atomic(0)
     private let debt = Atomic(0)
     private let demands = Atomic(0)
@@ -28,8 +30,8 @@ public final class DescriptorShare: Sendable {
         self.standing = standing
     }
 
-    /// The only share of an unlimited budget. It is not a member of the budget, because the two objects would then
-    /// retain each other.
+    /// Returns the only share of a new budget without a limit. The budget's table does not contain it, because the
+    /// two objects would then retain each other.
     public static func unbounded() -> DescriptorShare {
         DescriptorShare(DescriptorBudget(limit: .max / 4), standing: 0)
     }
@@ -109,7 +111,7 @@ public final class DescriptorShare: Sendable {
     public var standingCount: Int { standing }
     /// The member's guaranteed share.
     public var fairShare: Int { budget.bounds.fair.load(ordering: .relaxed) }
-    /// Whether the member could acquire a descriptor without a demand on other members.
+    /// Whether the member could acquire a descriptor without any member being asked to return some.
     public var hasRoom: Bool {
         guard !budget.bounds.isShort.load(ordering: .relaxed) else { return false }
         let all = budget.flows.pointee.load(ordering: .relaxed)
@@ -119,10 +121,10 @@ public final class DescriptorShare: Sendable {
 
     // MARK: Demands of other members
 
-    /// Has `action` called, on any thread, when the member must return descriptors. It must not block.
+    /// Adds an action that is called, on any thread, when the member must return descriptors. It must not block.
     public func onDemand(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }
 
-    /// The member's descriptors above its share that could be returned.
+    /// The number of descriptors above the share that could be returned; zero or negative if there are none.
     var excess: Int {
         let own = count.load(ordering: .relaxed)
         return min(own - fairShare, own - lasting.load(ordering: .relaxed))
@@ -132,14 +134,16 @@ public final class DescriptorShare: Sendable {
         let due = min(excess, wanted)
         guard due > 0 else { return }
         let before = debt.exchange(due, ordering: .relaxed)
-        // A member that still has to return descriptors is notified again only at every 16th demand, in case that it
-        // had no flow to end the last time.
+        // A member that still has to return descriptors is notified again only at every 16th demand, in case it had
+        // no flow to end at the last notification.
         guard before == 0 || demands.wrappingAdd(1, ordering: .relaxed).newValue & 15 == 0 else { return }
         for action in actions.withLock({ $0 }) { action() }
     }
 
-    /// Subtracts one descriptor from those that the member has to return; the caller must then end a flow. Returns
-    /// false if the member has to return none, or no longer holds more than its share.
+    /// Subtracts one from the descriptors that the member has to return. If the result is true, the caller must end a
+    /// flow.
+    ///
+    /// - Returns: false if the member has to return none, or no longer holds more than its share.
     public func takeDebt() -> Bool {
         var due = debt.load(ordering: .relaxed)
         while due > 0 {

@@ -11,9 +11,10 @@ public struct IdleHand: BitwiseCopyable, Sendable {
 
     public init() {}
 
-    /// The slot and last use of the element that has been idle longest among those examined; `nil` if none has a time.
+    /// The slot and last use of the element that has been idle longest among those examined; `nil` if `lastUse` has
+    /// returned `nil` for all of them.
     ///
-    /// - Parameter lastUse: the time of an element's last use; `nil` to skip it.
+    /// - Parameter lastUse: returns the time of an element's last use, or `nil` to skip the element.
     public mutating func idlest<Element: BitwiseCopyable>(
         of slab: borrowing Slab<Element>, lastUse: (UnsafeMutablePointer<Element>) -> UInt64?
     ) -> (slot: UInt32, usedAt: UInt64)? {

@@ -13,7 +13,7 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
         /// Holds a TSO or USO segment of up to 64 KiB with all its headers.
         case large = 0
-        /// Holds a frame of an ordinary MTU. Short payloads are copied into such a buffer (copybreak).
+        /// Holds a frame at MTU 1500. Short payloads are copied into such a buffer (copybreak).
         case small = 1
     }
 
@@ -35,14 +35,14 @@ public struct Lease: Hashable, Sendable, BitwiseCopyable {
     @inlinable public var slot: Int { Int(rawValue & 0x7F_FFFF) }
 }
 
-/// Metadata of a leased buffer, stored beside the pool. A queue of leases is a chain through `next`, so it needs no
-/// nodes of its own.
+/// Metadata of a leased buffer, stored outside of the buffer. A queue of leases is a chain through `next`, so it
+/// needs no nodes of its own.
 @frozen
 public struct LeaseState: BitwiseCopyable {
     /// The reference count: one for the holder of the lease, and one for each write or send in flight.
     public var holds: UInt32 = 0
     public var next: Lease = .none
-    /// Where the payload starts, in bytes from the buffer's first.
+    /// The offset of the payload from the start of the buffer, in bytes.
     public var offset: UInt32 = 0
     /// Bytes of payload.
     public var length: UInt32 = 0

@@ -10,8 +10,8 @@ public import Synchronization
 /// and the cache line of the count would move between their processors.
 @frozen
 public struct Mailbox<Message: BitwiseCopyable & Sendable>: @unchecked Sendable {
-    // Sendable: each side is written by the producer or the consumer only. A slot passes between them by a store with
-    // at least release ordering and a load with at least acquire ordering.
+    // Sendable: only the producer writes `producer`, and only the consumer writes `consumer`. A slot passes between
+    // them by a store with at least release ordering and a load with at least acquire ordering.
 
     /// The state that one side writes.
     @frozen @usableFromInline struct Side: ~Copyable {

@@ -19,7 +19,7 @@ extension UnsafeMutableRawPointer {
 }
 
 extension UnsafeMutablePointer where Pointee: ~Copyable {
-    /// Memory on cache lines of its own (see `CacheLines`).
+    /// Allocates memory on cache lines of its own (see `CacheLines`).
     public static func allocateApart(capacity: Int) throws(MemoryFailure) -> Self {
         let byteCount = CacheLines.whole(capacity * MemoryLayout<Pointee>.stride)
         return try UnsafeMutableRawPointer.allocateOrThrow(byteCount: byteCount, alignment: CacheLines.reach)

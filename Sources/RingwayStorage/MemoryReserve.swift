@@ -22,7 +22,7 @@ public struct MemoryReserve: Sendable {
     /// Whether any limit is set.
     public var isBounded: Bool { addressLimit != nil || dataLimit != nil || commitLimit != nil }
 
-    /// Bytes left, or `nil` without a limit.
+    /// Bytes left before the process reaches one of the limits, or `nil` without a limit.
     public var left: Int? {
         let parts = [(addressLimit, addressesUsed), (dataLimit, dataUsed), (commitLimit, committed)]
         return parts.compactMap { limit, used in limit.map { max(0, $0 - used) } }.min()

@@ -1,4 +1,5 @@
-/// A reference to a slot *and* its occupant: the generation detects late events about an earlier occupant.
+/// The number of a slot and the generation of its occupant. An event for an earlier occupant of the slot has an older
+/// generation, and is recognised by it.
 @frozen
 public struct Handle: Hashable, Sendable, BitwiseCopyable {
     public let slot: UInt32
@@ -10,13 +11,13 @@ public struct Handle: Hashable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A fixed-capacity table with stable addresses, allocated once; pages are touched when a slot is first used.
+/// A fixed-capacity table with stable addresses, allocated once. Its pages are touched when a slot is first used.
 ///
 /// Insertion never moves an element and never allocates. Elements are trivial (`BitwiseCopyable`), so removal does
 /// not access them: it increments the generation and puts the slot on the free list.
 public struct Slab<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let elements: UnsafeMutablePointer<Element>
-    /// Odd while the slot is occupied. The number of generations is even, so this holds after a wrap, too.
+    /// The generation of each slot, odd while the slot is occupied. A wrap keeps that so, because 2¹⁶ is even.
     @usableFromInline let generations: UnsafeMutablePointer<UInt16>
     @usableFromInline let free: UnsafeMutablePointer<UInt32>
     @usableFromInline var freeCount = 0
@@ -61,12 +62,13 @@ public struct Slab<Element: BitwiseCopyable>: ~Copyable {
         return Handle(slot: slot, generation: generations[Int(slot)])
     }
 
-    /// Occupied slots.
+    /// The number of occupied slots.
     @inlinable public var count: Int { occupied }
 
     /// The element's address while the handle is valid, otherwise `nil`.
     @inlinable public func pointer(to handle: Handle) -> UnsafeMutablePointer<Element>? {
-        // An even generation is never valid: free slots have one, and a handle without a generation has zero.
+        // An even generation is never valid: free slots have even generations, and a handle that refers to nothing
+        // has zero.
         guard handle.generation & 1 == 1, handle.slot < fresh, generations[Int(handle.slot)] == handle.generation
         else { return nil }
         return elements + Int(handle.slot)

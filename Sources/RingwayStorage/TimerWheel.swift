@@ -1,5 +1,5 @@
-/// A hierarchical timer wheel with one timer per slot number: scheduling, moving and cancelling take constant time
-/// (Varghese and Lauck, 1987).
+/// A hierarchical timer wheel with one timer for each number below its capacity. Scheduling, moving and cancelling a
+/// timer take constant time (Varghese and Lauck, 1987).
 ///
 /// Five levels of 64 slots; a tick is 2²⁰ ns (about a millisecond), so the wheel spans 2⁵⁰ ns, about 13 days. A timer
 /// never expires early, and at most one tick late if `popExpired` is called in time. The caller passes the time.
@@ -24,7 +24,7 @@ public struct TimerWheel: ~Copyable {
     @usableFromInline var current: UInt64
     @usableFromInline var initialised: UInt32 = 0
     @usableFromInline let capacity: UInt32
-    /// Scheduled timers.
+    /// The number of scheduled timers.
     public private(set) var count = 0
 
     /// - Parameter now: monotonic nanoseconds. A timer with an earlier deadline expires at the next tick.
@@ -120,7 +120,8 @@ public struct TimerWheel: ~Copyable {
         current >= now &>> Self.tickShift && heads[Int(current & 63)] == Self.none
     }
 
-    /// Removes and returns one expired timer, or `nil` if there is none. Call until `nil`.
+    /// Removes and returns one expired timer, or `nil` if there is none. Callers repeat the call until it returns
+    /// `nil`.
     public mutating func popExpired(now: UInt64) -> UInt32? {
         let target = now >> Self.tickShift
         while true {

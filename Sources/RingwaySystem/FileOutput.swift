@@ -2,10 +2,12 @@ internal import Glibc
 
 /// Writing to files.
 public enum FileOutput {
-    /// Writes all of the bytes. False, with the reason in `errno`, if that fails; a part of them may be written then.
+    /// Writes all of the bytes.
     ///
-    /// A single write(2) may write a part without an error, for example on a disk that is nearly full: only the next
-    /// one says why.
+    /// When write(2) stops early, for example on a disk that is nearly full, it returns a count and no error. The
+    /// next write(2) then returns the error.
+    ///
+    /// - Returns: false, with the reason in `errno`, on failure. A part of the bytes may then have been written.
     public static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -1,6 +1,6 @@
 /// A file descriptor with one owner, closed exactly once, on deinit.
 ///
-/// A caller that needs the descriptor for longer takes over ownership by `take`.
+/// A caller that must keep the descriptor open takes over ownership by `take`.
 public struct OwnedDescriptor: ~Copyable, Sendable {
     /// The number, for system calls; never negative.
     public let rawValue: Int32
@@ -11,13 +11,13 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// Takes ownership of a system call's result; `nil`, with `errno` unchanged, if that was an error.
+    /// Takes ownership of a system call's result; `nil`, with `errno` unchanged, if the result is negative.
     public init?(result: Int32) {
         guard result >= 0 else { return nil }
         self.rawValue = result
     }
 
-    /// Ends ownership without closing; the caller owns the descriptor from now on.
+    /// Ends ownership without closing. The caller owns the descriptor from now on.
     public consuming func take() -> Int32 {
         let number = rawValue
         discard self

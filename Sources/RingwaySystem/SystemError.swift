@@ -16,9 +16,10 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         self.reason = reason
     }
 
-    /// A failed step: "cannot STEP".
+    /// Makes an error whose `operation` is "cannot STEP".
     ///
-    /// - Parameter explanation: the kernel's own explanation, if any.
+    /// - Parameter explanation: a text that is added to that of the error number, such as the kernel's message in a
+    ///   netlink reply.
     public init(cannot step: String, errno: Int32? = nil, explanation: String? = nil) {
         let number = errno ?? Glibc.errno
         self.init(

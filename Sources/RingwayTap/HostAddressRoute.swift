@@ -3,20 +3,21 @@ internal import Glibc
 public import RingwayModel
 internal import RingwaySystem
 
-/// Makes the addresses at which the guest sees the host usable inside the guest: a socket there may bind to one of
-/// them, and replies to that socket are delivered inside the guest's network namespace.
+/// Makes the addresses at which the guest reaches the host usable inside the guest's network namespace: a socket
+/// there may bind to one of them, and replies to it are delivered in that namespace.
 ///
 /// All other traffic of the guest to these addresses still leaves through its interface. A packet mark distinguishes
 /// the two. The sockets that bind to the host's addresses set the mark (SO_MARK). An accepted connection inherits the
 /// mark of the client's SYN, and the RST of a closed port has it, too. A rule sends marked packets to a separate
-/// routing table, in which the addresses are local. Mark and table belong to one interface, so that several networks
-/// of one namespace do not interfere.
+/// routing table, in which the addresses are local. Each interface has its own mark and table, so that several
+/// networks of Ringway in one namespace do not interfere.
 ///
-/// Nothing is set up before the first socket is needed. In a namespace that Ringway did not create, everything is
-/// removed at the end. Nothing is set up there if other programs have routing rules for packet marks and accepted
-/// connections do not inherit marks yet: those rules would then apply to accepted connections, too.
+/// The rule, the route and the sysctls of `NamespaceSettings` are set when the first socket is needed. In a namespace
+/// that was not created for the guest, `undo` reverts them. There, nothing is set if other programs have routing
+/// rules for packet marks and `tcp_fwmark_accept` is off: to turn it on would apply those rules to accepted
+/// connections, too.
 public final class HostAddressRoute {
-    /// The upper half of marks and table numbers: "RI". The lower half is the interface's number.
+    /// The upper 16 bits of marks and table numbers: "RI". The lower 16 bits are from the interface's index.
     static var markBase: UInt32 { 0x5249_0000 }
 
     /// The rules' priority: after the rule for the local table, and before those for the main and the default table.
@@ -24,7 +25,7 @@ public final class HostAddressRoute {
 
     private enum State { case untouched, inForce, impossible }
 
-    /// The sockets' mark, which is also the table's number.
+    /// The mark (SO_MARK) of the sockets, which is also the number of the routing table.
     public let mark: UInt32
     private let ipv4: IPAddress
     private let ipv6: IPAddress
@@ -34,10 +35,11 @@ public final class HostAddressRoute {
     private var ipv4State = State.untouched
     private var ipv6State = State.untouched
 
-    /// Prepares routes for the host's address of each family, in the caller's current network namespace.
+    /// Prepares the routes to the host's addresses. Changes nothing in the namespace yet.
     ///
     /// - Parameters:
-    ///   - index: the number of the guest's interface.
+    ///   - ipv4, ipv6: the host's addresses, as the guest knows them.
+    ///   - index: the index of the guest's interface.
     ///   - ownsNamespace: whether the namespace was created for the guest, and so ends with it.
     public init(ipv4: IPv4Address, ipv6: IPv6Address, interface index: UInt32, ownsNamespace: Bool) {
         mark = Self.markBase | (index & 0xFFFF)
@@ -50,12 +52,13 @@ public final class HostAddressRoute {
     /// The descriptors that this object has open.
     var descriptors: [Int32] { settings.directory < 0 ? [] : [settings.directory] }
 
-    /// Makes sure that rule, route and settings of a family are in force in the caller's current network namespace.
-    /// False if they cannot be.
+    /// Makes sure that rule, route and sysctls of a family are set in the caller's current network namespace.
+    ///
+    /// - Returns: false if they cannot be set.
     public func establish(ipv4 isIPv4: Bool) -> Bool {
         switch isIPv4 ? ipv4State : ipv6State {
         case .impossible: return false
-        // The settings are set again, because the removal of another interface's routes may have restored them.
+        // The sysctls are set again, because `undo` for another interface may have reset them.
         case .inForce: return settings.keepMarks()
         case .untouched:
             let isDone = apply(isIPv4 ? ipv4 : ipv6)
@@ -93,7 +96,8 @@ public final class HostAddressRoute {
         }
     }
 
-    /// Removes rules and routes and restores the settings, unless the namespace was created for the guest.
+    /// Removes rules and routes and restores the sysctls, unless the namespace was created for the guest and so ends
+    /// with it.
     public func undo() {
         guard !ownsNamespace else { return }
         if ipv4State == .inForce { remove(ipv4) }
@@ -107,7 +111,7 @@ public final class HostAddressRoute {
         do throws(SystemError) {
             var socket = try NetlinkSocket()
             for request in [rule(ipv4: address.isIPv4, isRemoved: true), route(to: address, isRemoved: true)] {
-                // Errors are ignored: the object may no longer exist, because its interface or namespace was deleted.
+                // Errors are ignored: rule and route may be gone, because their interface or namespace was deleted.
                 do throws(SystemError) { try socket.perform([request]) } catch {}
             }
         } catch {}
@@ -151,7 +155,7 @@ public final class HostAddressRoute {
 }
 
 extension NetlinkSocket {
-    /// Whether there are routing rules that match packet marks of other programs.
+    /// Whether there are routing rules for packet marks other than Ringway's.
     mutating func hasForeignMarks(ipv4: Bool) throws(SystemError) -> Bool {
         var header = fib_rule_hdr()
         header.family = UInt8(ipv4 ? AF_INET : AF_INET6)

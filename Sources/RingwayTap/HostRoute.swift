@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 public import RingwayModel
 
-/// A block of addresses that is routed through an interface of the caller's network namespace, or is local to it.
+/// A block of addresses that the caller's network namespace routes through an interface, or that is local there.
 public struct HostRoute: Hashable, Sendable {
     public let block: CIDRBlock
     public let interface: String
@@ -13,19 +13,19 @@ public struct HostRoute: Hashable, Sendable {
         self.interface = interface
     }
 
-    /// Whether the blocks overlap, so that one hides a part of the other.
+    /// Whether the route's block and `other` have addresses in common.
     public func overlaps(_ other: CIDRBlock) -> Bool {
         block.contains(other.networkAddress) || other.contains(block.networkAddress)
     }
 
-    /// The most routes to read.
+    /// The number of routes at which `all` stops reading.
     private static var maximumCount: Int { 65_536 }
-    /// The shortest prefix of a listed route. Shorter ones count as default routes, such as 0.0.0.0/1 and
-    /// 128.0.0.0/1, which VPNs use.
+    /// The shortest prefix length of a listed route. Routes with shorter ones, such as the 0.0.0.0/1 and 128.0.0.0/1
+    /// of VPNs, count as default routes.
     private static var shortestPrefix: Int { 8 }
 
-    /// The routes of every table, and the namespace's own addresses; empty if the kernel does not list them. Left out
-    /// are default routes, loopback and link-local destinations, and unicast routes through the loopback interface.
+    /// The routes of every table, and the namespace's own addresses; empty if the kernel does not list them. Default
+    /// routes, loopback and link-local destinations, and unicast routes through the loopback interface are omitted.
     public static func all(ipv4: Bool) -> [HostRoute] {
         let descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { return [] }
@@ -48,7 +48,9 @@ public struct HostRoute: Hashable, Sendable {
         }
     }
 
-    /// Reads the routes of a netlink datagram; returns whether it ends the list.
+    /// Appends the routes in a netlink datagram to `routes`.
+    ///
+    /// - Returns: true if the list ends with this datagram.
     static func read(_ datagram: UnsafeRawBufferPointer, into routes: inout [HostRoute]) -> Bool {
         var offset = 0
         while offset + NetlinkMessage.prologueLength <= datagram.count {
@@ -63,7 +65,8 @@ public struct HostRoute: Hashable, Sendable {
         return false
     }
 
-    /// Parses the body of a message, `rtmsg · attributes`. `nil` for routes that `all` leaves out.
+    /// Parses the body of a message, `rtmsg · attributes`. Returns `nil` if it is malformed or a route that `all`
+    /// omits.
     private static func route(_ message: UnsafeRawBufferPointer) -> HostRoute? {
         let headerLength = MemoryLayout<rtmsg>.size
         guard message.count >= headerLength else { return nil }

@@ -4,12 +4,12 @@ public import RingwayModel
 public import RingwaySystem
 internal import RingwayWire
 
-/// The configuration of the guest's interface, and its application.
+/// The configuration of the guest's interface.
 ///
-/// Applying it sets the interface's ethernet address, MTU and queue length, brings it and the loopback interface up,
-/// and adds an address of each family and (with `setsDefaultRoutes`) a default route of each family through the
-/// gateway. IPv6 is left out if the kernel has none. Duplicate address detection is disabled, because it would delay
-/// the start by a second.
+/// `apply` sets the interface's ethernet address, MTU and queue length, removes its packet scheduler, brings it and
+/// the loopback interface up, and adds an address of each family and (with `setsDefaultRoutes`) a default route of
+/// each family through the gateway. If the kernel has no IPv6, only IPv4 is configured. Duplicate address detection
+/// is disabled, because it would delay the start by a second.
 public struct InterfaceConfiguration: Sendable {
     /// The interface's own ethernet address.
     public var mac: MACAddress
@@ -17,11 +17,11 @@ public struct InterfaceConfiguration: Sendable {
     public var mtu: Int
     /// The transmit queue length, in frames.
     public var queueLength: UInt32
-    /// The interface's address and its network's prefix length.
+    /// The interface's IPv4 address and its prefix length.
     public var ipv4: CIDRBlock
     /// The gateway of the IPv4 default route.
     public var ipv4Gateway: IPv4Address
-    /// The interface's address and its prefix length.
+    /// The interface's IPv6 address and its prefix length.
     public var ipv6: CIDRBlock
     /// The gateway of the IPv6 default route; a link-local address refers to this interface.
     public var ipv6Gateway: IPv6Address
@@ -31,7 +31,8 @@ public struct InterfaceConfiguration: Sendable {
     /// Whether to set default routes through this interface.
     public var setsDefaultRoutes = true
 
-    /// Ten thousand frames: a TAP drops frames when its queue is full, instead of blocking the sender.
+    /// Ten thousand frames. The queue is long, because a TAP whose queue is full drops frames instead of blocking the
+    /// sender.
     public static var defaultQueueLength: UInt32 { 10_000 }
 
     /// A configuration with these settings.
@@ -58,10 +59,11 @@ public struct InterfaceConfiguration: Sendable {
         try socket.perform([settings(of: index, name: name)])
         // A failure is ignored: the packet scheduler then only costs time and memory at the start.
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
-        // The IPv6 settings must precede the interface's start, at which the kernel assigns the link-local address.
+        // The IPv6 sysctls must be set before the interface is brought up, when the kernel assigns its link-local
+        // address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
-        // The addresses are also added before the interface is up. Otherwise a router advertisement would soon create
-        // the same IPv6 address, with duplicate address detection.
+        // The addresses must also be added before. Otherwise a router advertisement could first create the same IPv6
+        // address, with duplicate address detection.
         var requests = [address(ipv4, of: index)]
         if hasIPv6 { requests.append(address(ipv6, of: index)) }
         requests += [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]
@@ -71,9 +73,9 @@ public struct InterfaceConfiguration: Sendable {
         if hasIPv6 { showIPv6() }
     }
 
-    /// Sends an empty datagram to the discard port of the network's first address, the gateway. The gateway learns
-    /// the interface's IPv6 address from it: without duplicate address detection no neighbour learns of an address
-    /// before it is used.
+    /// Makes the interface's IPv6 address known to the gateway, by an empty UDP datagram to its discard port. The
+    /// gateway has the network's first address. Without duplicate address detection, the kernel sends nothing from an
+    /// address before a program uses it.
     private func showIPv6() {
         let descriptor = Glibc.socket(AF_INET6, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
@@ -104,10 +106,11 @@ public struct InterfaceConfiguration: Sendable {
         do throws(SystemError) { try socket.perform([Self.unqueued(index, name)]) } catch {}
     }
 
-    /// The metric of the IPv6 default route: preferred over routes of router advertisements, whose metric is 1024.
+    /// The metric of the IPv6 default route. It is below 1024, the metric of routes from router advertisements, so
+    /// that this route is preferred.
     static var ipv6RouteMetric: UInt32 { 512 }
 
-    /// The loopback is the first interface of every namespace.
+    /// The index of the loopback interface, which is the first interface of every network namespace.
     static var loopbackIndex: UInt32 { 1 }
 
     static func up(_ index: UInt32, _ name: String) -> NetlinkMessage {
@@ -118,8 +121,9 @@ public struct InterfaceConfiguration: Sendable {
         return NetlinkMessage("bring \(name) up", type: RTM_NEWLINK, header: header)
     }
 
-    /// Removes the packet scheduler. A TAP never blocks its sender, so a scheduler's queue never fills. But a
-    /// multi-queue device gets 256 schedulers, and each allocates memory at once for a queue as long as the device's.
+    /// A request to remove the packet scheduler. A TAP never blocks its sender, so a scheduler's queue never fills.
+    /// But a multi-queue device has 256 schedulers, and each allocates memory at once for a queue as long as the
+    /// device's.
     static func unqueued(_ index: UInt32, _ name: String) -> NetlinkMessage {
         var header = tcmsg()
         header.tcm_ifindex = Int32(index)
@@ -171,22 +175,22 @@ public struct InterfaceConfiguration: Sendable {
         header.rtm_protocol = UInt8(RTPROT_STATIC)
         header.rtm_scope = UInt8(RT_SCOPE_UNIVERSE.rawValue)
         header.rtm_type = UInt8(RTN_UNICAST)
-        // The gateway counts as on-link even before the interface has a link-local address.
+        // With this flag, the gateway counts as on-link even before the interface has a link-local address.
         header.rtm_flags = UInt32(RTNH_F_ONLINK)
         var message = NetlinkMessage(
             "add the default route through \(gateway)", type: RTM_NEWROUTE,
             flags: Int(NLM_F_CREATE) | Int(NLM_F_EXCL), header: header)
         message.append(ringway_rta_gateway, gateway)
         message.append(ringway_rta_interface, index)
-        // A router advertisement may have come first; the route is then added beside the kernel's, which has a metric
-        // of 1024.
+        // A router advertisement may already have created a default route, with a metric of 1024. With its own
+        // metric, this route is added beside that one.
         if !gateway.isIPv4 { message.append(ringway_rta_priority, Self.ipv6RouteMetric) }
         return message
     }
 }
 
 extension NetlinkMessage {
-    /// Adds an attribute that holds an address of either family in network order.
+    /// Appends an attribute that contains an IPv4 or IPv6 address in network order.
     mutating func append(_ attribute: Int, _ address: IPAddress) {
         let count = address.isIPv4 ? 4 : 16
         withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { bytes in

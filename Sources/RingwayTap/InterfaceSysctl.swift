@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// The kernel settings of a guest's namespace that affect its addresses.
+/// The sysctls of a guest's network namespace that enable IPv6 and duplicate address detection.
 ///
 /// `/proc/sys/net` refers to the network namespace of the thread that opens a file in it, here the caller's current
 /// one. If the file system is read-only, as in some containers, the settings remain as they are.
@@ -11,10 +11,10 @@ enum InterfaceSysctl {
     /// Whether the kernel has IPv6 at all.
     static var exists: Bool { access("\(root)/ipv6/conf", F_OK) == 0 }
 
-    /// Enables IPv6 if the host disables it, and disables duplicate address detection: the second that the detection
+    /// Enables IPv6 on the interface, and disables duplicate address detection there: the second that the detection
     /// takes would be the largest part of a guest's start.
     static func prepareIPv6(of name: String, ownsNamespace: Bool) {
-        // In a namespace created by others the other interfaces are left alone.
+        // Other interfaces are changed only if the namespace was created for this one.
         let interfaces = ownsNamespace ? ["all", "default", "lo", name] : [name]
         for interface in interfaces { _ = write("0", "ipv6/conf/\(interface)/disable_ipv6") }
         _ = write("0", "ipv6/conf/\(name)/accept_dad")

@@ -7,7 +7,7 @@ public import RingwaySystem
 /// addresses and loopback. `blocks` reads them; `descriptor` and `takeChanges` report changes in the network
 /// namespace of the creating thread.
 public final class LocalAddressTable: Sendable {
-    /// Readable when an address may have been added or removed; non-blocking.
+    /// A non-blocking netlink socket, readable when an address or a route has been added or removed.
     public let descriptor: Int32
 
     public init() throws(SystemError) {

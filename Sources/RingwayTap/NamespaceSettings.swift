@@ -1,20 +1,20 @@
 internal import CRingway
 internal import Glibc
 
-/// The sysctls of a network namespace that pass packet marks on: from a client's SYN to the accepted connection
-/// (tcp_fwmark_accept), and from a packet to the kernel's reply, such as RST (fwmark_reflect). `restore` sets their
-/// former values again.
+/// The sysctls of a network namespace that copy packet marks: from a client's SYN to the accepted connection
+/// (`tcp_fwmark_accept`), and from a packet to the kernel's reply, such as RST (`fwmark_reflect`). `restore` sets
+/// their former values again.
 ///
-/// The directory `/proc/sys/net` is opened at once, because the process may later move to a mount namespace in which it
-/// is invisible or read-only. Which network namespace its files belong to depends on the thread that opens a file, not
-/// on when the directory was opened.
+/// The directory `/proc/sys/net` is opened at once, because the process may later move to a mount namespace in which
+/// it is invisible or read-only. The network namespace whose sysctls are accessed is that of the thread that opens a
+/// file in the directory; which thread opened the directory does not matter.
 final class NamespaceSettings {
     private static let acceptedMark = "ipv4/tcp_fwmark_accept"
     private static let ipv6Mark = "ipv6/fwmark_reflect"
 
     let directory: Int32
     let hasIPv6: Bool
-    /// The settings that were changed.
+    /// The sysctls that `keepMarks` has set to 1.
     private var changed: [String] = []
 
     init() {
@@ -28,8 +28,9 @@ final class NamespaceSettings {
     var keepsMarks: Bool { read(Self.acceptedMark) == UInt8(ascii: "1") }
 
     /// Sets the sysctls: accepted connections of both families then inherit their client's packet mark, and a reply
-    /// that the kernel sends without a socket gets the mark of the packet that it answers. False if one cannot be
-    /// set.
+    /// that the kernel sends without a socket gets the mark of the packet that it answers.
+    ///
+    /// - Returns: false if a sysctl cannot be set.
     func keepMarks() -> Bool {
         var names = [Self.acceptedMark, "ipv4/fwmark_reflect"]
         if hasIPv6 { names.append(Self.ipv6Mark) }

@@ -31,8 +31,8 @@ public enum NamespaceSurvey {
 }
 
 extension NetlinkSocket {
-    /// A description of the first IPv4 default route in the main table with the metric that this interface's route
-    /// would have.
+    /// A description of the first IPv4 default route in the main table with metric 0, which the default route of the
+    /// new interface would have, too.
     fileprivate mutating func defaultRoute() throws(SystemError) -> String? {
         var header = rtmsg()
         header.rtm_family = UInt8(AF_INET)
@@ -53,8 +53,8 @@ extension NetlinkSocket {
         return nil
     }
 
-    /// The first address that is in the same network as `block` (with the same prefix length) or equal to its
-    /// address, and the interface that has it.
+    /// The first IPv4 address in the namespace that equals `block`'s address or is in the same network with the same
+    /// prefix length, and the name of its interface.
     fileprivate mutating func neighbor(in block: CIDRBlock) throws(SystemError) -> (IPv4Address, String)? {
         var header = ifaddrmsg()
         header.ifa_family = UInt8(AF_INET)

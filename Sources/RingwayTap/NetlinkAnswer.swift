@@ -1,15 +1,16 @@
 internal import CRingway
 
-/// The kernel's reply to one request.
+/// The kernel's acknowledgement of one request, or its error.
 struct NetlinkAnswer: Equatable {
     /// The request's sequence number.
     let sequence: UInt32
-    /// Zero for success.
+    /// The `errno`; zero for success.
     let errorNumber: Int32
-    /// The kernel's explanation, if any.
+    /// The kernel's text for the error (`NLMSGERR_ATTR_MSG`), if any.
     let explanation: String?
 
-    /// The acknowledgements in a datagram. Other messages are skipped; a malformed one ends the parsing.
+    /// The acknowledgements and errors in a datagram. Other messages are skipped. At a malformed message, parsing
+    /// ends.
     static func parse(_ datagram: UnsafeRawBufferPointer) -> [NetlinkAnswer] {
         var answers: [NetlinkAnswer] = []
         var offset = 0

@@ -1,6 +1,6 @@
 internal import CRingway
 
-/// A request to the kernel's routing socket (RFC 3549), under construction.
+/// A request to the kernel on a NETLINK_ROUTE socket (RFC 3549).
 ///
 ///     0               4       6       8              12              16
 ///     +---------------+-------+-------+---------------+---------------+--------------+------------ - -
@@ -13,7 +13,7 @@ public struct NetlinkMessage: Sendable {
     /// Bytes of the header that all messages share.
     public static var prologueLength: Int { 16 }
 
-    /// The purpose of the request, for error messages: "add the address 192.0.2.1/24".
+    /// The purpose of the request, for error messages, such as "add the address 192.0.2.1/24".
     public let purpose: String
 
     /// The message so far; its length is a multiple of four.

@@ -2,12 +2,13 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// An object in a list from the kernel: the header of its type, and attributes.
+/// An object in a list from the kernel, such as a route: a header (for routes `rtmsg`) and attributes.
 struct NetlinkRecord {
     /// The bytes after the message header.
     let bytes: [UInt8]
 
-    /// The record's header; `nil` if the record is shorter, as an older kernel's header may be.
+    /// The record's header. `nil` if the record is shorter than `Header`, which an older kernel may know with fewer
+    /// fields.
     func header<Header: BitwiseCopyable>(as type: Header.Type) -> Header? {
         guard bytes.count >= MemoryLayout<Header>.size else { return nil }
         return bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }
@@ -37,7 +38,8 @@ struct NetlinkRecord {
         return value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
     }
 
-    /// The objects in a datagram, and whether the list ends with it; `errorNumber` if the kernel refuses to list.
+    /// The objects in a datagram, and whether the list ends with it. `errorNumber` is zero, or why the kernel refused
+    /// the request.
     static func parse(
         _ datagram: UnsafeRawBufferPointer
     ) -> (records: [NetlinkRecord], isLast: Bool, errorNumber: Int32) {
@@ -61,11 +63,11 @@ struct NetlinkRecord {
 }
 
 extension NetlinkSocket {
-    /// The objects that the kernel returns for a request. Throws if the list does not end.
+    /// The objects that the kernel lists for a request. Throws if it refuses, or if the list exceeds 4,096 datagrams.
     mutating func list(_ request: NetlinkMessage) throws(SystemError) -> [NetlinkRecord] {
         var records: [NetlinkRecord] = []
         try send(request)
-        // 4096 datagrams have room for millions of objects.
+        // 4,096 datagrams have room for a million objects, so a longer list is an error.
         for _ in 0..<4096 {
             let (some, isLast, errorNumber) = try receive(for: request.purpose) { NetlinkRecord.parse($0) }
             guard errorNumber == 0 else { throw SystemError(cannot: request.purpose, errno: errorNumber) }

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 public import RingwaySystem
 
-/// The kernel's routing socket of the caller's current network namespace.
+/// A NETLINK_ROUTE socket in the network namespace of the calling thread.
 public struct NetlinkSocket: ~Copyable {
     private let descriptor: Int32
     private var sequence: UInt32 = 0
@@ -14,16 +14,16 @@ public struct NetlinkSocket: ~Copyable {
     public init(listsStrictly: Bool = false) throws(SystemError) {
         descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { throw SystemError(cannot: "open the routing socket") }
-        // Without this option an error has a number only.
+        // Without this option, the kernel reports an error by its number alone, without a text.
         _ = ringway_netlink_explain(descriptor)
         if listsStrictly { _ = ringway_netlink_list_strictly(descriptor) }
     }
 
     deinit { close(descriptor) }
 
-    /// Sends all requests and checks that the kernel acknowledged each, in order.
+    /// Sends all requests in order and waits until the kernel has acknowledged each.
     ///
-    /// Requests before a refused one have taken effect.
+    /// Throws the first refusal. The other requests have taken effect, also those after the refused one.
     public mutating func perform(_ requests: [NetlinkMessage]) throws(SystemError) {
         guard let first = requests.first else { return }
         var batch: [UInt8] = []
@@ -52,7 +52,7 @@ public struct NetlinkSocket: ~Copyable {
         if let refusal { throw refusal }
     }
 
-    /// Sends one request that is answered by more than an acknowledgement.
+    /// Sends a request whose reply is more than an acknowledgement, such as a list.
     mutating func send(_ request: NetlinkMessage) throws(SystemError) {
         var request = request
         sequence &+= 1

@@ -12,13 +12,15 @@ public final class SocketSource {
 
     private let route: HostAddressRoute
 
-    /// A source of sockets that use `route`.
+    /// A source of sockets that bind to the host's addresses by means of `route`.
     public init(_ route: HostAddressRoute) { self.route = route }
 
     /// The descriptors that this object has open.
     public var descriptors: [Int32] { route.descriptors }
 
-    /// Handles one request. False if it cannot be read or answered, as when the other end is closed.
+    /// Receives one request on `end`, this side of a socket pair, and replies with the sockets that could be created.
+    ///
+    /// - Returns: false if receiving or sending fails, as when the other end is closed.
     public func answer(_ end: Int32) -> Bool {
         var request: (family: UInt8, count: UInt8) = (0, 0)
         guard recv(end, &request, 2, 0) == 2 else { return false }
@@ -30,18 +32,20 @@ public final class SocketSource {
             }
         }
         defer { for socket in sockets { close(socket) } }
-        // A reply without sockets is sent, too.
+        // The reply is sent even without sockets, because the other side waits for it.
         return ringway_send_message(end, &request, 1, sockets, sockets.count) == 1
     }
 
-    /// Answers one request without a socket. False if it cannot be read or answered, as when the other end is closed.
+    /// Receives one request on `end`, and replies without sockets.
+    ///
+    /// - Returns: false if receiving or sending fails, as when the other end is closed.
     public static func decline(_ end: Int32) -> Bool {
         var request: (family: UInt8, count: UInt8) = (0, 0)
         guard recv(end, &request, 2, 0) == 2 else { return false }
         return ringway_send_message(end, &request, 1, nil, 0) == 1
     }
 
-    /// Removes the sockets' rules and routes from a namespace created by others.
+    /// Removes the routing rules and routes of the sockets, unless the namespace was created for the guest.
     public func end() { route.undo() }
 
     /// A socket that may bind to the host's address, and whose packets are marked.
@@ -61,8 +65,8 @@ public final class SocketSource {
             close(descriptor)
             return nil
         }
-        // When such a socket is bound to port 0, the kernel chooses the port at connect, when both addresses are
-        // known.
+        // With this option, the port of a socket that is bound to port 0 is chosen only at connect, when the kernel
+        // knows both addresses.
         _ = ringway_set_option(descriptor, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
         _ = ringway_set_option(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)

@@ -6,9 +6,9 @@ internal import RingwayWire
 
 /// A TAP device in the caller's current network namespace, with its open queues.
 ///
-/// Every frame has a virtio-net header of twelve bytes; its checksum may be partial, and it may be longer than the
-/// MTU (TSO, USO). A device that `make` has created exists as long as one of its queues is open. An open queue keeps
-/// its network namespace alive.
+/// A virtio-net header of twelve bytes precedes every frame. The frame's TCP or UDP checksum may be partial, and the
+/// frame may be longer than the MTU (TSO, USO). A device that `make` has created exists as long as one of its queues
+/// is open. An open queue keeps its network namespace alive.
 public struct TapDevice: ~Copyable {
     /// The interface's name.
     public let name: String
@@ -25,7 +25,7 @@ public struct TapDevice: ~Copyable {
     /// The most bytes of an interface's name (`IFNAMSIZ` without the terminating zero).
     public static var maximumNameLength: Int { 15 }
 
-    /// The kernel's own bound (`MAX_TAP_QUEUES`).
+    /// The most queues of a device that the kernel allows (`MAX_TAP_QUEUES`).
     public static var maximumQueues: Int { 256 }
 
     private init(name: String, offloads: TapOffloads, queues: [Int32]) {
@@ -56,8 +56,8 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
-    /// Opens the device of this name, or creates it. An existing one gets one queue if it is single-queue, otherwise
-    /// `count` more.
+    /// Opens the device of this name, or creates it. Of an existing single-queue device one queue is opened, of an
+    /// existing multi-queue device `count` queues.
     public static func open(name: String, queues count: Int) throws(SystemError) -> TapDevice {
         precondition(count >= 1 && count <= maximumQueues)
         guard if_nametoindex(name) != 0 else { return try make(name: name, queues: count) }
@@ -70,7 +70,7 @@ public struct TapDevice: ~Copyable {
                 guard queue >= 0 else { throw SystemError(cannot: "open /dev/net/tun") }
                 queues.append(queue)
                 if index == 0, ringway_tap_attach_queue(queue, name, false, true) != 0 {
-                    // It was created as a single-queue device.
+                    // With EINVAL, the device is a single-queue device.
                     isOneOfMany = false
                     guard errno == EINVAL, ringway_tap_attach_queue(queue, name, false, false) == 0 else {
                         throw SystemError(cannot: "open the interface \(name)")
@@ -88,7 +88,8 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
-    /// Takes ownership of open queues, which must be non-blocking and close-on-exec. They are closed on failure.
+    /// Takes ownership of open queues of one device, which must be non-blocking and close-on-exec. They are closed on
+    /// failure.
     public static func adopt(queues: [Int32]) throws(SystemError) -> TapDevice {
         var offloads = TapOffloads.basic.union(.udpSegmentation)
         var name = ""
@@ -170,12 +171,13 @@ public struct TapDevice: ~Copyable {
         try agree(queue, name: name, offloads: &offloads)
     }
 
-    /// Sets the length of the virtio-net header, and the offloads.
+    /// Sets the length of the virtio-net header and the offloads of a queue.
     private static func agree(_ queue: Int32, name: String, offloads: inout TapOffloads) throws(SystemError) {
         guard ringway_tap_set_header_length(queue, Int32(headerLength)) == 0 else {
             throw SystemError(cannot: "set the frame header of \(name)")
         }
-        // All queues of a device share one set of offloads: it is negotiated on the first and repeated on the rest.
+        // All queues of a device share one set of offloads. A kernel that refuses UDP segmentation does so on the
+        // first queue, and the later ones are not asked for it.
         if ringway_tap_set_offloads(queue, offloads.rawValue) == 0 { return }
         offloads.subtract(.udpSegmentation)
         guard ringway_tap_set_offloads(queue, offloads.rawValue) == 0 else {

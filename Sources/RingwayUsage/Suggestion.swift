@@ -1,6 +1,6 @@
-/// Suggests a known word in place of an unknown one, for errors in command lines and configuration files: of the known
-/// words that are close to the unknown word, the one with the smallest edit distance.
+/// Suggests a known word in place of an unknown one, for errors in command lines and configuration files.
 ///
+/// The suggestion is the known word with the smallest edit distance among those that are close to the unknown word.
 /// An edit inserts, removes or replaces one byte, or swaps two adjacent bytes (optimal string alignment). Case is
 /// ignored. A known word is close if its distance is at most one edit, or at most a third of the longer word's
 /// length. With a larger limit, unrelated short words would count as close. If no word is close, but exactly one

@@ -1,7 +1,7 @@
 import RingwaySimulation
 
-/// A Markdown table of bulk transfers with each congestion control algorithm, one row for each path: paths range from
-/// a local network to another continent.
+/// A Markdown table of the goodput of bulk transfers with each congestion control algorithm. Each row is a simulated
+/// path, from a local network to another continent.
 enum TransferTable {
     private static let seeds: ClosedRange<UInt64> = 1...5
 
@@ -38,7 +38,8 @@ enum TransferTable {
         return isClean ? 0 : 1
     }
 
-    /// The median goodput over the seeds; `nil`, with a message, if one of them fails.
+    /// The median goodput over the seeds, in bits per second. If a transfer fails, a message is printed, and the
+    /// result is `nil`.
     private static func goodput(over path: Path, usesCubic: Bool) -> Double? {
         var transfer = Transfer()
         transfer.rate = path.rate * 125_000

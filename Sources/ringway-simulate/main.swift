@@ -1,7 +1,8 @@
 import Glibc
 import RingwaySimulation
 
-/// Runs simulations: many seeds for a verdict, or one seed with a trace of everything that happened.
+/// The arguments. They ask for simulations of many seeds, which report failures, or of one seed, with a trace of
+/// every event.
 ///
 ///     ringway-simulate [--seeds N] [--from SEED] [--seconds N] [--cubic]
 ///     ringway-simulate --seed SEED [--quiet] [--cubic] [--capture FILE] [--script FILE]
@@ -18,17 +19,18 @@ struct Arguments {
     var count: UInt64 = 1_000
     var seconds: Int?
     var isQuiet = false
-    /// The stack uses CUBIC rather than NewReno, to compare the two over the same seeds.
+    /// Whether the stack uses CUBIC instead of NewReno, to compare the two over the same seeds.
     var usesCubic = false
     var capture: String?
     var script: String?
     var corpus: String?
-    /// Compare congestion control algorithms by bulk transfers.
+    /// Whether to print a table that compares congestion control algorithms by bulk transfers.
     var transfers = false
     var isEngine = false
-    /// With --engine: prints one line with a digest per seed, to compare runs.
+    /// With --engine: whether to print a line with a digest for each seed, to compare runs.
     var printsDigests = false
-    /// With --engine: stops at the first seed that fails, and prints each seed first, so that a crash shows its seed.
+    /// With --engine: whether to stop at the first seed that fails, and to print each seed before it runs, so that a
+    /// crash shows its seed.
     var stopsAtFailure = false
 
     init?(_ words: ArraySlice<String>) {

@@ -5,18 +5,19 @@
 
 #include <stdint.h>
 
-/// Neither this process nor its children gain privileges by executing a program (PR_SET_NO_NEW_PRIVS).
+/// Keeps the calling thread, and all processes and threads that it starts, from gaining privileges by execve(2)
+/// (PR_SET_NO_NEW_PRIVS).
 int ringway_forbid_new_privileges(void);
 
-/// Other processes of the same user can no longer trace this one, or read its memory and descriptors by /proc
+/// Keeps other processes of the same user from tracing this one, and from reading its memory and descriptors by /proc
 /// (PR_SET_DUMPABLE).
 int ringway_forbid_tracing(void);
 
 /// The calling thread's permitted capabilities, a bit for each (capabilities(7)).
 uint64_t ringway_permitted_capabilities(void);
 
-/// Keeps only the given ones of the calling thread's permitted and effective capabilities, empties the inheritable and
-/// ambient sets, and removes all others from the bounding set, if the thread may change that set.
+/// Removes all capabilities but `kept` from the calling thread's permitted, effective and bounding sets, and empties
+/// its inheritable and ambient sets. The bounding set stays as it is if the thread lacks CAP_SETPCAP.
 int ringway_keep_capabilities(uint64_t kept);
 
 /// The calling thread's number (gettid(2)).

@@ -1,6 +1,6 @@
-// Non-blocking system calls for the ring that is emulated on epoll, which waits in epoll_wait only. No logic: each
-// function makes one system call, and returns a negated errno instead of -1. A call that a signal interrupts is
-// repeated, except connect, close and the waits.
+// System calls for the ring that is emulated on epoll. No logic: each function makes one system call, and unless its
+// comment says otherwise returns a negated errno instead of -1. A call that a signal interrupts is repeated, except
+// connect, close and the waits.
 #ifndef RINGWAY_EPOLL_H
 #define RINGWAY_EPOLL_H
 
@@ -80,12 +80,13 @@ static inline int ringway_epoll_make(void) {
     int descriptor = epoll_create1(EPOLL_CLOEXEC);
     return descriptor >= 0 ? descriptor : -errno;
 }
-/// Zero, or a negated errno.
+/// Calls epoll_ctl(2). Returns zero, or a negated errno.
 static inline int ringway_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data) {
     struct epoll_event event = {.events = events, .data.u64 = data};
     return epoll_ctl(epoll, operation, descriptor, &event) == 0 ? 0 : -errno;
 }
-/// Waits for events, at most the given milliseconds; negative for no timeout. Returns their number.
+/// Waits for events, at most the given milliseconds; a negative value means no timeout. Returns the number of events,
+/// or a negated errno.
 static inline int ringway_epoll_wait(int epoll, struct epoll_event *events, int capacity, int milliseconds) {
     int count = epoll_wait(epoll, events, capacity, milliseconds);
     return count >= 0 ? count : -errno;
@@ -103,6 +104,6 @@ static inline int ringway_epoll_wait_exactly(int epoll, struct epoll_event *even
 static inline int ringway_message_line(int ends[2]) {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : -errno;
 }
-/// Another descriptor of the same file, or -1 with errno set.
+/// Duplicates a descriptor. Returns the new descriptor, or -1 with errno set.
 static inline int ringway_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
 #endif

@@ -1,4 +1,4 @@
-// Allocations that report failure (those of Swift end the process if there is no memory), and limits of memory.
+// Allocations that report failure (those of Swift end the process instead), limits of memory, and files of numbers.
 #ifndef RINGWAY_MEMORY_H
 #define RINGWAY_MEMORY_H
 
@@ -16,8 +16,8 @@ static inline void *ringway_allocate(size_t bytes, size_t alignment) {
 long ringway_address_limit(void);
 long ringway_data_limit(void);
 
-/// Reads the number at position `index`, counted from 0, in the list of numbers at the start of a short file, or
-/// directly after the first `key` if that is not NULL. Returns 0 if there is none.
+/// Reads a number from a short file such as /proc/meminfo: the one at `index`, counted from 0, of the numbers that
+/// directly follow the first `key`, or that the file begins with if `key` is NULL. Returns 0 if there is none.
 long ringway_field(const char *path, const char *key, int index);
 
 #endif

@@ -1,4 +1,4 @@
-// In simulations, the model of a host that executes a thread's system calls instead of the kernel.
+// The simulated host that, in a simulation, executes a thread's system calls instead of the kernel.
 #ifndef RINGWAY_MODEL_H
 #define RINGWAY_MODEL_H
 

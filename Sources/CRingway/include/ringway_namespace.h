@@ -17,8 +17,8 @@
 
 // --- Processes ---------------------------------------------------------------------------------------------------
 
-/// fork(2), which Swift marks unavailable: threads do not survive it. The caller must fork before it starts any
-/// thread.
+/// Calls fork(2), which Swift marks unavailable, because the child has only the calling thread. The caller must fork
+/// before it starts any thread.
 pid_t ringway_fork(void);
 
 /// Forks a sibling: a child of the caller's parent (clone(2), CLONE_PARENT). The C library does not learn of this fork.
@@ -59,7 +59,7 @@ enum ringway_change ringway_take_change(pid_t child, bool wait, int *value);
 /// The number of processors on which the calling thread may run.
 int ringway_processor_count(void);
 
-/// Lets the calling thread never preempt others when it wakes up (sched(7), SCHED_BATCH).
+/// Keeps the calling thread from preempting other threads when it wakes up (sched(7), SCHED_BATCH).
 void ringway_never_preempt(void);
 
 /// The soft and the hard limit of open descriptors.
@@ -93,8 +93,8 @@ int ringway_restore_signals(const sigset_t *previous);
 /// A non-blocking descriptor from which blocked signals are read.
 int ringway_signal_descriptor(const sigset_t *set);
 
-/// Reads one pending signal; false if there is none. `from_kernel` is true for a terminal's signal, and false for one
-/// sent by a process.
+/// Reads one pending signal; returns false if there is none. `from_kernel` is true for the terminal's signals
+/// (SI_KERNEL), and false for those that a process has sent.
 bool ringway_take_signal(int descriptor, int *number, bool *from_kernel);
 
 /// Makes a signal ignored, or gives it its default action. Returns whether it was ignored before.
@@ -166,18 +166,18 @@ int ringway_event_descriptor(void);
 /// Accepts a connection, non-blocking and close-on-exec.
 int ringway_accept(int descriptor);
 
-/// Bytes in a socket that its peer has not read (SIOCOUTQ; on TCP: not acknowledged); zero if the kernel does not
-/// report it.
+/// The number of sent bytes that the peer has not read, or on TCP has not acknowledged (SIOCOUTQ); zero if the kernel
+/// does not report it.
 int ringway_unsent(int descriptor);
 
-/// Both ends of a connection that keeps message boundaries.
+/// Makes two connected unix sockets that keep message boundaries (SOCK_SEQPACKET).
 int ringway_message_pair(int ends[2]);
 
 /// Sends one message; the receiver gets duplicates of the descriptors.
 ssize_t ringway_send_message(int socket, const void *bytes, size_t length, const int *descriptors, size_t count);
 
-/// Receives one message. `descriptors` must have room for RINGWAY_MAXIMUM_DESCRIPTORS; received ones are
-/// close-on-exec. Returns zero if the other end is closed. A message that does not fit fails with EMSGSIZE, one whose
-/// descriptors exceed the process's limit with EMFILE; descriptors that came with it are closed.
+/// Receives one message. `descriptors` must have room for RINGWAY_MAXIMUM_DESCRIPTORS; those received are
+/// close-on-exec. Returns the number of bytes, zero if the peer has closed its socket, or -1. errno is EMSGSIZE if
+/// the message does not fit, and EMFILE if its descriptors exceed the process's limit; in both cases all are closed.
 ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *descriptors, size_t *count);
 #endif

@@ -43,8 +43,8 @@ static inline int ringway_enable(struct io_uring *ring) {
     return result < 0 ? -errno : 0;
 }
 
-/// Restricts a ring that is not enabled yet to these operations, submission flags and register calls. Zero, or a negated
-/// errno: -EINVAL if the kernel does not know one of them.
+/// Restricts a ring that is not enabled yet to these operations, submission flags and register calls. Returns zero,
+/// or a negated errno, which is -EINVAL if the kernel does not know one of them.
 static inline int ringway_restrict(struct io_uring *ring, const uint8_t *operations, unsigned operation_count,
                                    const uint8_t *calls, unsigned call_count, uint8_t flags) {
     struct io_uring_restriction entries[64];
@@ -68,7 +68,8 @@ static inline int ringway_restrict(struct io_uring *ring, const uint8_t *operati
 
 static inline unsigned ringway_completions_ready(const struct io_uring *ring) { return io_uring_cq_ready(ring); }
 
-/// Copies the oldest completion and frees its entry, so that a handler may submit more without overflow.
+/// Copies the oldest completion and frees its entry, so that the operations that its handler submits cannot overflow
+/// the queue. Returns false if there is no completion.
 static inline bool ringway_completion_take(struct io_uring *ring, uint64_t *tag, int32_t *result, uint32_t *flags) {
     unsigned head = *ring->cq.khead;
     if (head == io_uring_smp_load_acquire(ring->cq.ktail)) return false;
@@ -80,7 +81,8 @@ static inline bool ringway_completion_take(struct io_uring *ring, uint64_t *tag,
     return true;
 }
 
-/// Whether the kernel posts further completions only when the ring's owner makes a system call (IORING_SQ_TASKRUN).
+/// Whether the kernel has deferred completions, which it posts when the ring's owner makes a system call
+/// (IORING_SQ_TASKRUN).
 static inline bool ringway_has_task_work(const struct io_uring *ring) {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) & IORING_SQ_TASKRUN) != 0;
 }
@@ -93,7 +95,7 @@ static inline void ringway_pause(void) {
 #endif
 }
 
-/// Submits queued operations and waits for one completion, at most `nanoseconds`; negative for no timeout.
+/// Submits queued operations and waits for one completion, at most `nanoseconds`; a negative value means no timeout.
 static inline int ringway_submit_and_wait(struct io_uring *ring, int64_t nanoseconds) {
     struct io_uring_cqe *first;
     if (nanoseconds < 0) return io_uring_submit_and_wait(ring, 1);
@@ -142,9 +144,8 @@ static inline void ringway_prepare_accept_multishot(struct io_uring_sqe *entry, 
 static inline void ringway_prepare_cancel_descriptor(struct io_uring_sqe *entry, int descriptor) {
     io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
 }
-// Cancels all operations of a ring that have this tag; returns their number, or a negated errno. Waits for an operation
-// that is being executed, at most `nanoseconds`: such an operation ends, and is counted, only when its completion is
-// posted.
+// Cancels all operations of a ring that have this tag; returns their number, or a negated errno. If one of them is
+// being executed, waits for its completion, at most `nanoseconds`.
 static inline int ringway_cancel_tag_now(int ring, uint64_t tag, uint64_t nanoseconds) {
     struct io_uring_sync_cancel_reg request = {
         .addr = tag,

@@ -1,5 +1,5 @@
 // Sockets as the data path needs them: control messages, error queues and constants that Swift's importer cannot see.
-// No logic: each function reads or writes one structure, or makes one system call.
+// No logic: each function reads or writes structures, or makes one or two system calls.
 #ifndef RINGWAY_SOCKET_H
 #define RINGWAY_SOCKET_H
 
@@ -41,8 +41,8 @@ struct ringway_in6_pktinfo {
     unsigned int ipi6_ifindex;
 };
 
-/// Fills a socket address; `high` and `low` are the address's 128 bits in host order, an IPv4 address in its mapped
-/// form. Returns the length of the socket address.
+/// Fills a socket address. `high` and `low` are the 128 bits of the IP address in host order; an IPv4 address is an
+/// IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2). Returns the length of the socket address.
 static inline uint32_t ringway_socket_address(struct sockaddr_storage *storage, bool ipv4, uint64_t high, uint64_t low,
                                               uint16_t port) {
     if (ipv4) {
@@ -62,7 +62,8 @@ static inline uint32_t ringway_socket_address(struct sockaddr_storage *storage, 
     return sizeof *address;
 }
 
-/// Reads a socket address as 128 bits in host order (IPv4 mapped) and a port. False for another family.
+/// Reads a socket address as 128 bits in host order (IPv4-mapped for IPv4) and a port. Returns false if it is too
+/// short, or neither IPv4 nor IPv6.
 static inline bool ringway_read_socket_address(const void *storage, uint32_t length, uint64_t *high, uint64_t *low,
                                                uint16_t *port) {
     const struct sockaddr *any = (const struct sockaddr *)storage;
@@ -94,7 +95,7 @@ static inline int ringway_get_option(int descriptor, int level, int name) {
     socklen_t length = sizeof value;
     return getsockopt(descriptor, level, name, &value, &length) == 0 ? value : -errno;
 }
-/// Makes the next close send RST instead of FIN.
+/// Makes the close of a TCP socket send RST instead of FIN.
 static inline int ringway_linger_zero(int descriptor) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -107,11 +108,11 @@ static inline int ringway_socket_error(int descriptor) {
     return error;
 }
 
-/// Whether there are bytes to receive, not counting end of file.
+/// Whether the socket has bytes to receive (FIONREAD); false if it only has end of file.
 bool ringway_has_unread(int descriptor);
 
-/// The number of the process's open descriptors, or -1. From Linux 6.2 on it is the size of /proc/self/fd; before,
-/// the entries there are counted.
+/// The number of the process's open descriptors, or -1. From Linux 6.2 on it is the size of /proc/self/fd; on an
+/// older kernel the entries of that directory are counted.
 long ringway_open_descriptors(void);
 
 /// Writes the control messages with which a datagram is sent: the hop limit unless it is negative, the traffic class
@@ -159,15 +160,15 @@ struct ringway_datagram_notes {
     uint64_t local_high, local_low;
 };
 
-/// Makes a datagram socket report the hop limit and the traffic class of received datagrams, or no longer report them.
+/// Makes a datagram socket report the hop limit and the traffic class of received datagrams, or stop reporting them.
 static inline void ringway_receive_marks(int descriptor, bool ipv4, bool wanted) {
     int value = wanted, level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
     setsockopt(descriptor, level, ipv4 ? IP_RECVTTL : IPV6_RECVHOPLIMIT, &value, sizeof value);
     setsockopt(descriptor, level, ipv4 ? IP_RECVTOS : IPV6_RECVTCLASS, &value, sizeof value);
 }
 
-/// The number of data bytes in a control message; zero if its length exceeds the buffer, or is less than that of its
-/// header. CMSG_FIRSTHDR does not check the length of the first message.
+/// The number of data bytes in a control message; zero if the message's length goes beyond the buffer, or is less
+/// than that of a header. CMSG_FIRSTHDR does not check the length of the first message.
 static inline size_t ringway_control_size(const struct msghdr *message, const struct cmsghdr *item) {
     size_t left = (size_t)((const char *)message->msg_control + message->msg_controllen - (const char *)item);
     return item->cmsg_len < CMSG_LEN(0) || item->cmsg_len > left ? 0 : item->cmsg_len - CMSG_LEN(0);
@@ -229,8 +230,8 @@ static inline void ringway_read_datagram_control(const void *control, uint32_t l
     }
 }
 
-/// Writes the control message that makes a reply come from the local address to which a datagram was sent. Returns the
-/// bytes written.
+/// Writes the control message that sets a datagram's source address (IP_PKTINFO, IPV6_PKTINFO), so that a reply comes
+/// from the address to which the request was sent. Returns the bytes written.
 static inline uint32_t ringway_write_source_control(void *control, bool ipv4, uint64_t high, uint64_t low) {
     struct cmsghdr *header = (struct cmsghdr *)control;
     if (ipv4) {
@@ -254,7 +255,7 @@ static inline uint32_t ringway_write_source_control(void *control, bool ipv4, ui
     return CMSG_SPACE(sizeof info);
 }
 
-/// Lets only echo replies pass a raw ICMP socket; errors come through the error queue.
+/// Makes a raw ICMP socket receive only echo replies. ICMP errors still reach its error queue.
 static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     if (ipv4) {
         struct icmp_filter filter = {.data = ~(1U << ICMP_ECHOREPLY)};
@@ -266,8 +267,8 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
-/// Makes a raw ICMP socket receive only messages whose identifier, under the mask, equals `bits`. Their type is
-/// filtered by `ringway_filter_icmp_echo_reply`.
+/// Makes a raw ICMP socket receive only messages whose identifier equals `bits` in the bits of `mask`. The message
+/// type is filtered by `ringway_filter_icmp_echo_reply`.
 static inline int ringway_filter_echo_identifiers(int descriptor, bool ipv4, uint16_t bits, uint16_t mask) {
     // On an IPv4 raw socket the IP header precedes the message, on an IPv6 one it does not.
     struct sock_filter code4[] = {
@@ -286,7 +287,7 @@ static inline int ringway_filter_echo_identifiers(int descriptor, bool ipv4, uin
     return setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
-/// Lets nothing pass a raw ICMP socket that is only used for sending.
+/// Makes a raw ICMP socket that is only used for sending receive nothing.
 static inline int ringway_filter_icmp_nothing(int descriptor, bool ipv4) {
     if (ipv4) {
         struct icmp_filter filter = {.data = ~0U};
@@ -297,8 +298,8 @@ static inline int ringway_filter_icmp_nothing(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
-/// The traffic class of an accepted client's handshake as recorded by the kernel (IP_PKTOPTIONS, IPV6_2292PKTOPTIONS),
-/// or zero.
+/// The traffic class (the TOS byte for IPv4) that the kernel recorded from the handshake of an accepted connection
+/// (IP_PKTOPTIONS, IPV6_2292PKTOPTIONS); zero if it recorded none.
 static inline int ringway_client_traffic_class(int descriptor, bool ipv4) {
     char control[256];
     socklen_t length = sizeof control;
@@ -316,21 +317,21 @@ static inline int ringway_client_traffic_class(int descriptor, bool ipv4) {
     return value;
 }
 
-/// Whether the next byte of a stream is an urgent one (sockatmark(3)).
+/// Whether the next byte to read from a stream is urgent (sockatmark(3)).
 static inline bool ringway_is_at_mark(int descriptor) { return sockatmark(descriptor) > 0; }
 
-/// Fields of TCP_INFO about the far end.
+/// The fields of TCP_INFO that tell whether the peer still responds.
 struct ringway_peer {
-    uint32_t silence_milliseconds;  // since an acknowledgement or data came
+    uint32_t silence_milliseconds;  // since the last acknowledgement or data
     uint32_t unacknowledged;        // segments
     uint32_t unsent;                // bytes
-    uint32_t retransmissions;       // without an answer
-    uint32_t probes;                // without an answer
-    uint32_t timeout_microseconds;
+    uint32_t retransmissions;       // consecutive retransmission timeouts
+    uint32_t probes;                // unanswered window or keepalive probes
+    uint32_t timeout_microseconds;  // the retransmission timeout
     uint32_t round_trip_microseconds;
 };
-/// Zero, or -1 if the socket is not TCP. The structure is the kernel's (linux/tcp.h, struct tcp_info); the C library
-/// has an older version.
+/// Reads TCP_INFO. Returns zero, or -1 if the socket is not TCP. The structure is the kernel's (linux/tcp.h, struct
+/// tcp_info); the C library has an older version.
 static inline int ringway_read_peer(int descriptor, struct ringway_peer *peer) {
     struct {
         struct tcp_info common;  // 104 bytes, as far as tcpi_total_retrans
@@ -353,7 +354,7 @@ static inline int ringway_read_peer(int descriptor, struct ringway_peer *peer) {
 }
 _Static_assert(sizeof(struct tcp_info) == 104, "tcp_info ends with tcpi_total_retrans");
 
-/// SOCK_STREAM and the like; negative if the descriptor is not a socket.
+/// The type of a socket, such as SOCK_STREAM; negative if the descriptor is not a socket.
 static inline int ringway_socket_type(int descriptor) {
     int type = -1;
     socklen_t length = sizeof type;

@@ -41,22 +41,22 @@ int ringway_tap_set_offloads(int descriptor, unsigned offloads);
 /// The device of a queue: the interface's name, of IFNAMSIZ bytes, and the IFF_ flags it was opened with.
 int ringway_tap_describe(int descriptor, char *name, int *flags);
 
-/// A descriptor of the interface's current network namespace, independent of where its queue was created (Linux 5.2).
+/// A descriptor of the interface's current network namespace, even if the queue was opened elsewhere (Linux 5.2).
 int ringway_tap_namespace(int descriptor);
 
-/// The interface's ethernet address, in whatever namespace the interface is.
+/// Reads the interface's ethernet address, also if the interface is in another network namespace.
 int ringway_tap_address(int descriptor, uint8_t bytes[6]);
 
 int ringway_netlink_open(void);
 
-/// Requests the kernel's explanation with each error (NETLINK_EXT_ACK).
+/// Makes the kernel add an error message to each error reply (NETLINK_EXT_ACK).
 int ringway_netlink_explain(int descriptor);
 
 /// Makes a dump contain only the entries that match the fields of the request's header (NETLINK_GET_STRICT_CHK, Linux
 /// 4.20).
 int ringway_netlink_list_strictly(int descriptor);
 
-/// A non-blocking socket for the kernel's notifications of changed addresses and routes.
+/// Opens a non-blocking socket for the kernel's notifications of changed addresses and routes.
 int ringway_netlink_follow_addresses(void);
 
 // Enum-valued macros, which the importer leaves out.

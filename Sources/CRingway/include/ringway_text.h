@@ -1,6 +1,6 @@
 // Arguments, paths and file names are bytes; Swift's strings are Unicode. In strings, bytes that are not UTF-8 are
-// represented by private-use characters, so that every argument is passed on unchanged. The functions below with a
-// path, those of ringway_namespace.h and those for unix sockets take such text, and convert it back to bytes.
+// represented by private-use characters, so that every argument is passed on unchanged. All functions of CRingway
+// that take a path, except ringway_field, take such text, and convert it back to bytes.
 #ifndef RINGWAY_TEXT_H
 #define RINGWAY_TEXT_H
 
@@ -29,16 +29,17 @@ bool ringway_text_is_mixed(const char *text);
 
 int ringway_path_unlink(const char *path);
 int ringway_path_rename(const char *from, const char *to);
-/// Sets the permissions of a socket; refused for any other file, a symbolic link included (ENOTSOCK).
+/// Sets the permissions of a socket file. Fails with ENOTSOCK for any other file, and for a symbolic link.
 int ringway_socket_chmod(const char *path, mode_t mode);
 int ringway_path_make_directory(const char *path, mode_t mode);
 int ringway_path_remove_directory(const char *path);
-/// Gives the entry at `from` a second name; a symbolic link gets one itself, not its target.
+/// Makes `to` a hard link to the file at `from`. A symbolic link at `from` is not followed.
 int ringway_path_link(const char *from, const char *to);
-/// Whether there is something at a path; symbolic links are followed.
+/// Whether a file of any type is at a path; symbolic links are followed.
 bool ringway_path_exists(const char *path);
-/// The mode and the owner of what is at a path; `follows` says whether a symbolic link at its end is followed.
+/// Reads the mode and the owner of the file at a path. `follows` says whether a symbolic link as the last component
+/// is followed. Returns zero, or -1 with errno.
 int ringway_path_status(const char *path, bool follows, mode_t *mode, uid_t *owner);
-/// The type of the entry at a path (S_IFMT of its mode), without following a symbolic link; 0 if there is none.
+/// The type of the file at a path (S_IFMT of its mode), without following a symbolic link; 0 if there is no file.
 unsigned ringway_path_type(const char *path);
 #endif

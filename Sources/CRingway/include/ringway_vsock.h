@@ -19,35 +19,36 @@ int ringway_vsock_connect(int descriptor, uint32_t cid, uint32_t port);
 /// Binds to `port` of every CID and listens.
 int ringway_vsock_listen(int descriptor, uint32_t port, int backlog);
 
-/// The machine's own CID, or -1.
+/// This machine's own CID, or -1 if there is no vsock.
 int64_t ringway_vsock_local(void);
 
-/// The peer's CID, or -1.
+/// The CID of a socket's peer, or -1 if the socket is not a connected vsock.
 int64_t ringway_vsock_peer(int descriptor);
 
 /// A stream socket of AF_UNIX, close-on-exec.
 int ringway_unix_open(void);
 
-/// Connects to a path, or to an abstract name when it begins with '@'. `length` excludes any zero byte; at most 107.
+/// Connects to `path`, where a leading '@' means an abstract name. `length` is the number of bytes of text, without a
+/// terminating zero. A path of more than 107 bytes fails with ENAMETOOLONG.
 int ringway_unix_connect(int descriptor, const char *path, size_t length);
 
-/// Binds to a path, or to an abstract name when it begins with '@'.
+/// Binds to `path`, where a leading '@' means an abstract name.
 int ringway_unix_bind(int descriptor, const char *path, size_t length);
 
 /// Accepts a connection, close-on-exec and optionally non-blocking.
 int ringway_accept_stream(int descriptor, bool nonblocking);
 
-/// Sets a socket's buffer sizes in bytes: with CAP_NET_ADMIN beyond net.core.wmem_max and rmem_max, otherwise up to
-/// them. On a vsock also sets the size that bounds data in flight to it, which is `receive`.
+/// Sets a socket's buffer sizes in bytes. Without CAP_NET_ADMIN, net.core.wmem_max and rmem_max limit them. On a
+/// vsock `receive` also bounds the data in flight to the socket.
 void ringway_set_buffers(int descriptor, int send, int receive);
 
-/// Timeout of sends, connects and receives, in milliseconds; zero for none.
+/// Sets the timeout of sends, connects and receives, in milliseconds; zero means none.
 int ringway_set_timeout(int descriptor, uint32_t milliseconds);
 
 /// Opens a netlink socket for the kernel's list of sockets (sock_diag(7)) of the caller's network namespace.
 int ringway_diagnosis_open(void);
 
-/// Requests all sockets of a family and transport whose TCP state N has bit N set in `states`.
+/// Requests all sockets of a family and transport that are in one of `states`, in which bit N stands for TCP state N.
 int ringway_diagnosis_ask(int descriptor, bool ipv4, bool tcp, uint32_t states);
 
 /// The local port and address of one listed socket.

@@ -20,7 +20,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
         case active
         /// The agent is not connected. Clients are refused.
         case waiting
-        /// The place could not be opened.
+        /// The place is not permitted, could not be opened, or its clients cannot be accepted; see `problem`.
         case failed
     }
 
@@ -37,7 +37,7 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// without frames.
     public internal(set) var guest: Guest.ID?
     public internal(set) var state: State
-    /// Why the place could not be opened.
+    /// Why the place is `failed`; `nil` in any other state.
     public internal(set) var problem: String?
 }
 

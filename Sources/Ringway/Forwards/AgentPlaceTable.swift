@@ -1,7 +1,7 @@
 internal import RingwayAgentHost
 
-/// The listening places on the host whose clients agents forward to guests: configured ones, ones requested by agents,
-/// and ones that follow listening ports.
+/// The listening places on the host whose clients agents forward to guests: places that are configured, places that
+/// agents requested, and places that follow a port, because a program in the guest listens on it.
 ///
 /// A pure value: each operation returns the changes, for the caller to apply.
 struct AgentPlaceTable {
@@ -136,11 +136,11 @@ struct AgentPlaceTable {
         return problem == nil ? .added(place) : .failed(place)
     }
 
-    /// Records that an agent could not take over the clients of a place, configured or following a port.
+    /// Records that the clients of an agent's place cannot be accepted.
     ///
     /// - Parameter number: the number by which the agent knows the forward.
-    /// - Returns: the place, and the socket of a configured one, which must stop listening; `nil` if the agent has the
-    ///   place no more.
+    /// - Returns: the place, and for a configured place its socket, which must stop listening; `nil` if the agent no
+    ///   longer forwards the place.
     mutating func refused(
         _ number: UInt32, by agent: ObjectIdentifier, because problem: String
     ) -> (place: AgentPlace, resting: PlaceSocket?)? {

@@ -75,8 +75,8 @@ public struct AgentPublishing: Hashable, Sendable {
 
     // MARK: Checking requests
 
-    /// The host address on which a requested port may be opened; `nil` if no rule, or not `policy`, allows the port.
-    /// A request for every address of a family gets the first allowed address.
+    /// The host address on which a requested port may be opened; `nil` unless a rule and `policy` both allow the
+    /// port. A request for every address of a family gets the first allowed address.
     ///
     /// - Parameter policy: the addresses on which the network may open any ports at all.
     func place(for wanted: TransportAddress, within policy: BindPolicy) -> IPAddress? {

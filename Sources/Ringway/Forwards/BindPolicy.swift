@@ -10,9 +10,9 @@ public enum BindPolicy: Hashable, Sendable {
     /// Only these addresses.
     case addresses([IPAddress])
 
-    /// The addresses at which a requested port may be bound; empty if it may not be opened. A request for every
-    /// address, of one family or of both, gets all allowed addresses. An element `nil` stands for every address of
-    /// both families.
+    /// The addresses at which a requested port may be bound; empty if it may not be opened. A request for all
+    /// addresses of one family gets the allowed ones of that family, a request for all addresses of both gets all
+    /// allowed ones. An element `nil` stands for all addresses of both families.
     ///
     /// - Parameter requested: `nil` for every address of both families.
     func places(for requested: IPAddress?) -> [IPAddress?] {

@@ -11,7 +11,7 @@ struct FollowedListeners {
     fileprivate var addresses: [UInt32: Set<IPAddress>] = [:]
 }
 
-/// Host loopback ports that follow listening ports inside guests.
+/// Opens a port on the host's loopback for each port on which a program in an agent's guest listens.
 extension VirtualNetwork {
     /// The lowest number of a forward that follows a port. Such a number is made from the port and the family;
     /// configured forwards are numbered from one upwards.
@@ -79,8 +79,8 @@ extension VirtualNetwork {
     }
 
     /// The loopback addresses at which the agent reaches a listener in the guest, and at which the host's ports are
-    /// opened for it. A listener on all IPv6 addresses has both, because it usually accepts IPv4, too. A listener on
-    /// loopback, or on all IPv4 addresses, has that of its family. A listener on any other address has none.
+    /// opened for it. For a listener on `::` these are 127.0.0.1 and ::1, because it usually accepts IPv4, too. For a
+    /// listener on 0.0.0.0, 127.0.0.1 or ::1 it is the one of its family. A listener on any other address has none.
     private static func servers(_ listener: TransportAddress) -> [TransportAddress] {
         let ipv4 = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: listener.port)
         let ipv6 = TransportAddress(address: IPAddress(high: 0, low: 1), port: listener.port)

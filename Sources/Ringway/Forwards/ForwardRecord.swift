@@ -10,7 +10,7 @@ struct ForwardRecord {
         get { held.all }
         set { held = HeldSockets(newValue) }
     }
-    /// Whether the sockets are listening; otherwise they are only bound.
+    /// Whether the sockets listen or, for UDP, receive datagrams; otherwise they only keep the ports bound.
     private(set) var isListening = false
     /// Whether another program opened the socket, which then always listens.
     private(set) var isInherited = false
@@ -19,9 +19,9 @@ struct ForwardRecord {
 
     init(port: PublishedPort) { self.port = port }
 
-    /// The orders for the sockets that a forward currently needs. A TCP socket serves both families. A UDP mapping
-    /// belongs to the shard that its guest's address selects, and the guest has one address per family, so UDP needs a
-    /// socket for each family.
+    /// Describes the sockets that the forward needs now, by one `ListenOrder` each. A TCP socket can serve both
+    /// families. A UDP mapping belongs to the shard that its guest's address selects, and the guest has one address
+    /// per family, so UDP needs a socket for each family.
     ///
     /// - Parameter engine: the guest's engine; `nil` while it is not attached.
     func orders(on policy: BindPolicy, _ engine: Engine?) -> [ListenOrder] {
@@ -75,13 +75,13 @@ struct ForwardRecord {
         isInherited = true
     }
 
-    /// Makes bound sockets listen.
+    /// Makes the bound sockets listen or, for UDP, receive datagrams.
     mutating func wake(_ orders: [ListenOrder]) throws(HostListenFailure) {
         try PortSockets.wake(orders, &sockets)
         isListening = true
     }
 
-    /// Stops listening on sockets that no engine uses.
+    /// Stops listening on the sockets, which no engine uses; they stay bound. An inherited socket keeps listening.
     mutating func rest(_ orders: [ListenOrder]) {
         port.guest = nil
         targets = []
@@ -140,7 +140,8 @@ struct ForwardRetry {
     private var delay = ForwardRetry.first
     private var isScheduled = false
 
-    /// Notes a new failure. Returns the milliseconds until the next attempt, or `nil` if one is scheduled already.
+    /// Notes a new failure, and resets the interval to one second. Returns the milliseconds until the next attempt,
+    /// or `nil` if an attempt is scheduled already.
     mutating func failed() -> UInt64? {
         delay = Self.first
         guard !isScheduled else { return nil }

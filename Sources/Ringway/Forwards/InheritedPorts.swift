@@ -50,7 +50,8 @@ struct InheritedPorts {
         if resets { resetting.insert(descriptor) } else { resetting.remove(descriptor) }
     }
 
-    /// Accepts a client that must be reset; -1 if there is none, or if a guest accepts the socket's clients again.
+    /// Accepts one client that must be reset. Returns its descriptor; -1 if no client waits, or if clients of the
+    /// socket are no longer reset, because a guest's engine accepts them.
     func clientToReset(of descriptor: Int32) -> Int32 {
         resetting.contains(descriptor) ? accept(descriptor, nil, nil) : -1
     }
@@ -79,10 +80,11 @@ struct InheritedPorts {
 }
 
 extension VirtualNetwork {
-    /// Uses a listening TCP socket, opened by another program such as a service manager, once its port is published.
-    /// Before that, and while there is no guest, clients are accepted and reset. Takes ownership of the descriptor.
+    /// Takes ownership of a listening TCP socket that another program, such as a service manager, has opened. A
+    /// forward that is published for the same address and port uses the socket. While no forward uses it, or the
+    /// forward has no guest, clients are accepted and reset.
     ///
-    /// A forward without a host address uses a socket on all addresses of both families.
+    /// A forward without a host address uses a socket that listens on all addresses of both families.
     public func adopt(portListener descriptor: Int32) throws(Failure) {
         try state.withLock { (state) throws(Failure) in try state.inheritedPorts.add(descriptor) }
         resetClients(of: descriptor)

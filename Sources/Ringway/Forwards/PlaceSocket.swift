@@ -8,10 +8,10 @@ internal import Synchronization
 
 /// The listening socket of a configured place: a host address or unix socket whose clients an agent forwards.
 ///
-/// A TCP port is held as long as the place is configured: one socket stays bound and listens only while there is an
-/// agent. While it does not listen SO_REUSEADDR is off, which keeps other servers from binding the port. A UDP port is
-/// held only while there is an agent, because a bound UDP socket would silently take the clients' datagrams. Likewise
-/// the file of a unix socket exists only while there is an agent.
+/// A TCP port is held as long as the place is configured: one socket stays bound, and listens only while the agent is
+/// connected. While it does not listen, SO_REUSEADDR is off, which keeps other servers from binding the port. A UDP
+/// port is held only while the agent is connected, because a bound UDP socket would silently take the clients'
+/// datagrams. Likewise the file of a unix socket exists only while the agent is connected.
 final class PlaceSocket: Sendable {
     private static var backlog: Int32 { 1_024 }
 

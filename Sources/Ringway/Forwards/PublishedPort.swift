@@ -16,8 +16,8 @@ public struct PublishedPort: Hashable, Sendable, Identifiable {
     /// Why the forward's ports could not be opened, or cannot be forwarded although the guest is attached. The network
     /// retries later.
     public internal(set) var problem: String?
-    /// The request, if the network chose the ports; otherwise `nil`. An object of its own, because few ports have
-    /// one.
+    /// The request, if the network chose the ports; otherwise `nil`. Stored as an object, so that the many ports
+    /// without it take little memory.
     private let request: Request?
 
     init(

@@ -27,8 +27,8 @@ extension VirtualNetwork {
     /// granted.
     public var agentForwards: [PublishedPort.ID: AgentForward] { state.withLock { $0.agentPlaces.requests } }
 
-    /// Forwards clients of a host address or unix socket to a server inside a guest, now or once the guest's agent
-    /// connects.
+    /// Forwards clients of a host address or unix socket to a server inside a guest, through the guest's agent. While
+    /// that agent is not connected, clients are refused.
     ///
     /// - Returns: the forward's number, which no published port has.
     @discardableResult
@@ -179,8 +179,8 @@ extension VirtualNetwork {
         report(.agentForwardRemoved(place))
     }
 
-    /// An agent could not take over the clients of a place that `AgentGuest.forward` gave it; the socket that it was
-    /// given is closed. The place is opened again later.
+    /// The clients of a place cannot be accepted on the agents' thread, and the socket passed to `AgentGuest.forward`
+    /// is closed. Records the failure, and schedules an attempt to open the place again.
     func refuseForward(_ number: UInt32, because reason: String, for agent: AgentGuest) {
         changes.withLock { _ in
             let refused = state.withLock {

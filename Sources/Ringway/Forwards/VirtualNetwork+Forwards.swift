@@ -74,7 +74,8 @@ extension VirtualNetwork {
             var missing = counts
             var result = ForwardChanges()
             for port in publishedPorts where port.owner == owner {
-                // A request for exactly the port that was chosen for an earlier request refers to that forward.
+                // A request for a fixed port matches an earlier forward, too, for which the network chose exactly
+                // this port.
                 let match = [port.requested, port.forward].first { missing[$0, default: 0] > 0 }
                 if port.problem == nil, let match {
                     missing[match, default: 0] -= 1
@@ -257,7 +258,7 @@ extension VirtualNetwork {
     }
 }
 
-/// Two forwards with equal keys need the same host sockets.
+/// The host address, ports and transport of a forward. Forwards that agree in these need the same host sockets.
 private struct HostPlaces: Hashable {
     let address: IPAddress?
     let ports: ClosedRange<UInt16>

@@ -2,8 +2,8 @@ internal import Glibc
 internal import RingwayEngine
 internal import Synchronization
 
-/// Assigns published ports to their guests while these are attached. The caller holds `changes`, except for methods
-/// that are called on the loop's thread.
+/// Assigns published ports to their guests while these are attached. The caller holds the lock `changes`; methods
+/// that are called on the loop's thread acquire it themselves.
 extension VirtualNetwork {
     /// Assigns every forward to its guest, or stops it from listening, after guests were attached or detached.
     func placeForwards() {
@@ -62,8 +62,8 @@ extension VirtualNetwork {
 
     // MARK: Sockets
 
-    /// Assigns forwards to their guests; one without a guest stops listening. On failure, no forward gets another
-    /// guest.
+    /// Assigns forwards to their guests; a forward without a guest stops listening. On failure, no assignment is
+    /// changed.
     func place(_ records: inout [ForwardRecord]) throws(HostListenFailure) {
         let members = state.withLock { $0.members }
         // Each selector is looked up once, because usually many forwards have the same one.
@@ -117,8 +117,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Assigns forwards to their guests, each independently of the others, and reports failures. Schedules a retry,
-    /// unless `isRetry`: the caller then schedules it.
+    /// Assigns forwards to their guests, each independently of the others, and reports failures. After a failure it
+    /// schedules a retry, unless `isRetry` is set: the caller then schedules the next retry.
     func placeEach(_ records: [ForwardRecord], isRetry: Bool = false) -> [ForwardRecord] {
         var placed = records
         do throws(HostListenFailure) {

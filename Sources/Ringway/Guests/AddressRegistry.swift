@@ -4,8 +4,9 @@ internal import RingwayModel
 ///
 /// An ethernet address keeps its IPv4 address for the life of the network, even while its guest is detached; if all
 /// addresses are assigned, that of the guest detached longest ago is reused. An IPv6 address, which guests choose
-/// themselves, belongs to the first guest that sends from it. Exceptions are SLAAC addresses and those of a
-/// `GuestIdentity`: they belong to the machine with that ethernet address, even if another guest used them earlier.
+/// themselves, belongs to the first guest that sends from it. But a SLAAC address belongs to the machine from whose
+/// ethernet address it is formed, and the address of a `GuestIdentity` to the machine of that identity, even if
+/// another guest used the address earlier.
 struct AddressRegistry {
     /// A guest's address and name.
     struct Lease: Equatable {
@@ -23,11 +24,11 @@ struct AddressRegistry {
         var lastUse: UInt64
     }
 
-    /// Who sends from an IPv6 address.
+    /// The guest that sends from an IPv6 address.
     private struct Claim {
         let guest: UInt32
-        /// The number of the guest's parts that have claimed the address and not released it. While one is left, that
-        /// part lets the guest's frames pass, so that no other guest may have the address.
+        /// The number of the guest's parts (one for each queue) that have claimed the address and not released it. As
+        /// long as one such part accepts frames from the address, no other guest may have it.
         var parts = 1
     }
 
@@ -221,8 +222,8 @@ struct AddressRegistry {
         leases[identity.mac]?.lastUse = clock
     }
 
-    /// Adds a lease of an earlier run; called in the order of last use. Ignored if it contradicts a configured or
-    /// known lease.
+    /// Adds a lease of an earlier run; called in the order of last use. The lease is ignored if it is invalid on this
+    /// network, contradicts a configured or known lease, or the table is full.
     mutating func remember(_ lease: StaticLease) {
         guard let address = lease.ipv4, plan.isGuest(address), holders[address] == nil, leases[lease.mac] == nil,
             lease.mac.rawValue != 0, !lease.mac.isMulticast, lease.mac != plan.gatewayMAC,
@@ -244,7 +245,7 @@ struct AddressRegistry {
             .map { StaticLease(mac: $0.key, ipv4: $0.value.ipv4, name: $0.value.name, link: $0.value.link) }
     }
 
-    /// Why a guest may not send from an address, and the remedy.
+    /// Why a guest may not send from an address; for an IPv4 address also the remedy.
     func refusal(of address: IPAddress, to guest: Guest?) -> String {
         guard address.isIPv4 else { return "it is another guest's, or beyond --max-addresses" }
         if let holder = holders[address.ipv4], holder != guest?.mac {
@@ -282,7 +283,8 @@ struct AddressRegistry {
         "guest-\(address.rawValue - plan.ipv4Network.rawValue)"
     }
 
-    /// Frees the address of the guest detached longest ago; false if every guest is attached or has a static lease.
+    /// Frees the address of the guest detached longest ago. Returns false if every guest is attached or has a static
+    /// lease.
     private mutating func forgetIdlest() -> Bool {
         let idle = leases.filter { !$0.value.isPresent && !$0.value.isStatic }
         guard let idlest = idle.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return false }
@@ -310,8 +312,8 @@ struct AddressRegistry {
         IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac)
     }
 
-    /// Assigns an IPv6 address to a part of the guest unless it belongs to another guest. Returns whether it is the
-    /// guest's.
+    /// Assigns an IPv6 address to a part of the guest, unless the address belongs to another guest. Returns whether
+    /// the address is this guest's.
     mutating func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         if let claim = claims[address] {
             guard claim.guest == guest else { return false }
@@ -324,14 +326,15 @@ struct AddressRegistry {
         return true
     }
 
-    /// The known machine to whose `GuestIdentity` the address belongs, or whose SLAAC address it is.
+    /// The machine to which an address belongs: the machine of the `GuestIdentity` with this address, or the one from
+    /// whose ethernet address the interface identifier is formed (SLAAC). `nil` if the network knows no such machine.
     private func owner(of address: IPv6Address) -> MACAddress? {
         if let owner = given[address] { return owner }
         guard let mac = address.embeddedMAC, leases[mac] != nil || settled[mac] != nil else { return nil }
         return mac
     }
 
-    /// Takes the SLAAC address of a new guest, and that of its `GuestIdentity`, from other guests.
+    /// Takes a new guest's own addresses from other guests: its SLAAC address and the address of its `GuestIdentity`.
     ///
     /// - Returns: the addresses that each guest lost.
     mutating func evictClaims(on mac: MACAddress, by guest: UInt32) -> [UInt32: [IPv6Address]] {

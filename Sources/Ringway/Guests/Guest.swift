@@ -8,14 +8,14 @@ public struct Guest: Hashable, Sendable, Identifiable, CustomStringConvertible {
     public let mac: MACAddress
     /// The address that DHCP assigns to `mac`. Published ports lead to it unless the guest uses another address.
     public let ipv4: IPv4Address
-    /// The SLAAC address of `mac` (RFC 4862 §5.5.3), or the one of the `GuestIdentity` that the guest was attached
-    /// with.
+    /// The SLAAC address of `mac` (RFC 4862 §5.5.3), or the address of the `GuestIdentity` with which the guest was
+    /// attached.
     public let ipv6: IPv6Address
     /// The guest's name, which other guests resolve as `name.ringway.internal`.
     public let name: String
     /// Whether the name was claimed by the guest's agent, so that it proves nothing about the guest's identity.
     public let claimsName: Bool
-    /// The link, for users: `qemu:/run/vm.sock`.
+    /// The link, for users; for example `qemu:/run/vm.sock`.
     public let link: String
 
     /// One line: name, address, link.

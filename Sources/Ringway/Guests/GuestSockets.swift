@@ -10,8 +10,8 @@
 /// - a reply is one byte, the family, with the sockets that could be created, as SCM_RIGHTS.
 ///
 /// The sockets are new, non-blocking and close-on-exec. They may be bound to an address that the guest does not have
-/// (IP_TRANSPARENT, IPV6_TRANSPARENT), and the guest's routes deliver to them the replies to the network's host
-/// address.
+/// (IP_TRANSPARENT, IPV6_TRANSPARENT). Ringway binds them to the network's host address, so the namespace needs
+/// routes by which replies to that address reach them.
 public struct GuestSockets: Sendable {
     /// One descriptor for each queue of the link; empty if there is no source of sockets.
     public var descriptors: [Int32]

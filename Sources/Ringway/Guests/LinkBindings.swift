@@ -2,7 +2,7 @@ internal import RingwayModel
 
 /// The links reserved for machines.
 ///
-/// A pure value: before a guest is attached, it tells whether the guest may use the link, and why not.
+/// A pure value. It is asked, before a guest is attached, whether the guest may use the link and, if not, why.
 struct LinkBindings {
     private var terms: [LinkAddress: LinkTerms] = [:]
 
@@ -41,8 +41,8 @@ struct LinkBindings {
         return nil
     }
 
-    /// The only link that a machine may use, if there is one: from its lease, from a link's terms, or the reserved link
-    /// that it used before.
+    /// The only link that a machine may use: the one in its static lease, the one whose terms name the machine, or
+    /// the reserved link that it used last. `nil` if none of these exists.
     private func home(of mac: MACAddress, in registry: AddressRegistry) -> LinkAddress? {
         if let link = registry.settledLink(of: mac) { return link }
         let name = registry.settledName(of: mac)

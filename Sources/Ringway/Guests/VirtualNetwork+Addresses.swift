@@ -1,7 +1,7 @@
 internal import RingwayModel
 internal import Synchronization
 
-/// Address requests of the guests' engines, from their threads.
+/// Handles address requests of the guests' engines. Called on the engines' threads.
 extension VirtualNetwork {
     func claim(_ address: IPv6Address, by guest: UInt32, mac: MACAddress) -> Bool {
         state.withLock { $0.registry.claim(address, by: guest, mac: mac) }
@@ -37,7 +37,7 @@ extension VirtualNetwork {
     /// Whether the ethernet address has a lease.
     func hasLease(_ mac: MACAddress) -> Bool { state.withLock { $0.registry.leases[mac] != nil } }
 
-    /// Reports that a guest sends from an address that is not its own. Called on an engine's thread.
+    /// Reports that a guest sends from an IPv4 address that is not its own. Called on an engine's thread.
     func refused(_ address: IPAddress, of guest: UInt32) {
         let (member, reason) = state.withLock { state in
             (state.members[guest]?.guest, state.registry.refusal(of: address, to: state.members[guest]?.guest))

@@ -206,7 +206,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Takes the SLAAC address of a guest that is being attached, and that of its `GuestIdentity`, from other guests.
+    /// Takes from other guests the addresses that belong to a guest that is being attached: its SLAAC address, and
+    /// the address of its `GuestIdentity`.
     private func revokeClaims(on guest: Guest) {
         let revoked = state.withLock { state in
             state.registry.evictClaims(on: guest.mac, by: guest.id).compactMap { holder, addresses in
@@ -363,9 +364,9 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `action` once, when the link of any guest fails for the first time, on one of the network's threads. If
-    /// that has happened already, or the network has been stopped, calls it at once on the caller's thread. Replaces
-    /// an earlier action.
+    /// Calls `action` once, when the link of any guest fails for the first time, on a thread of the data path, which
+    /// it must not block. If that has happened already, or the network has been stopped, calls it at once on the
+    /// caller's thread. Replaces an earlier action.
     public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
             state.linkLost = action

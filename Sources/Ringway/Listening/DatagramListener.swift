@@ -34,7 +34,7 @@ final class DatagramListener: GuestListener {
             self.number = number
         }
 
-        /// Whether the guest's socket is still bound to its path.
+        /// Whether the guest's socket still exists: its file is at the path, and a connect to it is not refused.
         var isThere: Bool {
             guard let now = Peer(path), now.device == device, now.number == number else { return false }
             let probe = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import Synchronization
 
-/// Accepts guests at one address. Used only on its network's control loop, as are connections that are not guests
-/// yet.
+/// Accepts guests at one address. A listener, like a connection that is not a guest yet (`PendingGuest`), is used
+/// only on its network's control loop.
 protocol GuestListener: AnyObject {
     /// Whether the listener accepts no further guest, so that it can be removed from the table. Valid after `begin`.
     var isOver: Bool { get }
@@ -52,7 +52,7 @@ final class ListenerPlace: Sendable {
         report(reason)
     }
 
-    /// Reports a refused guest, which has been counted already.
+    /// Reports an error without counting it: a refused guest that has been counted already, or a failed bind.
     func report(_ reason: String) {
         let now = ringway_monotonic_nanoseconds()
         let isNews = last.withLock { last in

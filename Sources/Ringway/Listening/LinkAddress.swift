@@ -3,7 +3,7 @@ public import RingwayModel
 internal import RingwayTap
 internal import RingwayUsage
 
-/// The address of a listener for guests: `qemu:/run/vm.sock`.
+/// The address of a listener for guests, such as `qemu:/run/vm.sock`.
 public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     /// A unix socket for QEMU's `-netdev stream`; each connection is a guest.
     case qemu(path: String)
@@ -13,9 +13,9 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     case vpnkit(path: String)
     /// A TAP device in the caller's network namespace, created unless it exists.
     case tap(name: String)
-    /// A unix socket for agents in other network namespaces, or behind the vsock of Firecracker or cloud-hypervisor.
-    /// For a guest that dials a vsock port, such a monitor connects to the unix socket `PATH_PORT`: the path of its
-    /// own socket, an underscore and the port.
+    /// A unix socket for agents in other network namespaces, or behind the vsock of a virtual machine monitor such as
+    /// Firecracker or cloud-hypervisor. When a guest dials a vsock port, the monitor connects to the unix socket
+    /// `PATH_PORT`: the path of the monitor's own socket, an underscore and the port.
     case agent(path: String)
     /// A vsock port for agents.
     case agentPort(UInt32)

@@ -25,8 +25,8 @@ public struct LinkTerms: Hashable, Sendable {
     /// Whether the link is reserved for one machine.
     public var isBound: Bool { guest != nil || mac != nil }
 
-    /// Why the network must not listen at the address with these terms: one is missing, or does not apply to this
-    /// kind of link. `nil` if there is no problem.
+    /// Why the network must not listen at the address with these terms: a required term is missing, or a term does
+    /// not apply to this kind of link. `nil` if there is no problem.
     ///
     /// - Parameter hasToken: whether agents need a token.
     public func problem(at address: LinkAddress, hasToken: Bool) -> String? {
@@ -39,7 +39,7 @@ public struct LinkTerms: Hashable, Sendable {
     }
 }
 
-/// A link and its terms as text: `qemu:/run/web.sock,guest=web`.
+/// A link and its terms, as in the text `qemu:/run/web.sock,guest=web`.
 public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
     public var address: LinkAddress
     public var terms: LinkTerms

@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import RingwayModel
 
-/// A connection that is not a guest yet. After the handshake, if the link has one, its first frame identifies it. A
-/// machine may send that frame long after it has connected, so there is no timeout; the connection costs only a
-/// descriptor.
+/// A connection that is not a guest yet. Its first frame, which follows the handshake if the link has one, identifies
+/// the guest. A machine may send that frame long after it has connected, so there is no timeout until the frame
+/// begins; the connection costs only a descriptor.
 final class PendingGuest {
     /// Timeout in milliseconds of a handshake, of an incomplete first frame, and of waiting for a former guest with
     /// the same ethernet address to be detached.
@@ -71,9 +71,9 @@ final class PendingGuest {
     /// Attaches the guest. If a former guest with the same ethernet address is still attached, first waits until it
     /// is detached, `timeout` at most.
     ///
-    /// - Parameter address: the IPv4 address that the guest already uses. The guest keeps it if it is free: an
-    ///   earlier run of the network may have leased the address to the guest, which sends no DHCP request until it
-    ///   renews that lease.
+    /// - Parameter address: the IPv4 address that the guest already uses; assigned to the guest if it is free. An
+    ///   earlier run of the network may have leased it to the guest, and the guest sends no DHCP request before it
+    ///   must renew that lease.
     private func arrive(_ mac: MACAddress, uses address: IPv4Address?) {
         guard let network = place.network else { return end(nil, closing: true) }
         if network.isAttached(mac), waited < Self.timeout {

@@ -7,8 +7,8 @@ package struct SocketFile: Sendable {
     private let device: UInt64
     private let number: UInt64
 
-    /// Binds a new socket to the path. The file of a socket that no process has open is replaced; a socket in use, or
-    /// another kind of file, is an error.
+    /// Binds a new socket to the path. The file of a socket that refuses connections, because its process has ended,
+    /// is replaced; a socket in use, or another kind of file, is an error.
     ///
     /// - Parameter mode: the permissions of the file, from its creation on.
     static func bind(
@@ -37,8 +37,8 @@ package struct SocketFile: Sendable {
         }
     }
 
-    /// A listening stream socket that only the process's user may connect to. The directory stays locked from bind to
-    /// listen: in between, another process would find that nothing listens, and would remove the file.
+    /// Opens a listening stream socket that only the process's user may connect to. The directory is locked from bind
+    /// to listen: otherwise another process could find, in between, that nothing listens, and remove the file.
     package static func listenPrivately(
         _ path: String, backlog: Int32
     ) throws(VirtualNetwork.Failure) -> (descriptor: Int32, file: SocketFile) {

@@ -5,9 +5,9 @@ internal import RingwaySystem
 
 /// A listening socket; each connection is a guest.
 ///
-/// A connection may be silent until its machine boots. When too many are silent, each new connection causes one to be
-/// closed. It is the oldest connection of one process: of the user with the most silent connections, the process with
-/// the most.
+/// A connection may be silent until its machine boots. When `mostPending` connections are silent, one is closed for
+/// each new one. The user with the most silent connections is found, and of that user's processes the one with the
+/// most; the oldest connection of that process is closed.
 final class StreamListener: GuestListener {
     /// The lowest and highest limit of pending connections. Between the two, the limit is twice the number of guests
     /// that the network may have.
@@ -72,8 +72,8 @@ final class StreamListener: GuestListener {
     }
 }
 
-/// A connected stream socket, or a datagram socket, that was passed to the process. It becomes one guest, after which
-/// the listener is over.
+/// A connected stream socket, or a datagram socket, that was passed to the process. It becomes one guest. Once the
+/// guest is attached or refused, the listener is over.
 final class SingleListener: GuestListener {
     private let descriptor: Int32
     private let framing: Link.Framing

@@ -63,7 +63,7 @@ private struct NamespaceVisitor {
     private let tap: Int32
     private let plan: NetworkPlan
     private let home: Identity
-    /// The namespace of `source`; `home` while there is no source, since none is made for that namespace.
+    /// The namespace of `source`. While there is no source, it is `home`, for which no source is ever created.
     private var place: Identity
     private var source: SocketSource?
 
@@ -103,7 +103,8 @@ private struct NamespaceVisitor {
         if wanted == place { return source }
         source?.end()
         source = nil
-        // If a step below fails, the next request tries again, also when the interface is back where it was.
+        // With this value, the next request tries again if a step below fails, even if the interface has returned to
+        // the former namespace by then.
         place = home
         var name = [CChar](repeating: 0, count: TapDevice.maximumNameLength + 1)
         var flags: Int32 = 0

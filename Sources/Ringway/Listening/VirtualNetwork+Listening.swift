@@ -49,8 +49,8 @@ extension VirtualNetwork {
         }
     }
 
-    /// Stops listening at an address, and removes the socket. Its guests stay attached, but those of agents are
-    /// detached, because an agent opens its connections there.
+    /// Stops listening at an address, and removes the socket's file. Guests that were accepted there stay attached,
+    /// except those of agents: an agent opens further connections at this address.
     public func stopListening(on address: LinkAddress) {
         loop.perform { [listeners] in listeners.remove(address) }
         state.withLock { $0.bindings.release(address) }

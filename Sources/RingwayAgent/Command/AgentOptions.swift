@@ -4,7 +4,8 @@ internal import RingwayUsage
 
 /// The options of `ringway-agent run`.
 struct AgentOptions: Equatable {
-    /// The host's address. If `isListening`, the agent listens on its port or path, and accepts only its CID.
+    /// The host's address. If `isListening`, the agent listens on the address's port or path, and accepts connections
+    /// from the address's CID only.
     var endpoint: HostEndpoint
     /// Whether the host connects to the agent, rather than the agent to the host.
     var isListening = false
@@ -36,13 +37,13 @@ struct AgentOptions: Equatable {
         "--name", "--request-socket", "--share",
     ]
 
-    /// `docker-proxy` uses the same path.
+    /// The default of `--request-socket`. `docker-proxy` connects to the same path by default.
     static var defaultRequestPath: String { "/run/ringway-agent.sock" }
 
     /// Reads the arguments after `run`.
     init(_ arguments: [String]) throws(UsageFailure) {
         var endpoint: HostEndpoint?
-        // A placeholder, replaced below: Swift requires that all stored properties have a value before `self` is used.
+        // A placeholder that is replaced below. All stored properties must have a value before `self` is used.
         self.endpoint = .unix(path: "")
         var rest = ArgumentReader(arguments)
         while let option = rest.nextOption() {

@@ -13,7 +13,7 @@ struct ArgumentReader {
 
     init(_ arguments: [String]) { self.arguments = arguments[...] }
 
-    /// The next option's name, or `nil` at the end.
+    /// Returns the next option's name, or the next argument if that is not an option; `nil` at the end.
     mutating func nextOption() -> String? {
         attached = nil
         guard let argument = arguments.popFirst() else { return nil }
@@ -31,7 +31,7 @@ struct ArgumentReader {
         return value
     }
 
-    /// The value after the option's equals sign, if there is one.
+    /// Takes the value after the option's equals sign, if there is one.
     mutating func attachedValue() -> String? { attached.take() }
 
     mutating func integer(of option: String, in range: ClosedRange<Int>) throws(UsageFailure) -> Int {

@@ -17,7 +17,7 @@ final class DockerProxy: LoopMember {
     private var channel: OwnedDescriptor?
     private var reader = AgentMessageReader.ofHost()
 
-    /// Timeout of a request, in milliseconds; the engine gives a proxy sixteen seconds.
+    /// The timeout of a request, in milliseconds. The engine waits sixteen seconds for a proxy's result.
     private static var timeout: UInt32 { 10_000 }
     /// Nanoseconds between attempts to reach an agent that has ended.
     private static var retryInterval: UInt64 { 200_000_000 }
@@ -61,10 +61,11 @@ final class DockerProxy: LoopMember {
 
     // MARK: The agent
 
-    /// Requests the port from the agent; the connection with the request holds it.
+    /// Requests the port from the agent, on a new connection. The agent holds the port until this connection is
+    /// closed.
     ///
-    /// - Parameter isFirst: whether to wait for the reply. A port that was granted once is requested until it is
-    ///   granted again, and the reply is read when it arrives.
+    /// - Parameter isFirst: whether to wait for the reply, and throw a refusal. `stillHolds` reads the reply to a
+    ///   later request when it arrives.
     private func hold(isFirst: Bool) throws(AgentFailure) {
         let endpoint = HostEndpoint.unix(path: path)
         let connection: OwnedDescriptor
@@ -95,8 +96,8 @@ final class DockerProxy: LoopMember {
         loop.schedule(self, at: loop.now + Self.retryInterval)
     }
 
-    /// Reads messages that the agent sends after its first reply. False if the port is no longer held and must be
-    /// requested again: the agent has ended, or it was restarted and the port belongs to another request.
+    /// Reads messages that the agent sends after its first reply. Returns false if the port must be requested again,
+    /// because the agent has closed the connection or has refused the port.
     private func stillHolds() -> Bool {
         guard let descriptor = channel?.rawValue else { return false }
         do throws(AgentFailure) {

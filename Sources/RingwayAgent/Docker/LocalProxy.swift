@@ -5,11 +5,11 @@ internal import RingwayModel
 internal import RingwayRelay
 internal import RingwaySystem
 
-/// The published port inside the guest, through which programs there can reach the container, as with Docker's own
-/// proxy.
+/// Listens on the published port inside the guest and relays to the container, so that programs in the guest can use
+/// the port, as with Docker's own proxy.
 ///
-/// The proxy listens if the engine has bound the port, or if no other program has. Datagrams are left to the engine's
-/// packet filter rules.
+/// The proxy listens if the engine passes a bound socket, or if the port is free. It does not relay UDP, which the
+/// engine's packet filter rules forward.
 final class LocalProxy: LoopMember {
     private static var passedDescriptor: Int32 { 4 }
 

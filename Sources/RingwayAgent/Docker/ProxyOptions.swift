@@ -56,12 +56,11 @@ struct ProxyOptions: Equatable {
         return address
     }
 
-    /// A refusal in the wording of programs written in Go, such as the engine.
+    /// The text of a refusal for the engine. A kernel error is worded as Go's standard library words it.
     func explain(_ refusal: Refusal) -> String {
         let network = transport == .tcp ? "tcp" : "udp"
         let kernels = String(cString: strerror(refusal.errorNumber))
-        // A text that is not the kernel's was written by Ringway on the host, and explains which of its options refuses
-        // the port.
+        // A text other than the kernel's was written by Ringway on the host, and says why the host refuses the port.
         guard refusal.text == kernels else { return refusal.text }
         let words = kernels.lowercased()
         return "listen \(network)\(host.address.isIPv4 ? "4" : "6") \(host): bind: \(words)"
@@ -69,6 +68,6 @@ struct ProxyOptions: Equatable {
 }
 
 extension ArgumentReader {
-    /// An option that may have no value, or `=true` or `=false`.
+    /// The value of a flag: false for `=false`, true for `=true` or without a value.
     mutating func flag() -> Bool { attachedValue() != "false" }
 }

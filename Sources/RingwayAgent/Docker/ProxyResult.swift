@@ -5,7 +5,7 @@ internal import Glibc
 struct ProxyResult {
     private let descriptor: Int32
 
-    /// Uses descriptor 3 if it is open; it is not when a user starts the proxy by hand.
+    /// Uses descriptor 3 if it is open. It is not open when a user starts the proxy in a shell.
     init() { descriptor = ringway_is_open(3) ? 3 : -1 }
 
     /// Reports success or a reason to the engine, once.

@@ -5,10 +5,10 @@ internal import Synchronization
 
 /// Moves ethernet frames between the queues of a TAP device and their channels to the host.
 ///
-/// Each queue has two threads, one per direction, whose only state is a buffer: one call on the channel sends or
-/// receives many frames. The threads block in the kernel, so that a slow host exerts backpressure on the queue, and the
-/// queue on its senders. When such a thread wakes up it does not preempt the thread that produces the frames
-/// (SCHED_BATCH), so that on few processors more frames are gathered per call.
+/// Each queue has two threads, one per direction. A thread's only state is a buffer, into which it gathers frames so
+/// that one call on the channel sends or receives many. The threads block in the kernel, so that a slow host exerts
+/// backpressure on the queue, and the queue on its senders. A thread that wakes up does not preempt the thread that
+/// produces the frames (SCHED_BATCH), so that on few processors more frames are gathered per call.
 final class FramePump: Sendable {
     /// Why frames have stopped.
     enum Ending: Int, Sendable {

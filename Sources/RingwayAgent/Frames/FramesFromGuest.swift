@@ -2,7 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// One queue from guest to host: reads frames from the device, puts a length before each, and sends them by one call.
+/// Moves a queue's frames from guest to host: reads frames from the device, puts a length before each, and sends many
+/// by one call.
 enum FramesFromGuest {
     /// Bytes gathered per call. Three super-frames fit; with more, the first would be evicted from the processor's
     /// cache before it is sent.
@@ -34,7 +35,7 @@ enum FramesFromGuest {
         }
     }
 
-    /// Reads frames while there are any and the buffer has room. False if the device was deleted.
+    /// Reads frames while there are any and the buffer has room. Returns false if the device was deleted.
     private static func gather(_ queue: Int32, _ buffer: UnsafeMutableRawPointer, _ used: inout Int) -> Bool {
         while capacity - used >= AgentFrame.prefixLength + AgentFrame.maximumLength {
             let frame = buffer + used + AgentFrame.prefixLength

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import RingwayAgentProtocol
 
-/// One queue from host to guest: receives as much as possible by one call, and writes the frames to the device directly
-/// from the buffer.
+/// Moves a queue's frames from host to guest: receives as many as possible by one call, and writes them to the device
+/// directly from the buffer.
 enum FramesToGuest {
     private static var capacity: Int { 256 << 10 }
 
@@ -31,8 +31,8 @@ enum FramesToGuest {
                 start = 0
                 end = 0
             } else if end + missing > capacity {
-                // An incomplete frame, whose rest does not fit behind it, is moved to the start of the buffer. Complete
-                // frames are never moved.
+                // An incomplete frame is moved to the start of the buffer if the rest of the frame does not fit
+                // behind it. Complete frames are never moved.
                 memmove(buffer, buffer + start, end - start)
                 end -= start
                 start = 0
@@ -46,8 +46,7 @@ enum FramesToGuest {
         }
     }
 
-    /// Writes a frame to the guest. A frame that the device does not accept is lost, as on a wire; false if the device
-    /// was deleted.
+    /// Writes a frame to the device, which may drop it, as a wire may. Returns false if the device was deleted.
     private static func give(_ frame: UnsafeMutableRawPointer, _ length: Int, _ queue: Int32) -> Bool {
         while write(queue, frame, length) < 0 {
             switch errno {

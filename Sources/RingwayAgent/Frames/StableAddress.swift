@@ -10,7 +10,7 @@ enum StableAddress {
         seed += contents(of: "/etc/machine-id") ?? contents(of: "/proc/sys/kernel/random/boot_id") ?? "no identity"
         var (device, number): (UInt64, UInt64) = (0, 0)
         if ringway_file_identity("/proc/self/ns/net", &device, &number) == 0 { seed += " \(number)" }
-        // Machines cloned from one image share an identity, but each has its own CID.
+        // Virtual machines cloned from one image have the same machine ID, but each has its own CID.
         if case .vsock = endpoint { seed += " \(ringway_vsock_local())" }
         // FNV-1a: the hash must be well distributed, not unpredictable.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325

@@ -50,7 +50,7 @@ enum AgentChannel {
         }
     }
 
-    /// The next message, or `nil` if it is incomplete.
+    /// Receives the next message without waiting. Returns `nil` if it has not arrived completely.
     static func receiveAvailable(
         _ reader: inout AgentMessageReader, from descriptor: Int32
     ) throws(AgentFailure) -> AgentMessage? {
@@ -60,7 +60,7 @@ enum AgentChannel {
         return nil
     }
 
-    /// Returns `nil` on EAGAIN.
+    /// Receives at most `wanted` bytes. Returns `nil` on EAGAIN.
     private static func read(_ descriptor: Int32, _ wanted: Int, flags: Int32) throws(AgentFailure) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: wanted)
         while true {

@@ -59,8 +59,8 @@ enum HostEndpoint: Hashable, Sendable {
         return socket
     }
 
-    /// Whether the peer is the host, rather than a program in the guest or another machine, which would otherwise
-    /// receive the token and could dial any server in the guest.
+    /// Whether the peer of a connection is the host; on a unix socket, every peer counts as the host. A program in
+    /// the guest, or another machine, must not receive the token or dial servers in the guest.
     func isHost(_ descriptor: Int32) -> Bool {
         switch self {
         case .vsock(let cid, _): VsockPeers([cid]).admits(ringway_vsock_peer(descriptor), own: ringway_vsock_local())

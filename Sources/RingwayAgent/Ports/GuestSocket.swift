@@ -4,8 +4,8 @@ internal import RingwaySystem
 
 /// Unix sockets on which the agent listens for programs in the guest.
 enum GuestSocket {
-    /// A non-blocking listener at a path, accessible to the agent's user only. A socket left by an earlier agent is
-    /// replaced; any other file is not.
+    /// Opens a non-blocking listener at a path, accessible to the agent's user only. A socket file on which no
+    /// process listens is replaced; any other file makes this throw.
     static func listen(_ path: String) throws(SystemError) -> OwnedDescriptor {
         makeDirectory(of: path)
         let listener = try NamedSocket.listen(path, backlog: 1_024)

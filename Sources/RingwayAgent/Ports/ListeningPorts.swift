@@ -5,8 +5,8 @@ internal import RingwayModel
 
 /// The guest's listening sockets, as listed by the kernel (sock_diag(7)).
 ///
-/// The kernel notifies of closed sockets but not of new ones, so the list is read periodically, and differences are
-/// reported.
+/// The kernel can report closed sockets but not new ones, so the list is read periodically, and compared to the
+/// previous one.
 struct ListeningPorts: ~Copyable {
     /// TCP_LISTEN, and the state of a UDP socket without peer (TCP_CLOSE): `include/net/tcp_states.h`.
     private static var listening: UInt32 { 1 << 10 }

@@ -48,7 +48,7 @@ final class LocalRequests {
             }
         }
 
-        /// The result of the send is ignored, because the next read detects that the program has disconnected.
+        /// Sends the reply. A failure is ignored, because the next read detects that the program has disconnected.
         func send(_ answer: PublishAnswer) {
             let bytes = AgentMessage.published(answer).bytes
             _ = Glibc.send(socket.rawValue, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

@@ -91,7 +91,7 @@ final class ResolverFile {
     private static func create(_ path: String, _ bytes: [UInt8]) -> Bool {
         let descriptor = ringway_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o644)
         guard descriptor >= 0 else { return false }
-        // The mode does not depend on the umask.
+        // The umask does not apply to fchmod(2).
         let isWhole = FileOutput.write(bytes, to: descriptor) && fchmod(descriptor, 0o644) == 0
         close(descriptor)
         if !isWhole { _ = ringway_path_unlink(path) }
@@ -103,7 +103,8 @@ final class ResolverFile {
     private func takeOverInPlace() throws(AgentFailure) {
         let before = SmallFile.read(path)
         try writeInPlace()
-        // If a killed agent has left its file, the previous content is unknown; an empty file is restored then.
+        // If a killed agent has left its file, the content before that is unknown. Then the file is emptied at the
+        // end.
         former = before.map { $0.starts(with: Self.head.utf8) ? [] : $0 } ?? []
         if !hasTakenOver { _ = ringway_path_unlink(backup) }
     }
@@ -142,7 +143,7 @@ final class MountedResolverFile {
         }
     }
 
-    /// Unmounts the file; the one below is visible again.
+    /// Unmounts the file, so that the file below it is visible again.
     func restore() {
         guard descriptor >= 0 else { return }
         _ = ringway_unmount(mount)
@@ -150,7 +151,7 @@ final class MountedResolverFile {
         (descriptor, mount) = (-1, -1)
     }
 
-    /// Directories over which a tmpfs may be mounted for a moment, until the file in it is mounted at its destination.
+    /// Directories over which `show` may mount a tmpfs until it has mounted a file of that tmpfs at its destination.
     private static let places = ["/proc/fs", "/tmp", "/run", "/mnt"]
 
     private func show() throws(AgentFailure) -> (descriptor: Int32, mount: Int32) {

@@ -14,7 +14,7 @@ enum ResolverPlace: Equatable {
 
     /// The namespaces of the agent in relation to those of the machine.
     struct Surroundings: Equatable {
-        /// Whether process 1 has the agent's network namespace, or mount namespace; `nil` if unknown.
+        /// Whether process 1 is in the agent's network namespace, and in its mount namespace; `nil` if unknown.
         var sharesNetwork: Bool?
         var sharesMounts: Bool?
         /// Whether a mount over the file would propagate to other namespaces; `nil` if there is no file.
@@ -47,8 +47,8 @@ enum ResolverPlace: Equatable {
     /// - Parameter named: the file that the user named; empty for nowhere, `nil` if not given.
     static func decide(named: String?, _ surroundings: Surroundings, nameServer: String) -> ResolverPlace {
         if let named { return named.isEmpty ? .nowhere(nil) : .file(named) }
-        // If process 1 has the agent's network namespace, its machine or container is the guest, and the file is the
-        // guest's.
+        // If process 1 is in the agent's network namespace, the whole machine or container is the guest, so the file
+        // belongs to the guest.
         if surroundings.sharesNetwork == true { return .file(standardPath) }
         let advice =
             "; name a file with --resolv-conf FILE, or write \"nameserver \(nameServer)\" to "
@@ -67,8 +67,8 @@ enum ResolverPlace: Equatable {
 
 /// The kernel's mount table.
 enum MountTable {
-    /// Whether mounts over a path, after following symbolic links, propagate to other mount namespaces; `nil` if
-    /// nothing is at the path.
+    /// Whether mounts over a path, after following symbolic links, propagate to other mount namespaces. True if that
+    /// is unknown; `nil` if the path cannot be opened.
     static func propagates(_ path: String) -> Bool? {
         let descriptor = ringway_open_path(path)
         guard descriptor >= 0 else { return nil }

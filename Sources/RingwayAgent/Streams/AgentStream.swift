@@ -9,8 +9,8 @@ internal import RingwaySystem
 /// is the far end of a relay, whose near end is a socket in the guest.
 final class AgentStream: LoopRelay {
     private enum Phase {
-        /// Nothing is connected yet. If a program in the guest opened the stream, it waits for the host's `Welcome`,
-        /// after which it relays. Otherwise it waits for the host's request to dial a server in the guest.
+        /// Nothing is relayed yet. A stream for a program in the guest waits for the host's `Welcome`. Any other
+        /// stream waits for the host's request to dial a server in the guest.
         case idle
         /// The connect to the server in the guest is in progress.
         case connecting
@@ -22,7 +22,8 @@ final class AgentStream: LoopRelay {
     private unowned let streams: AgentStreams
     private var phase = Phase.idle
     private var reader = AgentMessageReader.ofHost()
-    /// Whether a program in the guest opened the connection, to a socket of the host; otherwise the host dials.
+    /// Whether the stream carries the connection of a program in the guest to a socket of the host. Any other stream
+    /// carries a connection that the host dials to a server in the guest.
     let isFromGuest: Bool
 
     /// - Parameters:

@@ -10,7 +10,7 @@ internal import RingwaySystem
 final class AgentStreams: LoopMember {
     /// The most streams at a time.
     private static var maximumStreams: Int { 16_384 }
-    /// Nanoseconds between two checks for closed idle streams; the host may close superfluous ones.
+    /// Nanoseconds between two replacements of idle streams that the host has closed.
     private static var restockInterval: UInt64 { 500_000_000 }
     /// Nanoseconds until the next attempt to reach the host, or a server whose listen queue was full.
     private static var retryInterval: UInt64 { 10_000_000 }
@@ -28,7 +28,7 @@ final class AgentStreams: LoopMember {
     /// The number of idle streams to keep connected ahead of time.
     private let ready: Int
     private var accepting: [SocketMember] = []
-    /// Accepts the host's connections; registered with the loop only while one is needed.
+    /// Accepts the host's connections. It is registered with the loop only while a connection is needed.
     private var hostListener: SocketMember?
     private var streams: [ObjectIdentifier: AgentStream] = [:]
     /// Streams that wait until their connect is retried, because their server's listen queue was full.
@@ -113,8 +113,8 @@ final class AgentStreams: LoopMember {
 
     // MARK: Opening
 
-    /// Opens the needed streams, until the host refuses a connection. If the host is the one that connects, waits for
-    /// it.
+    /// Opens the needed streams, until a connect fails. If the host connects to the agent, waits for connections
+    /// instead.
     private func openMissing() {
         guard case .connecting(let endpoint) = line else { return watchHost() }
         while let client = clients.first {
@@ -146,7 +146,7 @@ final class AgentStreams: LoopMember {
         }
     }
 
-    /// The host has connected; the agent chooses the connection's role.
+    /// Accepts a connection of the host, and gives it the role of a stream that is needed.
     private func openAccepted() {
         defer { watchHost() }
         guard let listener = line.listener, missing > 0 || !clients.isEmpty else { return }
@@ -175,7 +175,7 @@ final class AgentStreams: LoopMember {
         guard isSent, stream.watch(.far) else { return stream.end(reset: true) }
     }
 
-    /// A program in the guest has connected to a shared socket.
+    /// Accepts a program in the guest that has connected to a shared socket.
     private func acceptClient(of share: SharedSocket) {
         guard let client = OwnedDescriptor(result: ringway_accept_stream(share.listener.rawValue, true)) else { return }
         guard streams.count + clients.count < Self.maximumStreams else { return }
@@ -185,7 +185,7 @@ final class AgentStreams: LoopMember {
 
     // MARK: Changes of streams
 
-    /// An idle stream has been dialled; another replaces it.
+    /// Called when the host has dialled an idle stream. Another idle stream is opened in its place.
     func dialled(_ stream: AgentStream) {
         idleCount -= 1
         if idleCount + missing < ready { missing += 1 }
@@ -198,7 +198,7 @@ final class AgentStreams: LoopMember {
         loop.schedule(self, at: MonotonicClock.now() + Self.retryInterval)
     }
 
-    /// A stream has ended.
+    /// Called when a stream has ended.
     func forget(_ stream: AgentStream) {
         guard streams.removeValue(forKey: ObjectIdentifier(stream)) != nil else { return }
         if stream.isReady { idleCount -= 1 }

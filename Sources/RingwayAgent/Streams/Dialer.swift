@@ -10,7 +10,7 @@ enum Dialer {
     enum Outcome {
         case connected(Int32)
         case connecting(Int32)
-        /// The server's listen queue is full; for a unix socket connect(2) then fails instead of waiting.
+        /// The server's listen queue is full. On a non-blocking unix socket, connect(2) then fails with EAGAIN.
         case busy
         case refused(Refusal)
     }
@@ -61,7 +61,7 @@ enum Dialer {
         }
     }
 
-    /// The state of a connect: zero, EINPROGRESS or the error.
+    /// The state of a connect: zero if it has succeeded, EINPROGRESS while it is in progress, otherwise its error.
     static func connectError(_ descriptor: Int32) -> Int32 {
         var name = sockaddr_storage()
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -2,15 +2,15 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// `ringway attach`: the bridge for an existing namespace, until a signal ends it or the namespace is gone.
+/// `ringway attach`: carries the traffic of an existing network namespace.
 struct AttachedBridge {
     let order: BridgeOrder
 
     init(_ order: BridgeOrder) { self.order = order }
 
     /// Runs until SIGTERM, SIGINT, SIGHUP or SIGQUIT, until the guest's interface fails or is deleted, or until the
-    /// process or file that names the namespace is gone. The last check is needed because the open TAP keeps the
-    /// namespace alive.
+    /// process or file that names the namespace is gone. The process or file is watched, because the open TAP keeps
+    /// the namespace itself alive.
     func run() throws(CommandFailure) -> Int32 {
         order.ready?.claim()
         let signals = try SignalInbox()
@@ -53,7 +53,7 @@ struct AttachedBridge {
         }
     }
 
-    /// Applies the default action of a blocked job control signal.
+    /// Stops this process for a job control signal, as the signal's default action would if it were not blocked.
     private func stopIfAsked(by signal: Int32) {
         guard [SIGTSTP, SIGTTIN, SIGTTOU].contains(signal) else { return }
         _ = kill(getpid(), SIGSTOP)

@@ -1,11 +1,12 @@
 internal import Ringway
 
-/// Name resolution for the programs of an existing namespace: the file written for it, or advice for the user.
+/// Name resolution for programs in the namespace of `ringway attach`: the resolv.conf that is written for them, or
+/// advice for the user.
 struct AttachedNames {
     private let order: BridgeOrder
     private let written: NetnsResolver.Written?
 
-    /// Writes the file, if one was requested.
+    /// Writes the resolv.conf, if `--write-netns-resolv` requests it.
     init(_ order: BridgeOrder) throws(CommandFailure) {
         self.order = order
         guard let resolver = order.netnsResolver else {
@@ -16,7 +17,7 @@ struct AttachedNames {
         written = try resolver.write(ResolverConfiguration.contents(gateway: order.plan.gatewayIPv4, host: host))
     }
 
-    /// A message for the user; `nil` for none.
+    /// A message for the user about name resolution; `nil` for none.
     ///
     /// - Parameter note: why no file could be mounted over the process's `/etc/resolv.conf`; empty if one was.
     func line(note: String) -> String? {
@@ -50,6 +51,7 @@ struct AttachedNames {
             + "which contains \(line)"
     }
 
-    /// Takes the written file back (`NetnsResolver.Written.takeBack`). Returns a message for the user, if any.
+    /// Restores what was there before the file was written (`NetnsResolver.Written.takeBack`). Returns a message for
+    /// the user, if any.
     func takeBack() -> String? { written?.takeBack() }
 }

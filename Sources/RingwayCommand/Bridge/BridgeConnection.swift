@@ -3,7 +3,7 @@ internal import Ringway
 internal import RingwayControl
 internal import RingwayTap
 
-/// A running bridge: a network with its guest attached and its ports published.
+/// The running network of `run` or `attach`, with its guest attached and its ports published.
 struct BridgeConnection {
     let network: VirtualNetwork
     let control: LazyControl
@@ -12,8 +12,8 @@ struct BridgeConnection {
     private let statistics: StatisticsFile?
     private let reports: VirtualNetwork.Subscription
 
-    /// Connects to the guest being set up and waits until it is configured. On failure the network is stopped, and the
-    /// caller ends the guest's process.
+    /// Starts the network, attaches the guest that is being set up, and waits until the guest is configured. On
+    /// failure the network is stopped, and the caller must end the guest's process.
     init(_ order: BridgeOrder, to guest: borrowing StartingGuest) throws(CommandFailure) {
         statistics = order.statistics
         do throws(VirtualNetwork.Failure) {
@@ -64,14 +64,14 @@ struct BridgeConnection {
             throw CommandFailure(error.description)
         }
         note = try guest.awaitConfigured()
-        // Written once here, so that the start fails if the statistics file cannot be written.
+        // The statistics file is written once here, so that the start fails if it cannot be written.
         try statistics?.write(network.statistics().json)
     }
 
-    /// Milliseconds until statistics are due; negative for never.
+    /// Milliseconds between two writes of the statistics file; negative if there is none.
     var statisticsInterval: Int32 { statistics == nil ? -1 : 1000 }
 
-    /// Writes the statistics.
+    /// Writes the statistics file, if there is one.
     func renewStatistics() { statistics?.renew(network.statistics().json) }
 
     /// Writes the statistics a last time, and ends the control API and the network.

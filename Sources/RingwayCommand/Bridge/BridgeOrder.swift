@@ -4,7 +4,7 @@ internal import RingwayContainment
 internal import RingwayControl
 internal import RingwayTap
 
-/// The options of a bridge, validated and complete before anything starts.
+/// The options of `run` or `attach`, checked and completed before anything starts.
 struct BridgeOrder {
     let configuration: VirtualNetwork.Configuration
     let plan: NetworkPlan
@@ -43,7 +43,8 @@ struct BridgeOrder {
         }
         configuration.ipv6Prefix = prefix
         configuration.shards = bridge.queueCount
-        // Sources are not checked: this is the only guest, and it may have further addresses behind its interface.
+        // The source addresses of frames are not checked: this is the only guest, and it may have further addresses
+        // behind its interface.
         configuration.checksSources = false
         self.configuration = configuration
         self.plan = plan
@@ -54,14 +55,14 @@ struct BridgeOrder {
         publish = guest.publish
         interfaceName = guest.ifname
         queues = bridge.queueCount
-        // Independent of `publish`, because ports may also be published later.
+        // This does not depend on `publish`, because ports may also be published later.
         splices = !guest.noSplice
         ready = bridge.readyDescriptor.map(ReadyNotice.init)
         statistics = bridge.statisticsFile.map(StatisticsFile.init)
         sandbox = bridge.sandbox
     }
 
-    /// Options for a trial guest.
+    /// The options of the guest that `ringway doctor` sets up as a trial.
     init(trialWithQueues queues: Int) throws(CommandFailure) {
         var configuration = VirtualNetwork.Configuration()
         let prefix = IPv6Address(high: 0xFD << 56, low: 0)
@@ -88,10 +89,11 @@ struct BridgeOrder {
     /// The guest's ethernet address, derived from its IPv4 address, so that it is the same at every start.
     private var mac: MACAddress { MACAddress(rawValue: 0x5255_0000_0000 | UInt64(plan.firstGuestIPv4.rawValue)) }
 
-    /// The guest's SLAAC address (RFC 4862 §5.5.3), so that the router advertisement does not add a second one.
+    /// The guest's IPv6 address. It is the one of SLAAC (RFC 4862 §5.5.3), so that the gateway's router advertisement
+    /// does not add a second address.
     private var ipv6: IPv6Address { IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac) }
 
-    /// The identity of the guest.
+    /// The addresses that identify the guest to the network.
     var identity: GuestIdentity {
         GuestIdentity(mac: mac, ipv4: plan.firstGuestIPv4, ipv6: ipv6)
     }

@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwayContainment
 
-/// Process settings that COMMAND must not inherit, and that are therefore set after the fork, and before the first
-/// thread.
+/// Settings of this process that COMMAND must not inherit. They are set after COMMAND's process is forked, but before
+/// the first thread starts.
 enum BridgeProcess {
     static func prepare(_ sandbox: Containment.Mode) {
         // A write to a closed connection must return an error instead of ending the bridge.

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The main thread's loop: waits for descriptors, and for periodic work.
+/// Waits, in the main thread's loop, for readable descriptors and for the time of periodic work.
 struct BridgeWait {
     private let period: Int32
     private var due: Int64

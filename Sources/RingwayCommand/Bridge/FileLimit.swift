@@ -2,7 +2,7 @@ internal import CRingway
 
 /// The limit of open descriptors, which bounds the number of flows.
 enum FileLimit {
-    /// Descriptors for which the process's table is sized at the start; each takes 8 bytes in the kernel.
+    /// The most descriptors for which the kernel's table is sized at the start. Each takes 8 bytes of the table.
     private static var room: UInt64 { 1 << 16 }
 
     /// Raises the soft limit to the hard one, and enlarges the descriptor table while the process has one thread. If

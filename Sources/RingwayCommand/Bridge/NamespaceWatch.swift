@@ -3,7 +3,7 @@ internal import Glibc
 
 /// Detects that a namespace's name is no longer valid: the process has ended, or the file refers to something else.
 struct NamespaceWatch: ~Copyable {
-    /// Readable when the process has ended; negative if no process names the namespace.
+    /// A pidfd, readable when the process has ended; negative if no process names the namespace.
     let descriptor: Int32
     private let path: String?
     private let identity: Identity?
@@ -49,7 +49,7 @@ struct NamespaceWatch: ~Copyable {
     /// files in `/proc`, for example.
     var needsPolling: Bool { path != nil }
 
-    /// Whether the file no longer refers to the original namespace.
+    /// Whether the file no longer refers to the original namespace. False if no file names the namespace.
     var isGone: Bool {
         guard let path else { return false }
         return Identity(path) != identity

@@ -2,11 +2,11 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// The descriptor for `--ready-fd`.
+/// Writes to the descriptor of `--ready-fd` that the network is up.
 struct ReadyNotice {
     let descriptor: Int32
 
-    /// Keeps COMMAND from inheriting the descriptor, so that the reader sees end of file when the bridge closes it.
+    /// Keeps COMMAND from inheriting the descriptor, so that the reader sees end of file when this process closes it.
     func claim() { _ = ringway_close_on_exec(descriptor) }
 
     /// Writes the line "ready" and a line for each automatically chosen port, and closes the descriptor. A reader that

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import Ringway
 
-/// `ringway run`: a new guest, and its bridge as long as COMMAND runs.
+/// `ringway run`: starts COMMAND in a new guest, and carries its traffic until COMMAND ends.
 struct RunningBridge {
     let order: BridgeOrder
 

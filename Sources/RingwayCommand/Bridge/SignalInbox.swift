@@ -1,14 +1,15 @@
 internal import CRingway
 internal import Glibc
 
-/// Signals to the bridge, read from a signalfd instead of interrupting it.
+/// The signals to this process, which are blocked and read from a signalfd.
 ///
-/// Created before any thread, so that every thread has the signals blocked.
+/// Created before any thread is started, so that every thread inherits the blocked signals.
 struct SignalInbox: ~Copyable {
     /// One signal.
     struct Signal: Equatable {
         let number: Int32
-        /// Whether the terminal sent the signal, to the whole foreground process group.
+        /// Whether the kernel sent the signal (SI_KERNEL), as the terminal does to its whole foreground process
+        /// group.
         let isFromKernel: Bool
     }
 

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The bridge's reaction to a signal or to a state change of COMMAND.
+/// How the bridge, which is the process of `ringway run`, reacts to a signal or to a state change of COMMAND.
 ///
 /// COMMAND is in the bridge's process group unless it leaves the group, so signals from the terminal reach it
 /// directly. All other signals are sent to the bridge alone, which passes them on. To the shell, job control must
@@ -17,7 +17,8 @@ struct SignalPolicy: Equatable {
     private var terminalStopped = false
     private var commandStopped = false
 
-    /// The bridge has received a signal.
+    /// The reaction to a signal that the bridge has received. `reachesCommand` says whether the terminal's signals
+    /// reach COMMAND, too.
     mutating func receive(_ signal: SignalInbox.Signal, reachesCommand: Bool) -> Action {
         switch signal.number {
         case SIGCHLD:
@@ -34,7 +35,7 @@ struct SignalPolicy: Equatable {
         }
     }
 
-    /// COMMAND was stopped by this signal.
+    /// The reaction to a stop of COMMAND by this signal.
     mutating func commandDidStop(by signal: Int32) -> Action {
         // The bridge does not stop if COMMAND was stopped by SIGSTOP. That signal comes, for example, from a
         // debugger, which would not continue the bridge.
@@ -42,7 +43,7 @@ struct SignalPolicy: Equatable {
         return decision
     }
 
-    /// COMMAND was continued.
+    /// Notes that COMMAND was continued.
     mutating func commandDidContinue() {
         commandStopped = false
         terminalStopped = false

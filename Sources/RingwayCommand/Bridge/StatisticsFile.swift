@@ -2,7 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// A file that always contains one complete JSON object: each version is written to another file, then renamed.
+/// A file that always contains one complete JSON object. Each version is written to a new file, which is then renamed
+/// over the old one.
 final class StatisticsFile {
     let path: String
     /// Why the last version could not be written; empty if it was.
@@ -10,8 +11,8 @@ final class StatisticsFile {
 
     init(_ path: String) { self.path = path }
 
-    /// Replaces the content. A failed write is reported once, and so is the first success after it; the network goes
-    /// on.
+    /// Replaces the content. A failure is reported unless it repeats the previous one; the first success after a
+    /// failure is reported, too. The network continues.
     func renew(_ json: String) {
         do throws(CommandFailure) {
             try write(json)
@@ -25,7 +26,7 @@ final class StatisticsFile {
 
     /// Replaces the content, or throws if that fails.
     func write(_ json: String) throws(CommandFailure) {
-        // An unpredictable name, so that no symbolic link of another user is followed.
+        // The name is unpredictable, so that no other user can create a symbolic link of this name beforehand.
         let fresh = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))"
         let file = ringway_open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
         guard file >= 0 else { throw failure("create") }

@@ -3,8 +3,8 @@ internal import CRingway
 internal import Ringway
 internal import RingwayUsage
 
-/// `[GUEST/]PLACE=TARGET[@NAMESPACE]`: the listening place on the host, and the server inside the guest to which the
-/// guest's agent forwards clients. PLACE is `[HOSTIP:]PORT` or `unix:PATH`, TARGET `tcp:IP:PORT`, `udp:IP:PORT` or
+/// `[GUEST/]PLACE=TARGET[@NAMESPACE]`: where the host listens for clients, and the server inside the guest to which
+/// the guest's agent forwards them. PLACE is `[HOSTIP:]PORT` or `unix:PATH`, TARGET `tcp:IP:PORT`, `udp:IP:PORT` or
 /// `unix:PATH`.
 enum AgentForwardSpecification {
     /// Parses a value of `--forward`. An error names the invalid part.

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Ringway
 internal import RingwayContainment
 
-/// The options of the bridge process and its output.
+/// The options of the process that carries the traffic, and of its output.
 struct BridgeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

@@ -29,7 +29,7 @@ struct CaptureOptionGroup: ParsableArguments {
                 + "the library libpcap.", valueName: "expression"))
     var captureFilter: String?
 
-    /// The capture to a file; `nil` without one.
+    /// The options of a capture to this file; `nil` without a file.
     func options(for file: String?) -> CaptureOptions? {
         guard let file else { return nil }
         var options = CaptureOptions(file)

@@ -16,7 +16,7 @@ public enum CommandLineEntry {
         exit(status(of: arguments))
     }
 
-    /// The arguments after the program's name, as text that represents their bytes.
+    /// The arguments after the program's name, as text that represents their bytes (ringway_text.h).
     private static var arguments: [String] {
         (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0].map { SystemText.text($0) } }
     }

@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// `ringway doctor`: lists features of the machine, and missing ones.
+/// `ringway doctor`: lists the features that Ringway uses, and which of them the machine lacks.
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",

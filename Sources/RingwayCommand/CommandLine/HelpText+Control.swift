@@ -1,4 +1,4 @@
-/// The help of the commands that use the control API of a running network.
+/// The help texts of the commands that use the control API of a running network.
 extension HelpText {
     static let publish = """
         Ports are published at a running network of run, attach or serve. They stay published until they are removed \

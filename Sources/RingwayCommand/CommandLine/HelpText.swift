@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The text of the help, except for the options.
+/// The help texts of the commands, without those of their options.
 enum HelpText {
     static let root = """
         Ringway is a user-mode network stack: it reads ethernet frames of network namespaces and virtual machines, \
@@ -227,7 +227,7 @@ enum HelpText {
         addresses (169.254.0.0/16) are refused unless allowed.
         """
 
-    /// The table of limits, generated from the code.
+    /// The table of limits in the help, generated from `Limits.table`.
     static var limits: String {
         let rows = Limits.table.map { row in
             ["\(row.flag)", row.defaultValue, "\(row.name)\n\(row.atTheBound)\n(\(row.counter))"]
@@ -245,7 +245,7 @@ enum HelpText {
         of each bound is in use.
         """
 
-    /// The help of an option that sets a limit, generated from the same table.
+    /// The help of an option that sets a limit, generated from `Limits.table`.
     static func limit(_ flag: String) -> String {
         guard let row = Limits.table.first(where: { $0.flag == flag }) else { return "See the table of limits." }
         return "\(row.name), at the bound \(row.atTheBound). (default: \(row.defaultValue))"

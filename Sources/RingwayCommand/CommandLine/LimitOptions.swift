@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// The limits that every command has, an option for each; `NeighborLimitOptions` has the others. Defaults and
-/// descriptions are those of `Limits`. A size is bytes, or a number with K, M or G.
+/// The options for the limits of `run`, `attach` and `serve`. Defaults and descriptions are those of `Limits`. A size
+/// is bytes, or a number with K, M or G.
 struct LimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-flows"), valueName: "count"),
@@ -73,7 +73,7 @@ struct LimitOptions: ParsableArguments {
     @Option(help: ArgumentHelp(HelpText.limit("--icmp-timeout"), valueName: "time"), transform: OptionValue.seconds)
     var icmpTimeout: Int?
 
-    /// The resulting limits.
+    /// The default limits, with the given options applied.
     var limits: Limits {
         var limits = Limits()
         if let maxFlows { limits.flowsPerGuest = maxFlows }
@@ -95,7 +95,8 @@ struct LimitOptions: ParsableArguments {
     }
 }
 
-/// The limits that only `serve` has, because they matter to networks with several guests or with agents.
+/// The options for the limits that only `serve` has, because they matter to networks with several guests or with
+/// agents.
 struct NeighborLimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-guests"), valueName: "count"),
@@ -117,7 +118,7 @@ struct NeighborLimitOptions: ParsableArguments {
         transform: OptionValue.limit("--max-queues"))
     var maxQueues: Int?
 
-    /// Applies these options to the limits.
+    /// Sets the limits for which an option is given.
     func apply(to limits: inout Limits) {
         if let maxGuests { limits.guestsPerNetwork = maxGuests }
         if let maxAddresses { limits.addressesPerGuest = maxAddresses }

@@ -26,9 +26,10 @@ struct NetworkChoice {
     /// The network to use, and a message about it.
     ///
     /// - Parameters:
+    ///   - network: the network that the user specified, or the standard network.
     ///   - isChosen: whether the user specified the network, or an address in it.
-    ///   - former: the network of an earlier run. If the user specified none, it is reused if it is one of the
-    ///     candidates and free.
+    ///   - former: the network of an earlier run. If the user specified no network, `former` is used again, provided
+    ///     that it is one of the candidates and overlaps no route of the host.
     func settle(
         _ network: CIDRBlock, isChosen: Bool, former: CIDRBlock? = nil
     ) -> (network: CIDRBlock, notice: String?) {

@@ -10,7 +10,7 @@ enum OptionValue {
     /// The guests' IPv4 network by default: `192.168.127.0/24`.
     static let standardNetwork = VirtualNetwork.Configuration().ipv4Network
     static let maximumShards = 64
-    /// More queues than shards are useless.
+    /// The most queues of a guest. Each queue has a shard of its own, so further queues would be useless.
     static let maximumQueues = maximumShards
 
     static func network(_ text: String) throws -> CIDRBlock {
@@ -112,7 +112,7 @@ enum OptionValue {
         return filtering
     }
 
-    /// A parser for the value of a limit, by the name of its option.
+    /// The parser for the value of the option that sets a limit.
     static func limit(_ flag: String) -> @Sendable (String) throws -> Int {
         let range = Limits.range(of: flag)
         guard flag.hasSuffix("-size") else { return { try number($0, in: range) } }
@@ -132,7 +132,7 @@ enum OptionValue {
         return "\(bytes)"
     }
 
-    /// A DNS server: an address of either family, and a port if it is not 53.
+    /// Parses the address of a DNS server: an IP address, and a port if it is not 53.
     static func nameServer(_ text: String) throws -> TransportAddress {
         if let address = IPAddress(text) { return TransportAddress(address: address, port: 53) }
         guard let server = TransportAddress(text), server.port != 0 else {
@@ -141,7 +141,7 @@ enum OptionValue {
         return server
     }
 
-    /// Bytes, or a number with K, M or G for the powers of 1024.
+    /// Parses a size: bytes, or a number with K, M or G for the powers of 1024.
     static func size(_ text: String) throws -> Int {
         var digits = Substring(text)
         var unit = 1
@@ -160,7 +160,7 @@ enum OptionValue {
         return bytes
     }
 
-    /// Seconds, or a number with s, m or h: from one second to one day.
+    /// Parses a time from one second to one day: seconds, or a number with s, m or h.
     static func seconds(_ text: String) throws -> Int {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600]
         let unit = text.last.flatMap { units[$0] }
@@ -203,7 +203,7 @@ enum OptionValue {
         }
     }
 
-    /// A link's address. Terms, which restrict the guests that may connect to a link, are not allowed here.
+    /// Parses a link's address. Terms, which restrict the guests that may connect to a link, are not allowed here.
     static func bareLink(_ text: String) throws -> LinkAddress {
         let link = try link(text)
         guard link.terms == LinkTerms() else {
@@ -212,7 +212,7 @@ enum OptionValue {
         return link.address
     }
 
-    /// The permissions of a socket file in octal: 0600, 0660 or 0666.
+    /// Parses the permissions of a socket file in octal: 0600, 0660 or 0666.
     static func socketMode(_ text: String) throws -> UInt32 {
         guard let mode = UInt32(text, radix: 8), [0o600, 0o660, 0o666].contains(mode) else {
             throw ValidationError("it must be 0600, 0660 or 0666")
@@ -272,7 +272,7 @@ enum OptionValue {
         return value
     }
 
-    /// Decimal digits only: no sign, no blank.
+    /// Parses decimal digits. `nil` if there is any other character, such as a sign or a blank.
     static func decimal(_ text: String) -> Int? {
         guard text.utf8.allSatisfy({ $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }) else { return nil }
         return Int(text)
@@ -286,7 +286,7 @@ enum OptionValue {
 
     // MARK: Control
 
-    /// The name of a network, which is also used as a file name.
+    /// Parses the name of a network, which is also used as a file name.
     static func networkName(_ text: String) throws -> String {
         guard isName(text), text.first != "." else {
             throw ValidationError("it must have 1 to 64 letters, digits, \".\", \"_\" and \"-\", and no \".\" first")

@@ -3,7 +3,8 @@ internal import Ringway
 internal import RingwayUsage
 
 /// `[GUEST=][HOSTIP:][HOSTPORT[-END]:]GUESTPORT[-END][/tcp|/udp]`, as in Docker. Without HOSTPORT, or with 0, a free
-/// port is chosen; a host range for a single guest port means a free port in it. An IPv6 address is in brackets.
+/// port of the host is chosen. For a single guest port and a range of host ports, a free port of the range is chosen.
+/// An IPv6 address is in brackets.
 enum PublishSpecification {
     /// Parses a value of `--publish`. An error names the invalid part.
     static func parse(_ text: String) throws -> PortForward {
@@ -69,7 +70,8 @@ enum PublishSpecification {
         }
     }
 
-    /// Removes the address and the colon after it, if present.
+    /// Removes the host's address and the colon after it from the text, and returns the address; `nil` if there is
+    /// none.
     private static func takeAddress(_ rest: inout Substring) throws -> IPAddress? {
         if rest.first == "[" {
             guard let end = rest.firstIndex(of: "]") else {

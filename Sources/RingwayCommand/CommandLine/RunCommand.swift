@@ -23,7 +23,7 @@ struct RunCommand: ParsableCommand {
     var command: [String] { captured.first == "--" ? Array(captured.dropFirst()) : captured }
 
     func validate() throws {
-        // The parser captures unknown options before COMMAND together with COMMAND, so they are told apart here.
+        // ArgumentParser captures unknown options before COMMAND as if they were COMMAND, so they are detected here.
         if let first = captured.first, first != "--", first.hasPrefix("-") {
             if first == "--help" || first == "-h" { throw CleanExit.helpRequest(Self.self) }
             if first == "--version" { throw CleanExit.message("ringway \(Version.text)") }

@@ -56,7 +56,8 @@ struct ServeCommand: ParsableCommand {
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Limits") var neighborLimits: NeighborLimitOptions
 
-    /// The options as a single network. If there is a file, they are the defaults of its networks.
+    /// The network that the options describe. With --config, its settings are the defaults for the networks of the
+    /// file.
     var order: NetworkOrder {
         get throws(CommandFailure) {
             var configuration = VirtualNetwork.Configuration(network, bridge, limits)

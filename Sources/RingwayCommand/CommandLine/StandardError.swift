@@ -4,7 +4,7 @@ internal import Glibc
 enum StandardError {
     static func write(_ message: String) {
         var line = Array("ringway: \(SystemText.shown(message))\n".utf8)
-        // Replaces control characters, for example in file names, so that they do not reach a terminal.
+        // Control characters, for example in file names, are replaced, so that they do not reach a terminal.
         for index in line.indices.dropLast() where line[index] < 0x20 || line[index] == 0x7F {
             line[index] = UInt8(ascii: "?")
         }

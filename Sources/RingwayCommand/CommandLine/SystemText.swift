@@ -1,9 +1,9 @@
 internal import CRingway
 internal import Glibc
 
-/// Text that represents bytes (ringway_text.h), for code that needs the bytes.
+/// Converts between bytes, such as those of a path, and the text that represents them (ringway_text.h).
 enum SystemText {
-    /// The bytes, with a terminating zero.
+    /// The bytes that a text represents, with a terminating zero.
     static func bytes(_ text: String) -> ContiguousArray<CChar> {
         guard let bytes = ringway_text_bytes(text) else { return [0] }
         defer { free(bytes) }
@@ -17,7 +17,7 @@ enum SystemText {
         return String(cString: text)
     }
 
-    /// The text for display: a byte that is not UTF-8 is written as `\x` and two hexadecimal digits.
+    /// A text for display: a byte that is not UTF-8 is written as `\x` and two hexadecimal digits.
     static func shown(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isByte) else { return text }
         return text.unicodeScalars.reduce(into: "") { shown, scalar in

@@ -1,5 +1,5 @@
-/// Columns of text, each as wide as its widest cell; the last column is not padded, and its cells may have several
-/// lines.
+/// Formats rows of text in columns, each as wide as its widest cell. The cells of the last column are not padded, and
+/// may have several lines.
 enum TextTable {
     static func lines(_ rows: [[String]]) -> [String] {
         let columns = rows.map(\.count).max() ?? 0

@@ -7,7 +7,7 @@ internal import RingwayUsage
 ///     --mtu "1": it must be a number from 1280 to 65520
 ///     --mtu needs a value: --mtu <bytes>
 ///
-/// The parser's own messages are rephrased here; unknown messages pass unchanged.
+/// Messages of ArgumentParser are rephrased here. A message that is not recognised stays unchanged.
 struct UsageMessage {
     /// The command, such as `publish add`; empty for none.
     let command: [String]

@@ -13,7 +13,7 @@ struct CaptureCommand: ParsableCommand {
         subcommands: [CaptureStart.self, CaptureStop.self, CaptureStatusCommand.self])
 }
 
-/// `ringway capture start`.
+/// `ringway capture start`: starts a capture.
 struct CaptureStart: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "start", abstract: "Begin to write frames to a file.",
@@ -67,7 +67,7 @@ struct CaptureStart: ParsableCommand {
         print("frames are captured to \(capture["file"]?.text ?? path)")
     }
 
-    /// The absolute path, because the network's process writes the file.
+    /// The absolute path of a file, because another process writes it, with another working directory.
     private static func absolute(_ file: String) throws(CommandFailure) -> String {
         if file.hasPrefix("/") { return file }
         guard let directory = getcwd(nil, 0) else {
@@ -78,7 +78,7 @@ struct CaptureStart: ParsableCommand {
     }
 }
 
-/// `ringway capture stop`.
+/// `ringway capture stop`: ends the capture.
 struct CaptureStop: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "End the capture; its file is complete when the command ends.")
@@ -91,7 +91,7 @@ struct CaptureStop: ParsableCommand {
     }
 }
 
-/// `ringway capture status`.
+/// `ringway capture status`: shows the running capture.
 struct CaptureStatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show whether frames are captured, to which file, and how many were lost.")

@@ -60,7 +60,7 @@ struct ControlOptions: ParsableArguments {
 }
 
 extension ControlClient {
-    /// The response as text, for `--json`.
+    /// Sends a GET request and returns the response as text, for `--json`.
     func text(_ target: String) throws(CommandFailure) -> String {
         do throws(Failure) {
             return String(decoding: try request("GET", target), as: UTF8.self)
@@ -69,7 +69,7 @@ extension ControlClient {
         }
     }
 
-    /// The response; errors become the command's failure.
+    /// Sends a request and returns the JSON of the response. Failures are thrown as `CommandFailure`.
     func ask(_ method: String, _ target: String, body: [UInt8] = []) throws(CommandFailure) -> JSONValue {
         do throws(Failure) {
             return try json(method, target, body: body)

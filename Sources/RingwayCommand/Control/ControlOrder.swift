@@ -17,25 +17,28 @@ enum ControlName {
     /// The most characters of a name.
     private static var longest: Int { 64 }
 
-    /// The default name: `run-PID` with the bridge's process for a new namespace, `attach-PID` with the guest's
-    /// process for a process or a path in /proc, otherwise the last component of the namespace's path. If that
-    /// component is not a valid name, the name is `attach-PID` with the bridge's process.
+    /// The default name of a network.
     ///
-    /// - Parameter process: the bridge's process.
+    /// - For a new namespace it is `run-` and the bridge's PID.
+    /// - For the namespace of a process, or a path in /proc/PID, it is `attach-` and the PID of that process.
+    /// - For any other path it is the path's last component. If that is no valid name, or the path is another one in
+    ///   /proc, it is `attach-` and the bridge's PID.
+    ///
+    /// - Parameter process: the PID of the bridge, which is the process of `ringway run` or `ringway attach`.
     static func derived(from origin: GuestOrigin, process: Int32) -> String {
         switch origin {
         case .command, .trial: return "run-\(process)"
         case .process(let guest): return "attach-\(guest)"
         case .path(let path):
             let parts = path.split(separator: "/").map(String.init)
-            // Files in /proc all have the same name.
+            // The last component does not distinguish paths in /proc: it is the same for all processes.
             if parts.first == "proc" { return "attach-\(parts.dropFirst().first.flatMap { Int32($0) } ?? process)" }
             guard let last = parts.last, (try? OptionValue.networkName(last)) != nil else { return "attach-\(process)" }
             return last
         }
     }
 
-    /// Alternatives to a name that is in use: blue-2, blue-3 and so on.
+    /// Alternatives to a name that is in use: for blue these are blue-2, blue-3 and so on.
     static func alternatives(to name: String) -> [String] {
         (2...100).map { number in
             let ending = "-\(number)"

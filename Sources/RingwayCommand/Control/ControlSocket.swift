@@ -8,7 +8,8 @@ enum ControlSocket {
     case none
     /// The socket could not be created, but it was optional.
     case missing(reason: String)
-    /// The socket is listening. `wanted` is the name that the network should have had, if another network uses it.
+    /// The socket is listening. `name` is the network's name. `wanted` is the network's default name if another
+    /// network uses that; otherwise it is `nil`.
     case listening(ControlListener, name: String, wanted: String?)
 
     /// Creates the socket. Throws if the user's own path or name cannot be used.
@@ -34,7 +35,7 @@ enum ControlSocket {
         }
     }
 
-    /// The words " by process PID" about the process that uses a name; empty if its number is not known.
+    /// The words " by process PID" about the process that uses a name; empty if that process is not known.
     private static func holder(of name: String) -> String {
         let process = ControlPath.path(of: name).flatMap { ControlClient(path: $0).listener.process }
         return process.map { " by process \($0)" } ?? ""
@@ -72,7 +73,7 @@ enum ControlSocket {
         return path
     }
 
-    /// A message for when the network is up; `nil` for none.
+    /// The message about the socket that is printed when the network is up; `nil` for none.
     var notice: String? {
         switch self {
         case .none: nil

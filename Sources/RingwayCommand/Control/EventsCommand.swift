@@ -18,7 +18,7 @@ struct EventsCommand: ParsableCommand {
             try client.events { data in
                 let line = json ? data : Self.line(data)
                 print(line)
-                // Each line is flushed at once, also to a pipe or file.
+                // Each line is flushed at once, even if standard output is a pipe or file.
                 return fflush(nil) == 0
             }
         } catch {

@@ -1,7 +1,7 @@
 internal import Ringway
 internal import RingwayControl
 
-/// Flows as a text table: columns, order of rows, and truncation.
+/// Flows as a text table, with sorted rows.
 struct FlowTable {
     /// The sort keys.
     enum Order: String, CaseIterable {
@@ -28,7 +28,7 @@ struct FlowTable {
     var order = Order.total
     var isReversed = false
 
-    /// Replaces the list; rates are computed from the previous one.
+    /// Replaces the list. A flow's rates are computed from its byte counts in the previous list and in this one.
     ///
     /// - Parameter seconds: the time since the previous list; `nil` for the first.
     mutating func renew(_ flows: [JSONValue], seconds: Double?) {

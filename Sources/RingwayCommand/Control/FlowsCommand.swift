@@ -49,7 +49,7 @@ struct FlowsCommand: ParsableCommand {
     func run() throws {
         let client = try control.client()
         if json { return print(try client.text(target)) }
-        // Errors of the first request are reported before the screen is used.
+        // The first request is made before the screen is used, so that its error stays visible.
         var table = FlowTable()
         table.order = sort
         let first = try client.ask("GET", target)

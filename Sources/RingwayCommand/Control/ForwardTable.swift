@@ -36,7 +36,7 @@ enum ForwardTable {
         /// The difference between the guest's port and the host's.
         let distance: Int
 
-        /// `nil` for a port that has a row to itself.
+        /// `nil` for a forward that never shares a row: it failed, or no agent requested it.
         init?(_ forward: JSONValue) {
             guard forward["kind"]?.text == "agent", forward["problem"]?.text == nil,
                 let hostPort = forward["hostPort"]?.int, let guestPort = forward["guestPort"]?.int,

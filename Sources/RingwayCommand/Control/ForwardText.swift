@@ -34,7 +34,7 @@ enum ForwardText {
             guest: value["guest"]?.text.flatMap { GuestSelector($0) } ?? .first)
     }
 
-    /// The forward as it was requested, if the host's port was chosen automatically.
+    /// The forward as it was requested, if its host port was chosen automatically; otherwise `nil`.
     static func requested(_ value: JSONValue) -> PortForward? {
         value["requested"]?.text.flatMap { try? PublishSpecification.parseForGuest($0) }
     }

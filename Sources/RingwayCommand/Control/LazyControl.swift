@@ -13,7 +13,7 @@ final class LazyControl {
     private var reserve: [Int32] = []
     private static var reserveSize: Int { 8 }
 
-    /// - Parameter identity: returns the network's identity for a name.
+    /// - Parameter identity: returns what the control API reports about the network under a name.
     init(_ socket: ControlSocket, _ network: VirtualNetwork, identity: (String) -> ControlIdentity) {
         self.socket = socket
         self.network = network
@@ -33,7 +33,7 @@ final class LazyControl {
         reserve = []
     }
 
-    /// Readable when the first client has connected; negative if it need not be watched.
+    /// Readable when the first client has connected; negative if there is no socket, or the server has started.
     var descriptor: Int32 {
         guard server == nil, case .listening(let listener, _, _) = socket else { return -1 }
         return listener.descriptor

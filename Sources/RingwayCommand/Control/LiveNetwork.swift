@@ -2,7 +2,7 @@ internal import RingwayControl
 
 /// A running network, found by its control socket.
 struct LiveNetwork {
-    /// Timeout of the network's response, seconds: a stopped process does not respond.
+    /// Seconds within which a network must respond. A stopped process (SIGSTOP) does not.
     private static var timeout: Int { 2 }
 
     let name: String

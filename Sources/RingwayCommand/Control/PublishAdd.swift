@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Ringway
 internal import RingwayControl
 
-/// `ringway publish add`.
+/// `ringway publish add`: publishes ports, all or none of them.
 struct PublishAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Publish ports: all of them, or none.",

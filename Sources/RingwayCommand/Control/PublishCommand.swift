@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-/// `ringway publish`: published ports of a running network.
+/// `ringway publish`: publishes, removes and lists ports of a running network.
 struct PublishCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "publish",

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import RingwayControl
 
-/// `ringway publish ls`.
+/// `ringway publish ls`: lists published ports.
 struct PublishList: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List published ports.", discussion: HelpText.publishList)

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Ringway
 internal import RingwayControl
 
-/// `ringway publish rm`.
+/// `ringway publish rm`: removes published ports.
 struct PublishRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "Remove published ports; their connections continue.",
@@ -33,7 +33,7 @@ struct PublishRemove: ParsableCommand {
     func run() throws {
         let client = try control.client()
         let published = try client.ask("GET", "/v1/forwards")["forwards"]?.elements ?? []
-        // All forwards are looked up before the first is removed.
+        // All forwards are looked up before the first is removed, so that an unknown one is an error without effect.
         let numbers = try targets.map { target in
             let found = published.first { forward in
                 switch target {

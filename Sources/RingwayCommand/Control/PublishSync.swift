@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Ringway
 internal import RingwayControl
 
-/// `ringway publish sync`.
+/// `ringway publish sync`: publishes the given ports, and removes all others of the same owner.
 struct PublishSync: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: "Publish these ports and no others.",

@@ -2,7 +2,7 @@ internal import RingwayContainment
 internal import RingwayControl
 
 extension SandboxState {
-    /// How this process is contained.
+    /// The sandbox of this process.
     static var current: SandboxState {
         let layers = Containment.layers
         return SandboxState(

@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// The terminal as a page that is redrawn, with single-key input. The previous content is restored at the end.
+/// Shows a page of text on the terminal, and reads single keys. The terminal's previous content is restored at the
+/// end.
 struct Screen: ~Copyable {
     private let former: termios
 

@@ -4,7 +4,8 @@ internal import Glibc
 enum ServingProgram {
     /// The program's version and process, and how it differs from this command's version or from the installed file.
     ///
-    /// - Parameter isReplaced: what the program itself says about its file; `nil` if it is too old to say so.
+    /// - Parameter isReplaced: whether the program reports that its executable file was replaced; `nil` if the
+    ///   program is too old to report it.
     static func text(version: String, process: Int, isReplaced: Bool?) -> String {
         text(version: version, process: process, executable: executable(of: process, isReplaced))
     }
@@ -38,8 +39,9 @@ enum ServingProgram {
         return executable?.hasSuffix("/ringway (deleted)") == true ? .replaced : .current
     }
 
-    /// The path of a process's executable, if the caller may read it. The kernel appends " (deleted)" if the file was
-    /// removed or replaced.
+    /// The target of a process's `/proc/PID/exe`, to which the kernel appends " (deleted)" if the file was removed or
+    /// replaced; `nil` if it cannot be read. If `isReplaced` is known, the link is not read: the result then is a
+    /// path with this ending, or `nil`.
     private static func executable(of process: Int, _ isReplaced: Bool?) -> String? {
         if let isReplaced { return isReplaced ? "/ringway (deleted)" : nil }
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))

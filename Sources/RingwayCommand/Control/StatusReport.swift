@@ -7,7 +7,7 @@ struct StatusReport {
     /// The report for users: facts, use of the limits, and problems.
     var lines: [String] { TextTable.lines(facts) + bounds + troubles }
 
-    /// The response, with the client's version, and whether the serving program is old.
+    /// The response, to which the client's version and whether the serving program is old are added.
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
         members.append(.init(key: "clientVersion", value: .string(Version.text)))
@@ -39,7 +39,7 @@ struct StatusReport {
         ] + (status["sandbox"] == nil ? [] : [["sandbox", sandbox]])
     }
 
-    /// The mode of the sandbox and what it lacks.
+    /// The mode of the sandbox, and the layers that it lacks.
     private var sandbox: String {
         let mode = status["sandbox"]?["mode"]?.text ?? "off"
         let missing = (status["sandbox"]?["missing"]?.elements ?? []).map { layer in

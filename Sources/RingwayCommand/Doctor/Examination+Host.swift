@@ -21,7 +21,7 @@ extension Examination {
 
     static func sandbox() -> Finding { sandbox(filters: Containment.canFilterSystemCalls) }
 
-    /// Whether a process that a guest takes over would be limited.
+    /// Whether the sandbox can limit this process if a guest takes it over.
     static func sandbox(filters: Bool) -> Finding {
         filters
             ? .present("sandbox", "system calls can be filtered")
@@ -55,7 +55,7 @@ extension Examination {
             : .present("name servers", servers.joined(separator: ", "))
     }
 
-    /// Whether the guests' network is free on this host.
+    /// Whether the standard network of guests overlaps no route of this host.
     static func guestNetwork(_ choice: NetworkChoice) -> Finding {
         let name = "guests' network"
         let standard = OptionValue.standardNetwork

@@ -146,7 +146,11 @@ enum Examination {
             disabled: Setting("/proc/sys/kernel/io_uring_disabled").number)
     }
 
-    /// - Parameter disabled: the sysctl kernel.io_uring_disabled, if the kernel has it.
+    /// The finding about the reactor, which is io_uring or epoll.
+    ///
+    /// - Parameters:
+    ///   - reason, remedy: why io_uring cannot be used, and the remedy; `nil` if it can.
+    ///   - disabled: the sysctl kernel.io_uring_disabled, if the kernel has it.
     static func reactor(_ reactor: Reactor, reason: String?, remedy: String?, disabled: Int?) -> Finding {
         guard let reason, let remedy else { return .present("reactor", reactor.rawValue) }
         let mending =

@@ -1,4 +1,4 @@
-/// The JSON that the doctor needs (RFC 8259 §7).
+/// Writes the JSON strings of `ringway doctor` (RFC 8259 §7).
 enum JSONText {
     /// A string in quotes, with escapes.
     static func string(_ text: String) -> String {

@@ -3,7 +3,7 @@ internal import Glibc
 
 /// A kernel setting in `/proc/sys`.
 struct Setting {
-    /// The text, with one space between words; `nil` if the kernel has no such setting.
+    /// The text, with one space between words; `nil` if the kernel lacks the setting, or the caller may not read it.
     let text: String?
 
     init(_ path: String) {

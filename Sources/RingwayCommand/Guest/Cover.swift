@@ -5,8 +5,9 @@ internal import Glibc
 ///
 /// If the directory entry is removed, or another entry is renamed over it, the kernel removes the mount, even if this
 /// happens in another mount namespace. The cover then has to be mounted again. Before Linux 6.15 only an attached
-/// mount can be cloned, and an original that stayed attached would be visible to programs. Therefore each cover is
-/// cloned when it has been mounted. The detached clones are the spares from which the next covers are mounted.
+/// mount can be cloned, and a mount that stays attached for this purpose would be visible to programs. Therefore the
+/// cover is cloned each time it has been mounted. The detached clones are the spares, which are mounted when the
+/// cover is removed.
 final class Cover {
     /// The number of spares. A cover that the kernel removes before it has been cloned costs one spare, so this many
     /// such removals in a row can be repaired.
@@ -42,8 +43,8 @@ final class Cover {
     /// Whether the descriptor refers to the cover.
     func isSeen(by descriptor: Int32) -> Bool { EntryIdentity(of: descriptor) == identity }
 
-    /// Mounts the cover over the entry that an O_PATH descriptor refers to. False, with the reason in errno, on
-    /// failure.
+    /// Mounts the cover over the entry that an O_PATH descriptor refers to. Returns false on failure, with the reason
+    /// in errno.
     func lay(over entry: Int32) -> Bool {
         guard let mount = spares.popLast() else {
             errno = EBUSY
@@ -64,8 +65,8 @@ final class Cover {
         return true
     }
 
-    /// Mounts the cover over the entry at the path. False if there is no entry, if it cannot be covered, or if it is
-    /// replaced again and again during the call. In the first two cases errno has the reason.
+    /// Mounts the cover over the entry at the path. Returns false if there is no entry, if it cannot be covered, or
+    /// if it is replaced again and again during the call. In the first two cases errno has the reason.
     func lay(at path: String) -> Bool {
         // The entry may be replaced at any moment, so the path is looked up again after each mount.
         for _ in 0..<16 {

@@ -5,7 +5,7 @@ internal import Glibc
 /// If no inotify instance can be created, `descriptor` is negative and the caller has to poll. All processes of a
 /// user together may have `fs.inotify.max_user_instances` instances, 128 by default.
 final class EntryWatch {
-    /// A directory to watch; changes identify it by its path.
+    /// A directory to watch. Its changes are reported with its path.
     struct Place: Hashable {
         let path: String
         /// A descriptor of the directory if another mount hides it at `path`; otherwise negative.
@@ -54,7 +54,7 @@ final class EntryWatch {
                     let padded = UnsafeRawBufferPointer(rebasing: rest[headerLength..<whole])
                     let name = UnsafeRawBufferPointer(rebasing: padded.prefix { $0 != 0 })
                     for directory in watches[event.wd] ?? [] { body(directory, name) }
-                    // The kernel's queue overflowed and events were lost. A change of "/" itself is reported, for
+                    // The kernel's queue overflowed, and events were lost. A change of "/" itself is reported, upon
                     // which callers check everything.
                     if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { body("/", name) }
                     rest = UnsafeRawBufferPointer(rebasing: rest[whole...])

@@ -2,10 +2,11 @@ internal import CRingway
 internal import Glibc
 internal import RingwayTap
 
-/// The process that stays inside the guest's namespaces as long as the bridge runs. It creates TCP sockets there, and
-/// mounts the guest's resolv.conf again when the kernel has removed the mount.
+/// The process that stays inside the guest's namespaces while the bridge runs, which is the process of `ringway run`
+/// or `ringway attach`. The keeper creates TCP sockets there, and mounts the guest's resolv.conf again when the
+/// kernel has removed the mount.
 ///
-/// An ordinary user's bridge could not enter the namespaces later, so a process stays there. Under `run` this process
+/// The bridge of an ordinary user could not enter the namespaces later, so this process stays there. Under `run` it
 /// is a sibling of COMMAND, and the kernel kills it when the bridge ends. Under `attach` it ends when the bridge's
 /// end of the `TapHandover` socket closes, which also happens if the bridge is killed. Before it ends, it removes its
 /// mounts, rules and routes from namespaces that continue to exist.
@@ -86,12 +87,12 @@ protocol KeptNames: AnyObject {
     var descriptor: Int32 { get }
     /// Milliseconds after which `attend` must be called in any case; negative for never.
     var interval: Int32 { get }
-    /// Starts watching, and handles earlier changes.
+    /// Starts to watch the mounts, and handles changes that have already occurred.
     func keep()
     /// Handles pending changes.
     ///
     /// - Parameter isDue: whether the interval has passed.
     func attend(isDue: Bool)
-    /// Removes the mounts, if the namespace continues to exist.
+    /// Removes the mounts, unless the namespace ends with the guest.
     func remove()
 }

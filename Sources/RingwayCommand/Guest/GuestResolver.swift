@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// Name resolution for the guest of `run`, independent of the host's. The guest always sees its own `resolv.conf`, and
-/// none of the sockets through which the C library would bypass the network.
+/// Name resolution for the guest of `run`, independent of the host's. The guest always sees its own `resolv.conf`,
+/// and none of the sockets through which the C library would bypass the name server of this network.
 ///
 /// Only the guest's mounts are changed, and the host may change the files below them at any time. A file or directory
 /// from a tmpfs of this program covers an entry: it is mounted over the entry. What is covered depends on the guest:
@@ -34,14 +34,16 @@ final class GuestResolver: KeptNames {
     /// Paths of new files that are covered because they may be renamed over `resolv.conf`.
     private var passing: Set<String> = []
 
-    /// Creates the guest's file. The caller must have one thread, and a mount namespace of its own.
+    /// Creates the guest's `resolv.conf` in a tmpfs. The caller must have one thread, and a mount namespace of its
+    /// own.
     init(_ contents: String) throws(GuestFailure) {
         let memory = ringway_mount_memory()
         guard memory >= 0 else { throw GuestFailure(cannot: "make a file system in memory") }
         try Self.write(contents, to: "resolv.conf", in: memory)
         guard mkdirat(memory, Self.empty, 0o755) == 0 else { throw GuestFailure(cannot: "make a directory in memory") }
-        // The file system must be attached to be cloned. Attached to the root for a moment, it hides nothing: lookups
-        // from the root directory do not follow a mount on the root itself, and COMMAND does not run yet.
+        // Before Linux 6.15 the file system must be attached to be cloned. Attached to the root for a moment, it
+        // hides nothing: lookups from the root directory do not follow a mount on the root itself, and COMMAND does
+        // not run yet.
         guard ringway_mount_place(memory, AT_FDCWD, "/") == 0 else { throw GuestFailure(cannot: "place a mount") }
         defer { _ = ringway_unmount_directory(memory) }
         entry = try Cover(of: "resolv.conf", in: memory)
@@ -54,13 +56,14 @@ final class GuestResolver: KeptNames {
         let file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw GuestFailure(cannot: "make a file in memory") }
         defer { close(file) }
-        // The mode does not depend on the caller's umask.
+        // fchmod(2) sets the mode, because the caller's umask may have removed bits of it.
         guard FileOutput.write(Array(contents.utf8), to: file), fchmod(file, 0o644) == 0 else {
             throw GuestFailure(cannot: "write a file in memory")
         }
     }
 
-    /// Mounts the file or directory for the first time. Without an `/etc` there is none to mount, which is no error.
+    /// Mounts the guest's `resolv.conf`, or its private `/etc`, for the first time, and hides the directories of
+    /// sockets. If there is no `/etc`, neither is mounted, which is no error.
     func install() throws(GuestFailure) {
         for path in Self.hiddenDirectories { _ = nothing.lay(at: path) }
         guard !show() else {
@@ -88,8 +91,9 @@ final class GuestResolver: KeptNames {
     }
 
     /// Unmounts what is already mounted on the entry `resolv.conf`, as by "ip netns exec" or a container engine. A
-    /// cover on top of such a mount would be attached to the mounted file's entry in another directory, where its
-    /// replacement would not be noticed. False if the mount cannot be removed.
+    /// cover on top of such a mount would be attached to the mounted file's own entry in another directory. That
+    /// directory is not watched, so a replacement of that entry, which removes the cover, would not be noticed.
+    /// Returns false if the mount cannot be removed.
     private func bareEntry() -> Bool {
         let etc = ringway_open_directory(AT_FDCWD, PrivateEtc.path)
         guard etc >= 0 else { return true }
@@ -135,7 +139,7 @@ final class GuestResolver: KeptNames {
         if isConcerned { keep() }
     }
 
-    /// Nothing to do: the namespace is the guest's, and ends with it.
+    /// Does nothing: the mount namespace is the guest's, and ends with it.
     func remove() {}
 
     private func restore() {

@@ -4,10 +4,10 @@ internal import Ringway
 internal import RingwaySystem
 internal import RingwayTap
 
-/// What the forked child process does: it sets up the guest, then becomes COMMAND or the `GuestKeeper`.
+/// Sets up the guest in the forked child process, which then becomes COMMAND or the `GuestKeeper`.
 ///
-/// The queues of the interface are handed to the bridge before addresses and routes are set, so that the bridge
-/// attaches the queues at the same time. Frames that the kernel sends meanwhile wait in the queues.
+/// The queues of the interface are sent to the bridge, which is the parent process, before addresses and routes are
+/// set. So the bridge attaches the queues meanwhile. Frames that the kernel sends in that time wait in the queues.
 struct GuestSetup {
     let origin: GuestOrigin
     let interface: InterfaceConfiguration
@@ -33,8 +33,8 @@ struct GuestSetup {
             try enterNamespaces()
             endWithBridge()
             try makeInterface(handover)
-            // Created before `showResolver` enters the mount namespace of a process, whose /proc may not show this
-            // network namespace.
+            // This opens /proc/sys/net, and so comes before `showResolver`, which may enter a mount namespace in
+            // which that directory is missing or read-only.
             route = HostAddressRoute(
                 ipv4: plan.hostIPv4, ipv6: plan.hostIPv6, interface: if_nametoindex(interfaceName),
                 ownsNamespace: isOurs)
@@ -48,8 +48,8 @@ struct GuestSetup {
         let keeper = GuestKeeper(
             ends: sockets, source: SocketSource(route), names: names, life: handover.keepOpen())
         guard case .command(let arguments) = origin else { keeper.run() }
-        // Started after the bridge has been told that the guest is configured, because the bridge does not wait for the
-        // keeper.
+        // The keeper is started only after the bridge has been told that the guest is configured, because the bridge
+        // need not wait for the keeper.
         keeper.start()
         guard handover.awaitGo() else { _exit(ExitStatus.ownFailure) }
         signals.restore()

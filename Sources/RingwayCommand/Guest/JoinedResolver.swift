@@ -6,7 +6,7 @@ internal import Glibc
 ///
 /// The mount is on the entry `/etc/resolv.conf` of that namespace. If the entry is a symbolic link, the mount is on
 /// the link itself. If the entry is replaced, the kernel removes the mount, and this process mounts the file again.
-/// If the mount would propagate to the caller's own namespace, nothing is mounted.
+/// If the mount would propagate to the caller's own namespace, nothing is mounted, and `init` throws.
 final class JoinedResolver: KeptNames {
     private static let file = "/etc/resolv.conf"
 
@@ -53,7 +53,8 @@ final class JoinedResolver: KeptNames {
 
     private static func join(_ namespace: Int32, _ root: Int32, _ process: pid_t) throws(GuestFailure) {
         if ringway_join_namespace(namespace, ringway_kind_mount()) != 0 {
-            // An ordinary user needs to be root of the user namespace that owns the mount namespace.
+            // An ordinary user must first join the user namespace that owns the mount namespace, to get capabilities
+            // in it.
             let owner = ringway_owning_user_namespace(namespace)
             defer { if owner >= 0 { close(owner) } }
             guard owner >= 0, ringway_join_namespace(owner, ringway_kind_user()) == 0,

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// Entering the guest's namespaces. The process must have one thread.
+/// Enters the guest's namespaces. The process must have one thread.
 enum NamespaceEntry {
     /// Enters a new network namespace and a new mount namespace. If the caller may not create them directly, it first
     /// enters a new user namespace.
@@ -31,11 +31,12 @@ enum NamespaceEntry {
         case EPERM: break
         default: throw GuestFailure(cannot: "join \(name)")
         }
-        // An ordinary user needs to be root of the user namespace that owns the network namespace.
+        // An ordinary user must first join the user namespace that owns the network namespace, to get capabilities in
+        // it.
         let owner = ringway_owning_user_namespace(namespace)
         defer { if owner >= 0 { close(owner) } }
         // This also fails if the owner is the caller's own user namespace, which cannot be joined again (setns(2)).
-        // The first attempt already had all capabilities that the caller has there.
+        // Joining it would not help: the first attempt already had all capabilities that the caller has there.
         guard owner >= 0, ringway_join_namespace(owner, ringway_kind_user()) == 0,
             ringway_join_namespace(namespace, ringway_kind_network()) == 0
         else { throw GuestFailure("cannot join \(name): it belongs to another user") }

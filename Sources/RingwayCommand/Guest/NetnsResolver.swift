@@ -4,9 +4,9 @@ internal import Ringway
 
 /// `/etc/netns/NAME/resolv.conf`, which "ip netns exec NAME" bind-mounts on `/etc/resolv.conf`.
 ///
-/// The file is written if the user requests it, by replacing it as a whole, and restored at the end. The former file
-/// is kept in `/etc/netns`, because "ip netns exec" mounts every file inside `/etc/netns/NAME` over the file of the
-/// same name in `/etc`. It stays in `/etc/netns` if the bridge is killed.
+/// If the user requests it, the file is replaced as a whole, and restored at the end. The former file is kept beside
+/// the directory `/etc/netns/NAME`, because "ip netns exec" mounts every file in that directory over the file of the
+/// same name in `/etc`. If this process is killed, the former file stays there.
 struct NetnsResolver {
     /// The directories in which "ip netns" keeps namespaces by name.
     private static let places = ["/run/netns/", "/var/run/netns/"]
@@ -42,7 +42,7 @@ struct NetnsResolver {
         fileprivate let file: NetnsResolver
         fileprivate let contents: String
         fileprivate let identity: EntryIdentity?
-        /// Directories created, innermost first.
+        /// The directories that were created for the file, innermost first.
         let made: [String]
     }
 
@@ -57,12 +57,13 @@ struct NetnsResolver {
                     throw failure("make the directory \(path)")
                 }
             }
-            // The former file is kept unless a killed bridge wrote it (`isOurs`). In that case the file before it has
-            // already been kept, or there was none.
+            // The former file is kept unless an earlier run, which was killed, wrote it (`isOurs`). In that case the
+            // file before it has already been kept, or there was none.
             if exists, !isOurs, link(path, kept) != 0 {
                 guard errno == EEXIST else { throw failure("keep \(path)") }
-                // A file is still kept from an earlier run, of which others changed the file later. Neither file may
-                // replace the other. A run that was killed before it wrote has kept the present file itself.
+                // A former file is still kept from an earlier run, after which another program replaced the file at
+                // `path`. Neither may be lost. But if that run was killed between the link and the rename, both names
+                // are the same file, and it is kept already.
                 guard EntryIdentity(kept) == EntryIdentity(path) else {
                     throw CommandFailure(
                         "--write-netns-resolv: cannot keep \(path): there is \(kept) from an earlier run; move one of "
@@ -96,8 +97,9 @@ struct NetnsResolver {
 }
 
 extension NetnsResolver.Written {
-    /// Restores the former file, or removes the written one if there was no former file. If another program has
-    /// changed the file meanwhile, it is left as it is; if a former file is kept, a message about both is returned.
+    /// Restores the former file, or removes the written one if there was none. If another program has changed the
+    /// file meanwhile, it is left as it is. If a former file is still kept then, the message that is returned names
+    /// both.
     func takeBack() -> String? {
         defer { for path in made { rmdir(path) } }
         guard EntryIdentity(file.path) == identity, ResolverConfiguration.hostContents(at: file.path) == contents else {

@@ -52,18 +52,19 @@ final class PrivateEtc {
     /// Every descriptor that must stay open.
     var descriptors: [Int32] { cover.spares + [memory, host].filter { $0 >= 0 } }
 
-    /// Whether the directory is visible at `/etc`.
+    /// Whether the private directory is visible at `/etc`.
     var isShown: Bool {
         let directory = ringway_open_directory(AT_FDCWD, Self.path)
         defer { if directory >= 0 { close(directory) } }
         return directory >= 0 && cover.isSeen(by: directory)
     }
 
-    /// Whether the host's directory has an entry `resolv.conf`, dangling or not.
+    /// Whether the host's directory has an entry `resolv.conf`, even if that is a dangling link. False while the
+    /// private directory is not mounted.
     var hostHasEntry: Bool { host >= 0 && EntryIdentity(Self.entry, in: host) != nil }
 
-    /// Mounts the directory, with links to the host's current entries. False if there is no `/etc`, or it cannot be
-    /// covered.
+    /// Mounts the private directory, with links to the host's current entries. Returns false if there is no `/etc`,
+    /// or it cannot be covered.
     func show() -> Bool {
         let place = ringway_open_directory(AT_FDCWD, Self.path)
         guard place >= 0 else { return false }

@@ -10,8 +10,8 @@ struct StartingGuest: ~Copyable {
     let sockets: [Int32]
     private let handover: TapHandover
 
-    /// Forks the guest's process, which starts at once. The process must have one thread: other threads do not survive
-    /// a fork, and a process with several may not enter a user namespace.
+    /// Forks the guest's process, which starts at once. The caller must have one thread, because other threads do not
+    /// survive a fork.
     init(_ order: BridgeOrder, signals: SignalOrigin) throws(CommandFailure) {
         let pairs = order.splices ? SocketPairs(count: order.queues) : .none
         let setup = GuestSetup(

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwayTap
 
-/// The protocol between the guest's process and the bridge during setup.
+/// The protocol between the guest's process and the bridge, its parent process, during setup.
 ///
 ///     guest                                  bridge
 ///       | -- queues, with descriptors -------> |   attaches them
@@ -10,12 +10,12 @@ internal import RingwayTap
 ///       | <------------------------------ go - |
 ///
 /// The guest may send "failure" and a reason instead of either of its messages. Each message is one byte of kind and a
-/// body. Closing an end without a message means that its side has given up.
+/// body. If an end is closed without a message, its process has ended or given up.
 struct TapHandover: ~Copyable {
     /// A message of the guest's process.
     enum Offer: Equatable {
         case queues([Int32], TapOffloads)
-        /// The guest is set up. The note for the user may be empty.
+        /// The guest is set up. The text says why no resolv.conf could be mounted; it is empty otherwise.
         case configured(String)
         case failure(String)
         /// No message: the process has ended, or has sent an invalid one.
@@ -121,7 +121,7 @@ struct TapHandover: ~Copyable {
         _ = ringway_send_message(socket, [Kind.go], 1, nil, 0)
     }
 
-    /// A message of one end; without bytes if the end has closed.
+    /// A received message; without bytes if the other end has closed.
     private typealias Message = (bytes: [UInt8], descriptors: [Int32])
 
     private borrowing func receive() throws(GuestFailure) -> Message {

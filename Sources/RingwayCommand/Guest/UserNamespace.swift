@@ -14,7 +14,7 @@ enum UserNamespace {
         try write("0 \(group) 1\n", to: "/proc/self/gid_map")
     }
 
-    /// The kernel's refusal, with a remedy.
+    /// The failure if the kernel refuses a user namespace, with a remedy.
     static func refusal(_ errorNumber: Int32) -> GuestFailure {
         switch errorNumber {
         case EPERM, EACCES:

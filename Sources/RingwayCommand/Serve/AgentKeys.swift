@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// `agent-token`, `trust-agent-names`, `agent-publish`, `agent-socket`, `forward` and `follow-ports`: permissions and
-/// forwards of agents, as in the options of the same names.
+/// The keys `agent-token`, `trust-agent-names`, `agent-publish`, `agent-socket`, `forward` and `follow-ports`, which
+/// set the same as the options of these names.
 enum AgentKeys {
     static func read(
         _ members: [String: ConfigurationNode], into order: inout NetworkOrder

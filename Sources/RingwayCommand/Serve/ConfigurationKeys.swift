@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Ringway
 
-/// `limits`: the limits, by the names of their options.
+/// The key `limits`, whose members have the names of the options that set limits.
 enum LimitKeys {
     private static func count(_ name: String) -> WritableKeyPath<Limits, Int>? {
         switch name {
@@ -56,7 +56,7 @@ enum LimitKeys {
     }
 }
 
-/// `leases`: a list, whose elements have `mac`, and may have `address`, `name` and `link`.
+/// The key `leases`: a list of static leases, each with `mac`, and optionally `address`, `name` and `link`.
 enum LeaseKeys {
     static func read(
         _ node: ConfigurationNode, in configuration: VirtualNetwork.Configuration
@@ -95,8 +95,8 @@ enum LeaseKeys {
     }
 }
 
-/// `names`: domain names, each with one IPv4 address, one IPv6 address, or both. A name that starts with the label
-/// `*` matches every name below the rest of the name.
+/// The key `names`: domain names, each with one IPv4 address, one IPv6 address, or both. A name that starts with the
+/// label `*` matches every name below the rest of the name.
 enum NameKeys {
     static func read(_ node: ConfigurationNode) throws(CommandFailure) -> [NetworkName] {
         var names: [NetworkName] = []
@@ -122,7 +122,7 @@ enum NameKeys {
 
 /// Domain names as text (RFC 1035 §2.3.4), and patterns with a first label `*` (RFC 4592 §2.1).
 enum DomainNameText {
-    /// Why a text cannot be the name of a query, and the remedy; `nil` for a valid one.
+    /// Why a text is neither a domain name nor a pattern, and the remedy; `nil` if it is valid.
     static func problem(of text: String) -> String? {
         let labels = key(text).split(separator: ".", omittingEmptySubsequences: false)
         if labels.dropFirst().contains(where: { $0.contains("*") }) || (labels[0] != "*" && labels[0].contains("*")) {

@@ -65,7 +65,7 @@ struct ConfigurationNode {
         }
     }
 
-    /// A text or number, as written.
+    /// The text of a single value, as written in the file.
     func text() throws(CommandFailure) -> String {
         guard case .scalar(let text, _) = node.content, !node.isNull else {
             throw failure("\(kind) \(isMapping ? "stand" : "stands") here; write a single value")
@@ -73,7 +73,7 @@ struct ConfigurationNode {
         return text
     }
 
-    /// A value, parsed as on the command line.
+    /// A single value, converted by a parser such as those of command-line options.
     func value<Value>(_ transform: (String) throws -> Value) throws(CommandFailure) -> Value {
         let text = try text()
         do {

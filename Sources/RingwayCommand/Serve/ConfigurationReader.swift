@@ -4,7 +4,8 @@ internal import Ringway
 /// Reads a configuration file: YAML, which includes JSON.
 ///
 /// The top level has either the keys of a single network, or `networks`, which has the keys of several networks by
-/// name. A key is named like its command-line option, whose value applies where the key is missing.
+/// name. A key is named like the command-line option for the same setting. Where the key is missing, the value of the
+/// option applies.
 struct ConfigurationReader {
     private static let networkKeys = [
         "network", "ipv6-prefix", "mtu", "dns", "host-loopback", "host", "udp-filtering", "privileged-source-ports",

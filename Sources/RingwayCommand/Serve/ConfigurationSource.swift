@@ -14,7 +14,7 @@ struct ConfigurationSource {
     /// network.
     let inherited: [LinkOrder]
 
-    /// The largest configuration file in bytes, far beyond any real one.
+    /// The largest accepted file in bytes, far larger than any real one.
     private static let maximumSize = 4 << 20
 
     /// The networks as they are configured now. A file with an error is refused as a whole.
@@ -33,7 +33,7 @@ struct ConfigurationSource {
         return orders
     }
 
-    /// Checks what no key can check alone: conflicts between options and keys, and between networks.
+    /// Refuses conflicts between options and keys, and between networks, which the parser of a single key cannot see.
     private func refuseFaults(_ orders: [NetworkOrder]) throws(CommandFailure) {
         var places = Set<LinkAddress>()
         for link in orders.flatMap(\.links) where !places.insert(link.address).inserted {

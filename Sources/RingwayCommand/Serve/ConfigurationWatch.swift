@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Detects that a configuration file may have changed: it is written, replaced, or reached by a changed symbolic
-/// link.
+/// Detects that a configuration file may have changed: it is written, replaced or removed, or a symbolic link that
+/// leads to it changes.
 struct ConfigurationWatch: ~Copyable {
     /// Readable after an event; negative if nothing is watched.
     let descriptor: Int32
@@ -22,7 +22,7 @@ struct ConfigurationWatch: ~Copyable {
         name = resolved == (Self.resolve(directory) ?? directory, last) ? last : nil
         descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
         guard descriptor >= 0 else { return }
-        // Watches directories rather than the file, because editors and mounted configurations replace the file.
+        // Directories are watched instead of the file, because editors and container engines replace the file.
         let events = IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM
         for directory in Set([directory, resolved.directory]) {
             SystemText.bytes(directory).withUnsafeBufferPointer { bytes in

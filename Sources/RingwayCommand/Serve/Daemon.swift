@@ -12,7 +12,7 @@ struct Daemon {
     private let ready: ReadyNotice?
     private let statistics: StatisticsFile?
     private let control: ServedControl
-    /// The messages to be printed when everything is up.
+    /// The messages to be printed when all networks are up.
     private var notices: [String] = []
     private let state: StateOrder
     private var networks: [ServedNetwork]
@@ -72,11 +72,12 @@ struct Daemon {
         }
     }
 
-    /// Waits until events about the file's directories cease. False if no event has concerned the file.
+    /// Returns false if no event has concerned the file. Otherwise waits until no further events occur in the watched
+    /// directories, and returns true.
     private func settles(_ watch: borrowing ConfigurationWatch) -> Bool {
         guard watch.drain() else { return false }
         var entry = pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)
-        // At most ten times, because other programs may write to the same directory continuously.
+        // There are at most ten waits, because other programs may write to the same directory continuously.
         for _ in 0..<10 where poll(&entry, 1, Self.quiet) > 0 { _ = watch.drain() }
         return true
     }
@@ -95,7 +96,8 @@ struct Daemon {
     // MARK: Changes
 
     private mutating func reload(isAsked: Bool) {
-        // Reported even if nothing changes, because a service manager that requested the reload waits for it.
+        // The reload is reported even if nothing changes, because a service manager that requested it waits for the
+        // report.
         service.reloading()
         defer { service.ready() }
         guard let path = source.path else { return }

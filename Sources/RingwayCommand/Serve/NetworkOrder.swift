@@ -23,10 +23,11 @@ struct NetworkOrder {
     var socketMode: UInt32
     var links: [LinkOrder]
     var publish: [PortForward]
-    /// Inherited listening TCP sockets, whose ports are published.
+    /// Inherited listening TCP sockets. A forward in `publish` for the address and port of such a socket uses the
+    /// socket.
     var portListeners: [Int32] = []
-    /// Addresses and unix sockets of the host at which this process listens. Agents connect its clients to servers
-    /// inside guests.
+    /// Addresses and unix sockets of the host at which this process listens, and the servers inside guests to which
+    /// agents forward the clients.
     var agentForwards: [AgentForward] = []
 
     /// The links as text.
@@ -39,8 +40,8 @@ struct NetworkOrder {
             || publish.contains { isAddress($0.guest) } || agentForwards.contains { isAddress($0.guest) }
     }
 
-    /// The host's routes that may conflict with the network. Routes through the TAP devices among `links` are left
-    /// out.
+    /// The host's routes that may conflict with the network. Routes through the TAP devices among `links` are
+    /// omitted, because they lead to the guests themselves.
     var networkChoice: NetworkChoice {
         let own = Set(links.map { "\($0.address)" })
         return NetworkChoice(HostRoute.all(ipv4: true).filter { !own.contains("tap:\($0.interface)") })

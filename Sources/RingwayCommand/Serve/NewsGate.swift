@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Limits the log lines about events that guests can cause as often as they like: to twenty per second.
+/// Limits log lines to twenty per second, for events that guests can cause as often as they like.
 final class NewsGate: Sendable {
     enum Verdict: Equatable {
         case say
@@ -19,7 +19,7 @@ final class NewsGate: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether a line may be written now.
+    /// Counts an event, and decides whether to log it.
     func admit(at now: ContinuousClock.Instant = .now) -> Verdict {
         state.withLock { state in
             if state.began.map({ now - $0 >= Self.interval }) ?? true { state = State(began: now) }

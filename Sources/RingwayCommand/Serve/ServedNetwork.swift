@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// A running network, and its current order.
+/// A running network of `ringway serve`, and the settings that are in force in it.
 struct ServedNetwork {
     private(set) var order: NetworkOrder
     private let network: VirtualNetwork
@@ -56,8 +56,8 @@ struct ServedNetwork {
         }
     }
 
-    /// Whether an event is logged. Not logged are the kinds that usually follow a request of the user or a logged
-    /// event.
+    /// Whether an event is logged. The kinds of events that usually follow a request of the user, or another logged
+    /// event, are not.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .forwardRecovered, .agentForwardFailed,
@@ -78,7 +78,7 @@ struct ServedNetwork {
         }
     }
 
-    /// Opens the network's control socket; returns a message for when the network is up.
+    /// Opens the network's control socket. Returns a message to be printed when the network is up.
     func open(_ control: ServedControl, isAlone: Bool) throws(CommandFailure) -> String {
         let notice = try control.open(network, order)
         let places = order.links.isEmpty ? "no links yet" : "listening on \(order.places)"
@@ -101,8 +101,8 @@ struct ServedNetwork {
 
     // MARK: Changes
 
-    /// Applies another order, as far as this is possible without a restart. Returns a line for each change, and one for
-    /// each change that needs a restart.
+    /// Applies changed settings, as far as this is possible without a restart. Returns a line for each change, and
+    /// one for each change that needs a restart.
     mutating func change(to next: NetworkOrder) -> [String] {
         var lines: [String] = []
         lines += changeLeasesAndNames(next)
@@ -165,7 +165,7 @@ struct ServedNetwork {
         // Ports published by the control API are not changed.
         for port in network.publishedPorts.filter(\.owner.isEmpty)
         where wanted.isDisjoint(with: [port.forward, port.requested]) {
-            // The only possible failure is that the API has already removed it.
+            // The only possible failure is that the API has already removed the port.
             try? network.unpublish(port.id)
             lines.append("\(port.forward) is no longer published")
         }
@@ -174,7 +174,7 @@ struct ServedNetwork {
         for forward in next.publish where !present.contains(forward) {
             do throws(VirtualNetwork.Failure) {
                 let port = try network.publish(forward, keepsTrying: true)
-                // Automatic ports, and ports that could not be opened, are reported by an event.
+                // A port that was chosen automatically, or that could not be opened, is reported by an event.
                 if !port.isChosen, port.problem == nil { lines.append("\(forward) is published") }
             } catch {
                 lines.append(error.description)
@@ -188,7 +188,7 @@ struct ServedNetwork {
         var lines: [String] = []
         let wanted = Set(next.agentForwards)
         for (number, forward) in network.agentForwards where !wanted.contains(forward) {
-            // The only possible failure is that the API has already removed it.
+            // The only possible failure is that the API has already removed the forward.
             try? network.endForward(number)
             lines.append("\(forward) is no longer forwarded")
         }
@@ -233,7 +233,7 @@ struct ServedNetwork {
         order.configuration.capture = wanted
         var lines: [String] = []
         if let now, network.capture?.options == now {
-            // Another command may have stopped it already.
+            // Another client of the API may have stopped it already.
             _ = try? network.stopCapture()
             lines.append("frames are no longer captured to \(now.path)")
         }

@@ -4,16 +4,17 @@ internal import Ringway
 
 /// The service manager that started this process, by systemd's protocols: sd_listen_fds(3) and sd_notify(3).
 struct ServiceManager {
-    /// The links of inherited descriptors. A descriptor with the name "vpnkit" uses VPNKit's protocol, one with
-    /// another name, except "publish", uses QEMU's.
+    /// The links of inherited descriptors. A descriptor with the name "vpnkit" uses VPNKit's protocol. Any other one
+    /// uses QEMU's, except those named "publish", which are in `ports`.
     let links: [LinkOrder]
-    /// Inherited listening sockets named "publish": TCP ports to publish.
+    /// Inherited listening TCP sockets with the name "publish". A published port uses the one of its address and
+    /// port.
     let ports: [Int32]
     private let path: String?
 
     private static let firstDescriptor: Int32 = 3
 
-    /// Reads the environment variables, and removes them.
+    /// Reads the service manager's environment variables, and removes them.
     static func claim() -> ServiceManager {
         defer { for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET"] { unsetenv(name) } }
         let path = variable("NOTIFY_SOCKET").flatMap { $0.isEmpty ? nil : $0 }

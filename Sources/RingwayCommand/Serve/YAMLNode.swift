@@ -14,7 +14,8 @@ struct YAMLNode {
     }
 
     enum Content {
-        /// Plain text is unquoted: `null`, `~` and an empty text then mean no value.
+        /// `isPlain` says that the text is not quoted. A plain `null`, a plain `~` or an empty plain text means no
+        /// value.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         /// In the order of the file, without duplicate keys.

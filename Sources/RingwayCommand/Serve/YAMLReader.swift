@@ -2,10 +2,10 @@ internal import CYAML
 
 /// Reads one YAML document, which may be JSON, with libyaml's event parser.
 ///
-/// The text is untrusted. Its nesting depth and its number of values are limited; what an alias stands for counts each
-/// time. Ambiguous constructs (duplicate keys, tags, a second document) are refused.
+/// The text is untrusted. Its nesting depth and its number of values are limited. The value that an alias stands for
+/// counts again for each alias. Ambiguous constructs (duplicate keys, tags, a second document) are refused.
 struct YAMLReader {
-    /// The deepest nesting of lists and mappings, including that of what aliases stand for.
+    /// The deepest nesting of lists and mappings, including those that aliases stand for.
     static let maximumDepth = 32
     /// The most values in a document, including expanded aliases.
     static let maximumValues = 1 << 18
@@ -117,8 +117,8 @@ struct YAMLReader {
         YAMLFailure(mark: mark, message: "lists and keys are more than \(maximumDepth) deep here")
     }
 
-    /// Adds a complete value to the enclosing list or mapping. It counts as `count` values, and `depth` lists and
-    /// mappings are nested in it, itself included.
+    /// Adds a complete value to the enclosing list or mapping. The value counts as `count` values, and has `depth`
+    /// levels of lists and mappings, itself included.
     private mutating func add(
         _ node: YAMLNode, values count: Int, depth: Int, anchor: String?, at mark: YAMLNode.Mark
     ) throws(YAMLFailure) {

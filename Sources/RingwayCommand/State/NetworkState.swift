@@ -4,7 +4,7 @@ internal import RingwayControl
 /// The state of a network that must survive a restart of `serve`: its IPv4 network and IPv6 prefix, the leases of its
 /// guests (addresses and names), and the ports published by the control API, with their owners.
 ///
-/// The JSON has a format version for later releases.
+/// The JSON contains the version of its format. A release refuses versions that it does not know.
 struct NetworkState: Equatable {
     static let version = 1
 
@@ -28,9 +28,9 @@ struct NetworkState: Equatable {
 
     var network: CIDRBlock
     var ipv6Prefix: IPv6Address
-    /// The links of the network, which identify a network without a name.
+    /// The links of the network, by which the state of a network without a name is found again.
     var links: [String]
-    /// The leases of guests, in the order in which their guests were detached.
+    /// The leases of guests, in the order in which their guests were last attached or detached.
     var leases: [StaticLease]
     var published: [Published]
     var owners: [Owner]
@@ -40,7 +40,7 @@ struct NetworkState: Equatable {
         ipv6Prefix = network.plan.ipv6Prefix
         self.links = links
         leases = network.rememberedLeases
-        // Ports without an owner come from the configuration.
+        // Ports without an owner are not stored, because they come from the configuration.
         published = network.publishedPorts.filter { !$0.owner.isEmpty }.map {
             Published(forward: $0.forward, owner: $0.owner)
         }

@@ -107,7 +107,9 @@ struct StateFile: ~Copyable {
         return nil
     }
 
-    /// Renames the file, creates and locks an empty one in its place, and returns the new name of the old file.
+    /// Renames the file to `path` with ".broken" appended, and creates and locks an empty file in its place.
+    ///
+    /// - Returns: the new name of the old file.
     mutating func setAside() throws(Obstacle) -> String {
         let aside = path + ".broken"
         guard ringway_path_rename(path, aside) == 0 else { throw .other(Self.reason) }

@@ -2,7 +2,7 @@ internal import Ringway
 internal import RingwaySystem
 internal import Synchronization
 
-/// Stores the state of a network in a file, so that guests do not notice a restart.
+/// Stores the state of a network in a file, so that guests keep their addresses, names and ports after a restart.
 ///
 /// Each change is written after a short delay, together with later ones, on the keeper's own event loop, so that
 /// neither the data path nor the network's thread waits for a disk.
@@ -36,7 +36,7 @@ final class StateKeeper: Sendable {
 
     // MARK: State of an earlier run
 
-    /// Applies the stored state to a configuration. What the configuration itself has takes precedence.
+    /// Applies the stored state to a configuration. Settings of the configuration take precedence.
     func apply(to configuration: inout VirtualNetwork.Configuration) {
         guard let found else { return }
         if configuration.ipv6Prefix == nil, found.fits(configuration) { configuration.ipv6Prefix = found.ipv6Prefix }
@@ -87,7 +87,7 @@ final class StateKeeper: Sendable {
 
     // MARK: Saving
 
-    /// Has the state written after `delay`, because it has changed. May be called on any thread.
+    /// Schedules a write of the state, which has changed, after `delay`. May be called on any thread.
     func changed(_ network: VirtualNetwork) {
         guard !isDue.exchange(true, ordering: .acquiringAndReleasing) else { return }
         thread.post { [self, weak network] loop in
@@ -97,7 +97,7 @@ final class StateKeeper: Sendable {
 
     /// Writes the current state.
     func save(_ network: VirtualNetwork) {
-        // Reset before the state is read: later changes cause another write.
+        // The flag is reset before the state is read, so that a later change causes another write.
         isDue.store(false, ordering: .releasing)
         let failure = work.withLock { work -> String? in
             guard !work.hasEnded else { return nil }
@@ -110,7 +110,7 @@ final class StateKeeper: Sendable {
         }
     }
 
-    /// The network's links have changed.
+    /// Sets the links that are stored with the state from now on.
     func setLinks(_ links: [String]) { work.withLock { $0.links = links } }
 
     /// Writes the final state; the file is unlocked when the keeper is freed.

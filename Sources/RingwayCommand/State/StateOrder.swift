@@ -37,6 +37,8 @@ struct StateOptions: ParsableArguments {
         if noState, state != nil { throw ValidationError("--no-state excludes --state") }
     }
 
+    /// The location that the options select.
+    ///
     /// - Parameter name: the network's name from the command line, if any.
     func order(name: String?) -> StateOrder {
         if noState { return .none }

@@ -6,7 +6,7 @@ enum StatePath {
     /// `$STATE_DIRECTORY`, `/var/lib/ringway` for root, and `~/.local/state/ringway`. `nil` if none applies.
     static var directory: String? {
         if let state = variable("XDG_STATE_HOME") { return state + "/ringway" }
-        // Several directories are separated by colons (systemd.exec(5)).
+        // The variable may have several directories, separated by colons (systemd.exec(5)). The first is used.
         if let state = variable("STATE_DIRECTORY")?.split(separator: ":").first { return String(state) }
         if geteuid() == 0 { return "/var/lib/ringway" }
         return variable("HOME").map { $0 + "/.local/state/ringway" }

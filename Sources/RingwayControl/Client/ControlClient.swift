@@ -1,12 +1,12 @@
 internal import Glibc
 internal import Ringway
 
-/// Client of a control socket: one connection for each request, which blocks until the response.
+/// A client of a control socket. Each request uses a connection of its own, and blocks until the response.
 public struct ControlClient: Sendable {
-    /// Why a request got no response or an error response: a message of one line.
+    /// Why a request failed: it got no response, or an error response. The description is one line.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
-        /// The HTTP status of an error response.
+        /// The HTTP status of the error response; `nil` for other failures.
         public var status: Int?
     }
 
@@ -24,7 +24,7 @@ public struct ControlClient: Sendable {
         self.timeout = timeout
     }
 
-    /// Whether a process listens at the socket, and its number if it is in this PID namespace.
+    /// Whether a process listens at the socket, and its process identifier if it has one in this PID namespace.
     public var listener: (isThere: Bool, process: Int32?) {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
@@ -35,10 +35,10 @@ public struct ControlClient: Sendable {
         return (errno == EAGAIN, nil)
     }
 
-    /// Removes the socket file if its process has ended.
+    /// Removes the socket file if no process listens on it.
     public func removeAbandoned() { SocketFile.removeAbandoned(path) }
 
-    /// The body of a 2xx response, which may be empty.
+    /// Sends a request. Returns the body of a 2xx response, which may be empty, and throws for any other response.
     public func request(_ method: String, _ target: String, body: [UInt8] = []) throws(Failure) -> [UInt8] {
         let answer = try open(method, target, body, timeout: timeout)
         let bytes = try answer.body()
@@ -56,7 +56,7 @@ public struct ControlClient: Sendable {
         }
     }
 
-    /// Calls `handler` with the data of each event until it returns false, or the server ends the stream.
+    /// Calls `handler` with the data of each event until `handler` returns false, or the server ends the stream.
     public func events(_ handler: (String) -> Bool) throws(Failure) {
         let answer = try open("GET", "/v1/events", [], timeout: 0)
         guard answer.status < 300 else { throw refusal(answer.status, try answer.body()) }

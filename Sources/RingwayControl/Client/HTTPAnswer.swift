@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The response to one request, as it arrives (RFC 9112).
+/// Sends one request, and parses its response while it is received (RFC 9112).
 final class HTTPAnswer {
     private(set) var status = 0
 
@@ -15,7 +15,7 @@ final class HTTPAnswer {
     /// Whether the last chunk, which is empty, has been read.
     private var isLastChunkRead = false
 
-    /// - Parameter descriptor: a connected socket, which this object closes.
+    /// - Parameter descriptor: a stream socket, which the caller connects and this object closes.
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
@@ -55,7 +55,8 @@ final class HTTPAnswer {
         }
     }
 
-    /// The whole body. A body whose end does not arrive is a failure, unless only the end of the connection ends it.
+    /// Receives the whole body. Throws if the connection ends before the length of `content-length`, or before the
+    /// last chunk. A body without either ends with the connection.
     func body() throws(ControlClient.Failure) -> [UInt8] {
         guard status != 204 else { return [] }
         if let length {
@@ -70,7 +71,7 @@ final class HTTPAnswer {
 
     private static var cutShort: ControlClient.Failure { ControlClient.Failure(description: "the answer is cut short") }
 
-    /// The next line of the body, without its line end; `nil` at the end of the body.
+    /// The next complete line of the body, without its line end; `nil` if there is none.
     func line() throws(ControlClient.Failure) -> String? {
         var bytes: [UInt8] = []
         while let byte = try next() {
@@ -82,12 +83,12 @@ final class HTTPAnswer {
 
     // MARK: Bytes
 
-    /// The next byte of the body, with chunked encoding removed.
+    /// The next byte of the body, without the chunked encoding; `nil` at the end of the body.
     private func next() throws(ControlClient.Failure) -> UInt8? {
         guard isChunked else { return try rawByte() }
         if chunk == 0 {
             var size = try rawLine()
-            // An empty line is the line end of the previous chunk.
+            // An empty line is the line end after the previous chunk's data.
             if size == "" { size = try rawLine() }
             guard let line = size, let count = Int(line, radix: 16), count > 0 else {
                 isLastChunkRead = size.flatMap { Int($0, radix: 16) } == 0
@@ -117,7 +118,7 @@ final class HTTPAnswer {
         return nil
     }
 
-    /// Receives available bytes; false at end of file.
+    /// Waits for further bytes and receives them. Returns false at end of file.
     private func fill() throws(ControlClient.Failure) -> Bool {
         if position == buffer.count {
             buffer.removeAll(keepingCapacity: true)

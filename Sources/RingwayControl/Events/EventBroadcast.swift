@@ -7,7 +7,7 @@ internal import Synchronization
 final class EventBroadcast: Sendable {
     /// The most events that wait for the thread of the connections; further ones are counted as lost.
     private static var mostWaiting: Int { 1_024 }
-    /// The number of recent events kept for diagnostics, as lines.
+    /// The number of recent events that are kept for diagnostics, each as a line of text.
     private static var mostRecent: Int { 256 }
 
     private struct Inbox {
@@ -31,7 +31,7 @@ final class EventBroadcast: Sendable {
         self.subscription.withLock { $0 = subscription }
     }
 
-    /// The last events, as lines.
+    /// The last `mostRecent` events, each as a line of text.
     var recent: [String] { inbox.withLock { $0.recent } }
 
     func stop() { subscription.withLock { $0 = nil } }

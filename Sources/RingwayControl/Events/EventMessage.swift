@@ -1,9 +1,9 @@
 internal import Glibc
 internal import Ringway
 
-/// The JSON of events.
+/// Encodes events for the event stream.
 enum EventMessage {
-    /// As a server-sent event: number, name, and data, which is one line of JSON.
+    /// The event as a server-sent event: its number, its name and its data, which is one line of JSON.
     static func bytes(of event: VirtualNetwork.Event, number: UInt64) -> [UInt8] {
         let data = JSONWriter.text { writer in
             writer.object { writer in
@@ -16,7 +16,8 @@ enum EventMessage {
         return Array("id: \(number)\nevent: \(name(of: event))\ndata: ".utf8) + data + Array("\n\n".utf8)
     }
 
-    /// The server-sent event that tells a client how many events it has missed because it or the server was too slow.
+    /// The server-sent event that tells a client how many events it has missed because the client or the server was
+    /// too slow.
     static func loss(_ count: Int) -> [UInt8] {
         Array("event: lost\ndata: {\"event\":\"lost\",\"count\":\(count)}\n\n".utf8)
     }

@@ -3,7 +3,7 @@ internal import NIOCore
 /// The event stream of one client. While the client is slow, a limited number of events waits; further events are
 /// lost, and their number is reported to the client.
 ///
-/// Confined to the connection's thread.
+/// Used only on the thread of the connections.
 final class EventStream {
     /// The most events queued for a slow client, in addition to those in its socket and in the connection's buffer of
     /// 64 KiB.
@@ -25,8 +25,8 @@ final class EventStream {
     /// Sends or queues an event, or counts it as lost.
     func offer(_ event: ByteBuffer) {
         if waiting.isEmpty, lost == 0, isWritable() { return write(event) }
-        // After a loss, events are lost until the loss has been reported, so that the report stands where events are
-        // missing.
+        // After a loss, further events are counted as lost until the loss has been reported. So the report is in the
+        // stream where the events are missing.
         guard lost == 0, waiting.count < Self.mostWaiting else { return lose(1) }
         waiting.append(event)
     }
@@ -34,7 +34,7 @@ final class EventStream {
     /// Counts events as lost.
     func lose(_ count: Int) { lost += count }
 
-    /// Flushes what was written, and writes waiting events as far as there is room.
+    /// Flushes what was written, and writes waiting events, then the report of a loss, as far as there is room.
     func flush() {
         push()
         while isWritable(), let event = waiting.popFirst() {

@@ -5,7 +5,8 @@ internal import NIOCore
 ///
 /// NIO's server channel stays registered for reading when accept(2) fails, and its loop would spin while a client
 /// waits. This handler therefore stops accepting until a descriptor is available. It also keeps a few descriptors in
-/// reserve, and closes one of them for each further client, so that the API can still show what uses the others.
+/// reserve, and closes one of them for each further client. So clients can still ask the API what uses the process's
+/// descriptors.
 final class AcceptReserve: ChannelInboundHandler {
     typealias InboundIn = any Channel
 

@@ -12,7 +12,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// The longest body, bytes.
+    /// The longest body of a request, in bytes.
     static var longestBody: Int { 8 << 20 }
     /// Timeout of receiving a request, of an idle connection, and of sending a response.
     static var timeout: TimeAmount { .seconds(30) }
@@ -107,7 +107,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        // The timer continues, so that a client that does not read is disconnected.
+        // The timer keeps running, so that a client that does not read its responses is disconnected.
         guard context.channel.isWritable else {
             phase = .held(head)
             return
@@ -121,7 +121,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         let keepsAlive = head.isKeepAlive
         let (router, eventLoop) = (router, context.eventLoop)
         let handler = NIOLoopBound(self, eventLoop: eventLoop)
-        // Some routes wait for shards or ports, which must not block this thread.
+        // A route may wait, for example for shards, which must not block this thread. So a worker calls it.
         workers.submit { state in
             guard state == .active else { return }
             let result = Self.result(router, head.method.rawValue, head.uri, content)
@@ -174,7 +174,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         }
         if status != 204 { headers.add(name: "content-length", value: "\(bytes.count)") }
         let (count, eventLoop) = (bytes.count, context.eventLoop)
-        // This may close the connection that holds the most bytes, which may be this connection.
+        // This may close the connections with the most bytes, and this one may be among them.
         memory.take(count, for: self)
         let head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
@@ -191,7 +191,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         if !keepsAlive {
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             done.futureResult.whenComplete { _ in
-                // A client that is still sending would lose the response if the connection were closed at once.
+                // After a refusal, `channelRead` closes the connection when the request has ended: a client that is
+                // still sending would lose the response if the connection were closed at once.
                 if case .refusing = bound.value.0.phase { return }
                 bound.value.1.close(promise: nil)
             }

@@ -7,9 +7,9 @@ struct ControlFailure: Error, Equatable {
     /// The error code, for programs.
     let code: String
     let message: String
-    /// The invalid key of the body, or of the query.
+    /// The key of the body or query that is invalid, unknown or missing, if that is the reason.
     var key: String?
-    /// The allowed methods, if another was used.
+    /// The methods that the path allows, if the request uses another one; otherwise empty.
     var allowed: [String] = []
 
     static func invalid(_ message: String, key: String? = nil) -> ControlFailure {
@@ -30,7 +30,7 @@ struct ControlFailure: Error, Equatable {
             message: "\(method) is not allowed here; \(allowed.joined(separator: ", ")) is", allowed: allowed)
     }
 
-    /// A failure of the network.
+    /// The response to a request that the network refused.
     init(_ failure: VirtualNetwork.Failure) {
         let answer: (status: Int, code: String) =
             switch failure.kind {

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The identity of a network at its control socket.
+/// What a control socket tells clients about its network and process.
 public struct ControlIdentity: Sendable {
     /// The command that runs the network.
     public enum Kind: String, Sendable {
@@ -9,11 +9,11 @@ public struct ControlIdentity: Sendable {
 
     public let name: String
     public let kind: Kind
-    /// What the network is for: a command, a namespace or links.
+    /// What the network serves: a command, a namespace or links.
     public let target: String
     /// The version of the program.
     public let version: String
-    /// How the process is contained.
+    /// The sandbox of the process.
     public let sandbox: SandboxState
     /// Seconds since the epoch at which the network was started.
     let startTime: Int
@@ -28,8 +28,8 @@ public struct ControlIdentity: Sendable {
         startTime = time(nil)
     }
 
-    /// Whether the executable file of this process was removed or replaced. Other processes of the user cannot see it,
-    /// because this process cannot be traced.
+    /// Whether the executable file of this process was removed or replaced. Only this process can tell: other
+    /// processes of the user may not trace it, and so cannot read its `/proc/PID/exe`.
     var isReplaced: Bool {
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let length = readlink("/proc/self/exe", &target, target.count)

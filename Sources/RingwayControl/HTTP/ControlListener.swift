@@ -1,7 +1,7 @@
 internal import Glibc
 public import Ringway
 
-/// A bound and listening control socket, before a server accepts from it: clients wait in the listen queue.
+/// A bound and listening control socket from which no server accepts yet. Clients wait in its listen queue.
 ///
 /// A listener costs almost nothing, while a server needs threads. A short-lived network therefore creates a listener
 /// immediately, and starts the server when the descriptor becomes readable, with the first client.
@@ -18,12 +18,12 @@ public struct ControlListener: Sendable {
     /// Creates the socket. A socket file left by an ended process is replaced. It is an error if a process listens at
     /// the socket.
     ///
-    /// - Parameter path: the socket; its directory must exist.
+    /// - Parameter path: the path of the socket file; its directory must exist.
     public init(at path: String) throws(VirtualNetwork.Failure) {
         (descriptor, file) = try SocketFile.listenPrivately(path, backlog: Self.backlog)
     }
 
-    /// Closes a listener that no server serves.
+    /// Closes a listener that no server serves, and removes its socket file.
     public func close() {
         Glibc.close(descriptor)
         file.remove()

@@ -16,15 +16,16 @@ public enum ControlPath {
         return geteuid() == 0 ? ofRoot : nil
     }
 
-    /// XDG_RUNTIME_DIR, as text that represents bytes (ringway_text.h).
+    /// The value of XDG_RUNTIME_DIR, in which bytes that are not UTF-8 are represented as ringway_text.h describes.
     private static var runtime: String? {
         guard let bytes = getenv("XDG_RUNTIME_DIR"), let text = ringway_text_from_bytes(bytes) else { return nil }
         defer { free(text) }
         return String(cString: text)
     }
 
-    /// The directories to search for the caller's networks. Root with XDG_RUNTIME_DIR has two: networks that a login
-    /// started are in $XDG_RUNTIME_DIR/ringway, and those of a service, which lacks this variable, in /run/ringway.
+    /// The directories to search for the caller's networks. Root with XDG_RUNTIME_DIR has two: networks that were
+    /// started in a login session are in $XDG_RUNTIME_DIR/ringway, and those of a service, whose environment lacks
+    /// this variable, in /run/ringway.
     public static var directories: [String] {
         guard let directory else { return [] }
         return geteuid() == 0 && directory != ofRoot ? [directory, ofRoot] : [directory]

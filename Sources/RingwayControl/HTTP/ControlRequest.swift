@@ -5,9 +5,11 @@ struct ControlRequest: Sendable {
     let path: String
     let query: [(name: String, value: String)]
     let body: [UInt8]
-    /// The path's values for the names in braces of the route.
+    /// The parts of the path at the names in braces of the route's path, by name.
     var parameters: [String: String] = [:]
 
+    /// Parses the target of a request.
+    ///
     /// - Parameter target: path and query as in the request line.
     init(method: String, target: String, body: [UInt8]) throws(ControlFailure) {
         self.method = method
@@ -28,7 +30,7 @@ struct ControlRequest: Sendable {
         self.query = query
     }
 
-    /// Undoes percent-encoding (RFC 3986 §2.1).
+    /// Undoes percent-encoding (RFC 3986 §2.1). Returns `nil` if it is invalid, or the result is not UTF-8.
     private static func decode(_ text: Substring) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]
@@ -71,7 +73,7 @@ struct ControlRequest: Sendable {
         return value
     }
 
-    /// The number that stands in the path in place of a name in braces.
+    /// Parses the part of the path at a name in braces as a number.
     func number(_ name: String) throws(ControlFailure) -> UInt32 {
         let text = parameters[name] ?? ""
         guard let value = Self.decimal(text), let number = UInt32(exactly: value) else {

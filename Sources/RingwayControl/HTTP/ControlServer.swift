@@ -10,8 +10,8 @@ internal import Synchronization
 /// A socket's file has the permissions 0600, and a client must be the user that the process runs as, or root.
 /// Guests cannot reach the API: their traffic ends in the network's own stack, which has no unix sockets.
 public final class ControlServer: Sendable {
-    /// The most connections: an eighth of the process's descriptors, but at least 16 and at most 1,024. A further
-    /// connection is closed at once.
+    /// The most connections to a network's socket: an eighth of the process's descriptors, but at least 16 and at
+    /// most 1,024. A further connection is closed at once.
     public static let mostConnections = ControlDescriptors.limit
 
     private struct Place {
@@ -73,7 +73,7 @@ public final class ControlServer: Sendable {
     }
 
     /// A future that fails if the connection must be closed: a limit is reached, or the client's user is neither the
-    /// process's nor root.
+    /// user of this process nor root.
     private static func admit(_ channel: any Channel, _ count: NIOLoopBoundBox<Int>) -> EventLoopFuture<Void> {
         guard count.value < mostConnections, let options = channel as? any SocketOptionProvider,
             ControlDescriptors.admit()
@@ -91,14 +91,14 @@ public final class ControlServer: Sendable {
             }
     }
 
-    /// The kernel's format of a peer's credentials (unix(7)).
+    /// `struct ucred`, in which the kernel returns a peer's credentials (unix(7)).
     private struct PeerCredentials {
         var process: Int32 = 0
         var user: UInt32 = 0
         var group: UInt32 = 0
     }
 
-    /// Closes every connection and removes the sockets. Called once.
+    /// Closes all connections, removes the socket files and ends the threads. Called once.
     public func stop() {
         let places = places.withLock { places in
             defer { places = [] }

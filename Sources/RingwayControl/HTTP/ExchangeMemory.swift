@@ -4,13 +4,13 @@ internal import NIOPosix
 
 /// Counts the bytes of the request and response bodies of all connections of a server, and limits them.
 ///
-/// A connection has at most one request and one response in memory, but there may be many connections. While the limit
-/// is exceeded, the connection with most bytes is closed. Freed memory is returned to the system, because requests are
-/// rare. Confined to the thread of the connections.
+/// A connection has at most one request and one response in memory, but there may be many connections. While the
+/// limit is exceeded, the connection with the most bytes is closed. Freed memory is returned to the kernel, because
+/// requests are rare. Used only on the thread of the connections.
 final class ExchangeMemory {
-    /// The limit, bytes.
+    /// The limit, in bytes.
     static var most: Int { 64 << 20 }
-    /// Memory is returned to the system once this many bytes have been freed, but only once in each interval.
+    /// Memory is returned to the kernel once this many bytes have been freed, but at most once per `interval`.
     private static var returned: Int { 64 << 10 }
     private static var interval: TimeAmount { .milliseconds(50) }
 
@@ -27,15 +27,15 @@ final class ExchangeMemory {
     private let workers: NIOThreadPool
     private var shares: [ObjectIdentifier: Share] = [:]
     private(set) var held = 0
-    /// Bytes freed since memory was last returned.
+    /// Bytes freed since memory was last returned to the kernel.
     private var released = 0
-    /// When memory may be returned again.
+    /// When memory may be returned to the kernel again.
     private var due = NIODeadline.uptimeNanoseconds(0)
     private var isScheduled = false
 
     init(workers: NIOThreadPool) { self.workers = workers }
 
-    /// Adds bytes to a connection's use; closes the connections with most bytes while the limit is exceeded.
+    /// Adds bytes to a connection's use. Closes the connections with the most bytes while the limit is exceeded.
     func take(_ bytes: Int, for holder: any Holder) {
         guard bytes > 0 else { return }
         held += bytes
@@ -56,7 +56,8 @@ final class ExchangeMemory {
         released += freed
     }
 
-    /// Returns memory to the system if enough has been freed: now, or at the end of the interval for all calls in it.
+    /// Returns memory to the kernel if enough has been freed. If memory was returned less than `interval` ago, it is
+    /// returned again at the end of the interval, once for all calls until then.
     func trim(on eventLoop: any EventLoop) {
         guard released >= Self.returned, !isScheduled else { return }
         guard due > .now() else { return returnMemory() }

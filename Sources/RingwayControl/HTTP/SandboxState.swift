@@ -1,4 +1,4 @@
-/// How the process that runs a network is contained, as `GET /v1/status` reports it.
+/// The sandbox of the process that runs a network, as `GET /v1/status` reports it.
 public struct SandboxState: Sendable {
     /// A layer of the sandbox that the process lacks.
     public struct Missing: Sendable {
@@ -13,7 +13,7 @@ public struct SandboxState: Sendable {
 
     /// "on", "off" or "log".
     public let mode: String
-    /// The layers that hold.
+    /// The names of the layers in force.
     public let layers: [String]
     public let missing: [Missing]
 
@@ -23,6 +23,6 @@ public struct SandboxState: Sendable {
         self.missing = missing
     }
 
-    /// The process is not contained.
+    /// The state of a process without a sandbox.
     public static let off = SandboxState(mode: "off", layers: [], missing: [])
 }

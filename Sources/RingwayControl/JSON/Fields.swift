@@ -1,4 +1,4 @@
-/// Reads the members of an object in a request; an error names the key.
+/// Reads the members of a JSON object in a request. An error contains the key.
 struct Fields {
     private let members: [JSONValue.Member]
     private let path: String
@@ -22,7 +22,7 @@ struct Fields {
         }
     }
 
-    /// The key's full name from the body's root.
+    /// The key after the path of its object, such as "forwards[0].hostPort".
     func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     private func value(_ key: String) -> JSONValue? {
@@ -47,7 +47,7 @@ struct Fields {
         return number
     }
 
-    /// The elements of an array.
+    /// The elements of an array, which must be present.
     func array(_ key: String, upTo limit: Int) throws(ControlFailure) -> [JSONValue] {
         guard let value = value(key) else { throw missing(key) }
         guard case .array(let elements) = value else { throw wrong(key, "an array", value) }

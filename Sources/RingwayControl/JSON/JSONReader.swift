@@ -12,7 +12,7 @@ public struct JSONReader {
     private var position = 0
     private var depth = 0
 
-    /// The value of a text.
+    /// Parses a text.
     public static func read(_ text: [UInt8]) throws(Failure) -> JSONValue {
         var result: Result<JSONValue, Failure> = .failure(Failure(description: "there is nothing"))
         text.withUnsafeBufferPointer { bytes in

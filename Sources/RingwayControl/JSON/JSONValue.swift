@@ -52,7 +52,7 @@ public enum JSONValue: Equatable, Sendable {
         return nil
     }
 
-    /// The type of the value, for users.
+    /// The type of the value, for error messages.
     var kind: String {
         switch self {
         case .null: "null"

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// A published port in a request.
+/// Reads a forward of one or several ports from a request.
 enum ForwardMessage {
     static let keys = ["transport", "hostAddress", "hostPort", "hostPortEnd", "guestPort", "count", "guest"]
 
@@ -53,11 +53,11 @@ enum ForwardMessage {
     }
 }
 
-/// The owners of ports that are published by the API.
+/// Reads and checks the name of an owner of published ports, which a client of the API chooses.
 enum OwnerName {
     /// The owner of ports whose request names no owner.
     static let standard = "api"
-    /// The longest name.
+    /// The longest name, in bytes.
     static let longest = 64
 
     static func read(_ fields: Fields) throws(ControlFailure) -> String {

@@ -2,7 +2,8 @@ internal import Ringway
 
 /// The table of limits in responses.
 extension JSONWriter {
-    /// The limits of the process, the network and the guests; for a guest's limit, the row of the guest that uses most.
+    /// Writes the limits of the process, of the network and of guests. A limit of guests has one row, for the guest
+    /// that uses the most of it.
     mutating func members(ofBounds network: VirtualNetwork) {
         var fullest: [String: (bound: Bound, guest: String)] = [:]
         var order: [String] = []
@@ -27,7 +28,7 @@ extension JSONWriter {
         }
     }
 
-    /// The members of a row, except its guest.
+    /// Writes the members of a row, except for the guest's name.
     mutating func members(of bound: Bound) {
         member("name", bound.name)
         member("scope", bound.scope.rawValue)

@@ -1,4 +1,4 @@
-/// The help text of each metric, in a sentence.
+/// The help texts of metrics, a sentence each.
 enum MetricHelp {
     /// The help text of a counter's metric.
     ///

@@ -5,7 +5,7 @@ struct MetricsPage {
         case counter, gauge
     }
 
-    /// One value of a family, and the labels that distinguish it from the others.
+    /// One value of a family, and the labels that distinguish it from the family's other values.
     struct Sample {
         var labels: [(name: String, value: String)] = []
         let value: String

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The counters in Prometheus' format.
+/// The metrics of a network in Prometheus' format.
 enum MetricsText {
     /// The network's identity, uptime, forwards and counters, the counters of each guest with its name and MAC
     /// address as labels, and the process's resource usage.
@@ -39,7 +39,7 @@ enum MetricsText {
         return Array(page.text.utf8)
     }
 
-    /// The number of forwards by kind and state, zeros included.
+    /// The number of forwards of each kind in each state, also where it is zero.
     private static func forwards(_ ports: [PublishedPort], _ places: [AgentPlace]) -> [MetricsPage.Sample] {
         var counts: [String: Int] = [:]
         for port in ports { counts["port \(port.state)", default: 0] += 1 }
@@ -69,13 +69,17 @@ enum MetricsText {
     }
 }
 
-/// A counter's name in Prometheus' convention: words joined by underscores, the unit last, and `_total` for one that
-/// only rises.
+/// A counter's name in Prometheus' convention: words joined by underscores, then the unit, then `_total` if the value
+/// never falls.
 struct MetricName: Equatable {
     let text: String
     let kind: MetricsPage.Kind
 
-    /// - Parameter counter: the name in statistics.
+    /// Converts a counter's name.
+    ///
+    /// - Parameters:
+    ///   - counter: the name in statistics.
+    ///   - isGauge: whether the value may fall.
     init(of counter: String, isGauge: Bool) {
         var words = Self.snakeCase(Self.renamed[counter] ?? counter).split(separator: "_")
         if let unit = words.firstIndex(of: "octets") {
@@ -86,7 +90,8 @@ struct MetricName: Equatable {
         kind = isGauge ? .gauge : .counter
     }
 
-    /// Counters whose derived name would collide with another's, or would lack the unit.
+    /// The names to convert instead of a counter's own, because the result would otherwise be another counter's name
+    /// or lack the unit.
     private static let renamed = [
         "dns.queries": "dns.resolverQueries", "tcpWindowCommitted": "tcpWindowCommittedOctets",
     ]

@@ -19,7 +19,7 @@ struct ProcessUsage {
         return ProcessUsage(
             processorSeconds: Double(spent.tv_sec) + Double(spent.tv_nsec) / 1e9,
             residentBytes: (pages.count > 1 ? pages[1] : 0) * page, virtualBytes: (pages.first ?? 0) * page,
-            // Not counting the descriptor of the directory itself.
+            // The descriptor of the directory itself is not counted.
             openDescriptors: max(0, entries(in: "/proc/self/fd") - 1), mostDescriptors: soft)
     }
 

@@ -3,7 +3,7 @@ internal import Ringway
 /// A counter of dropped packets, refused requests or failures, with an explanation and a remedy. It is reported if it
 /// is above zero.
 struct Trouble: Sendable, Equatable {
-    /// The kind of a row.
+    /// What a counter counts.
     enum Kind: String, Sendable {
         /// Frames and packets that were dropped.
         case drop
@@ -20,7 +20,7 @@ struct Trouble: Sendable, Equatable {
     let counter: String
     /// What the counter counts.
     let what: String
-    /// The remedy, or where to look.
+    /// What to change, or where to look for the cause.
     let hint: String
     /// The option that raises the limit, if there is one.
     var option: String?
@@ -37,7 +37,7 @@ struct Trouble: Sendable, Equatable {
         self.option = option
     }
 
-    /// The rows with counters above zero, and their counts.
+    /// The rows of the table whose counters are above zero, and the counts.
     static func all(in counters: [(name: String, value: Int)]) -> [(trouble: Trouble, count: Int)] {
         var counts: [String: Int] = [:]
         for (name, value) in counters { counts[name] = value }

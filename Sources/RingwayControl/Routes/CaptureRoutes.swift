@@ -1,7 +1,7 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// The frame capture; at most one per network.
+    /// The routes of the frame capture, of which a network has at most one.
     var captureRoutes: [Route] {
         [
             Route("GET", "/v1/capture") { (request) throws(ControlFailure) in
@@ -31,7 +31,7 @@ extension ControlledNetwork {
     }
 }
 
-/// A capture in requests.
+/// Reads the options of a capture from a request.
 enum CaptureMessage {
     static func read(_ body: JSONValue) throws(ControlFailure) -> CaptureOptions {
         let fields = try Fields(body, known: ["file", "snapLength", "fileSize", "fileCount", "filter"])

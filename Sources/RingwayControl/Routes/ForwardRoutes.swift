@@ -4,7 +4,7 @@ extension ControlledNetwork {
     /// The most forwards in a request that replaces all forwards of an owner.
     private static var mostForwards: Int { 65_536 }
 
-    /// Published ports.
+    /// The routes of published ports and of forwards through agents.
     var forwardRoutes: [Route] {
         [
             Route("GET", "/v1/forwards") { (request) throws(ControlFailure) in

@@ -4,7 +4,7 @@ extension ControlledNetwork {
     /// The most flows in one response.
     private static var mostFlows: Int { 4_096 }
 
-    /// Guests and their flows.
+    /// The routes of guests and their flows.
     var guestRoutes: [Route] {
         [
             Route("GET", "/v1/guests") { (request) throws(ControlFailure) in

@@ -9,7 +9,7 @@ struct ControlledNetwork: Sendable {
     /// All routes of the API. `/v1/events` returns `.events`, and `ConnectionHandler` sends the stream.
     var router: Router { Router(routes: networkRoutes + guestRoutes + forwardRoutes + ownerRoutes + captureRoutes) }
 
-    /// The network as a whole.
+    /// The routes of the network as a whole.
     private var networkRoutes: [Route] {
         [
             Route("GET", "/openapi.json") { (request) throws(ControlFailure) in

@@ -1,8 +1,8 @@
 internal import Ringway
 
 extension ControlledNetwork {
-    /// The owners of published ports. An owner may take a lease: its ports are removed if it does not renew the lease
-    /// in time.
+    /// The routes of the owners of published ports. An owner may take a lease: if the owner does not renew it in
+    /// time, the owner's ports are removed.
     var ownerRoutes: [Route] {
         [
             Route("GET", "/v1/owners") { (request) throws(ControlFailure) in

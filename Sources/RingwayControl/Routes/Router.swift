@@ -14,7 +14,7 @@ struct Route: Sendable {
         self.answer = answer
     }
 
-    /// The path's values for the names in braces; `nil` if the path does not match.
+    /// The parts of a request's path at the names in braces, by name; `nil` if the path does not match.
     fileprivate func match(_ other: String) -> [String: String]? {
         let own = path.split(separator: "/", omittingEmptySubsequences: false)
         let parts = other.split(separator: "/", omittingEmptySubsequences: false)
@@ -32,7 +32,7 @@ struct Route: Sendable {
     }
 }
 
-/// Finds the route of a request.
+/// Finds the route of a request and calls it.
 struct Router: Sendable {
     let routes: [Route]
 

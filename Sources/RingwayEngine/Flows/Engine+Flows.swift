@@ -4,9 +4,9 @@ extension Engine {
     /// Timeout for a shard to fill one chunk of the list, in milliseconds.
     private static var listTimeout: Int32 { 1_000 }
 
-    /// Appends the guest's flows to `list` until it has `limit` entries. Waits for the shards that write them.
+    /// Appends the guest's flows to `list` until it has `limit` entries. Blocks while the shards write them.
     ///
-    /// - Returns: whether the list is complete.
+    /// - Returns: false if flows are missing: `limit` was reached, a shard was too slow, or the guest was removed.
     public func flows(limit: Int, into list: inout [FlowRecord]) -> Bool {
         for shard in 0..<shards {
             var cursor = FlowCursor()

@@ -2,7 +2,7 @@ internal import RingwayStack
 
 /// A chunk of a list of flows: memory that the control plane allocates and one shard fills.
 final class FlowPage: @unchecked Sendable {
-    // Sendable: the shard writes it before it replies, the control plane reads it after.
+    // Sendable: the shard writes the chunk before it replies, and the control plane reads the chunk after the reply.
     /// The most flows in a chunk, and the most slots that the shard visits to fill it. Visiting that many takes some
     /// tens of microseconds.
     static var records: Int { 256 }

@@ -1,7 +1,7 @@
 internal import RingwayLinks
 internal import RingwayStack
 
-// Conversions of effects to the types that components use.
+// Conversions of the stack's requests (`Effect`) to the types that components take.
 
 extension OutgoingFrame {
     @inline(__always)

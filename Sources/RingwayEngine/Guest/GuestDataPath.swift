@@ -13,9 +13,9 @@ internal import RingwayWire
 /// ## Theory of operation
 ///
 /// Each concern is a component with its own state: the link, TCP, UDP and ping sockets, port listeners, relays, the
-/// channel to the name service, and the neighbours. Each call lends the component the shard's core and the stack. This
-/// type routes between the components: a completion by the owner in its tag, an effect by its kind, and a result, such
-/// as a frame or an accepted client, to the next component.
+/// channel to the name service, and the neighbours. Calls pass a component the shard's core and the stack `inout`
+/// where it needs them. This type routes between the components: a completion by the owner in its tag, an effect by
+/// its kind, and a result, such as a frame or an accepted client, to the next component.
 ///
 /// The stack's effect queue has room for the effects of one event only. Therefore every event is a `ShardWork`, and
 /// `run` performs the effects after each.
@@ -39,7 +39,7 @@ struct GuestDataPath: ~Copyable {
     var neighbors: NeighborPort
     private var ipv6: IPv6Discovery
 
-    /// Nanoseconds before the retry of a send that failed for lack of kernel memory, or of an accept that failed for
+    /// Nanoseconds before the retry of a send that failed with a temporary error, or of an accept that failed for
     /// lack of a descriptor.
     private static var retryPause: UInt64 { 2_000_000 }
 
@@ -125,9 +125,9 @@ struct GuestDataPath: ~Copyable {
         return deadline
     }
 
-    /// Retries receives that found no buffer: at most `most` on TCP, UDP and ping sockets together, as many on
-    /// published UDP ports, whose clients the guest's own flows must not keep away, and that on the channel to the name
-    /// service.
+    /// Retries receives that found no buffer, unless the guest is held back (`isHeldBack`). At most `most` are
+    /// retried on TCP, UDP and ping sockets together. Published UDP ports have a limit of `most` for themselves, so
+    /// that the guest's own flows cannot starve clients. The receive of DNS answers (`names`) is retried in addition.
     mutating func retryStarved(upTo most: Int, _ core: inout ShardCore) {
         guard !isHeldBack(&core) else { return }
         let share = min(most, core.receiveBuffers.available)
@@ -242,9 +242,11 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Frames
 
-    /// Parses a frame from the guest and passes it to the part that owns its flow. Takes ownership of the lease.
+    /// Parses a frame from the guest, and passes it to neighbours or to the part that owns its flow. Takes ownership
+    /// of the lease.
     ///
-    /// - Parameter isReassembled: the packet was reassembled from fragments, so it may be fragmented again.
+    /// - Parameter isReassembled: whether the packet was reassembled from fragments. If so, the host may fragment it
+    ///   again.
     private mutating func receive(_ frame: LinkPort.Frame, isReassembled: Bool, _ core: inout ShardCore) {
         let lease = frame.lease
         let bytes = UnsafeRawBufferPointer(start: core.space.address(of: lease), count: frame.length)
@@ -276,7 +278,7 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// Releases the content of a message to a guest that is ending.
+    /// Releases the buffer or client in a message to this guest, which is ending.
     mutating func discard(_ message: ShardMessage, _ core: inout ShardCore) {
         if message.kind == .frame { core.counters.add(.handOverRefused) }
         core.releaseAny(message.lease)
@@ -341,9 +343,9 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Descriptors
 
-    /// Frees descriptors that other guests need: closes spare ones (`Relays.closeSpares`), then ends the flows that
-    /// have been idle for longest. When the turn's budget is used up, the part sends itself another `giveBack`
-    /// command.
+    /// Frees descriptors that other guests need: closes unused pipes and sockets (`Relays.closeSpares`), then ends
+    /// flows, those without a reply first, then long idle ones. If the turn's budget does not suffice, the part sends
+    /// itself another `giveBack` command.
     mutating func giveBack(_ core: inout ShardCore) {
         let descriptors = shared.descriptors
         var budget = ShardCommand.sockets

@@ -5,8 +5,8 @@ internal import RingwayStorage
 
 /// The removal of a guest from a shard that continues to serve others.
 ///
-/// Each turn cancels operations and closes sockets, up to a limit. Completions are handled as before the removal,
-/// because they release their buffers, even if the socket or flow no longer exists. The guest has ended when
+/// Each turn cancels operations and closes sockets, up to a limit. Completions are still handled, even if the socket
+/// or flow no longer exists, because that releases the buffers of their operations. The guest has ended when
 /// everything is closed and all mail between its parts has been read. The shard then removes the guest as soon as
 /// none of its operations is in flight.
 struct GuestEnding {
@@ -37,8 +37,8 @@ struct GuestEnding {
     /// RST, because the guest no longer exists.
     mutating func begin(_ removal: GuestRemoval, _ dataPath: inout GuestDataPath, _ core: inout ShardCore) {
         self.removal = removal
-        // Queued operations refer to their socket by its number, which may be reused after a close, so they are
-        // submitted first.
+        // Queued operations refer to their socket by its descriptor number, which may be reused after a close, so
+        // they are submitted first.
         core.reactor.ring.submitAll()
         dataPath.close(&core)
         dataPath.shared.noteEnding()
@@ -59,17 +59,17 @@ struct GuestEnding {
         isClosed = areClosed
     }
 
-    /// The current time while an ending guest needs its next turn immediately: there is more to close, or the last mail
-    /// from other parts must be read. Otherwise `nil`.
+    /// The current time if an ending guest must be served again immediately, because there is more to close or the
+    /// last mail from other parts must be read; otherwise `nil`.
     mutating func deadline(now: UInt64) -> UInt64? {
         hasBegun && (!isClosed || areAllEnding && !hasAllMail) ? now : nil
     }
 
-    /// Whether everything is closed and all mail has been read: only completions of the guest can follow.
+    /// Whether everything is closed and all mail has been read, so that only completions of the guest can follow.
     ///
     /// - Parameters:
-    ///   - isDrained: all mail that had arrived in this turn has been read.
-    ///   - areAllEnding: all parts of the guest are ending now.
+    ///   - isDrained: whether all mail that had arrived in this turn has been read.
+    ///   - areAllEnding: whether all parts of the guest are ending now.
     mutating func hasEnded(isDrained: Bool, areAllEnding areAllEndingNow: Bool) -> Bool {
         // All parts were already ending in the last turn, so the mail that has been read in this turn was their last.
         if areAllEnding, isDrained { hasAllMail = true }

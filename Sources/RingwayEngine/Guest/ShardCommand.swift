@@ -13,13 +13,13 @@ enum ShardCommand: Sendable {
     case unlisten(Set<UInt32>, from: UInt32, ShardReply)
     /// Start serving the guest, after all shards have added their parts.
     case start
-    /// Post frames for this ethernet address to this place.
+    /// Post the guest's frames for the neighbour with this ethernet address to this place.
     case addNeighbor(MACAddress, GuestPlace)
     case removeNeighbor(MACAddress)
     /// Relay bytes between a host socket and a channel to the guest's agent. The part takes ownership of both
     /// descriptors, which are already counted in the share.
     case join(client: Int32, channel: Int32, ChannelEnds, DescriptorShare)
-    /// Close spare descriptors or end idle flows, because other guests need descriptors.
+    /// Free descriptors that other guests need (`GuestDataPath.giveBack`).
     case giveBack
     /// Set the guest's DNS search domains.
     case setSearchDomains([String])
@@ -38,8 +38,8 @@ enum ShardCommand: Sendable {
     /// Close everything and remove the guest.
     case stop(GuestRemoval)
 
-    /// The most sockets in one command. This is also the budget for the commands of a part in one turn (`cost`),
-    /// which the last of these commands may exceed.
+    /// The most sockets in one command. It is also a part's budget for commands in one turn: the part carries out
+    /// commands until the sum of their `cost` reaches the budget.
     static var sockets: Int { 64 }
 
     /// What the command takes of a turn's budget (`sockets`). `unlisten` and `giveBack` take all of it.
@@ -80,8 +80,8 @@ enum ShardCommand: Sendable {
         }
     }
 
-    /// Closes what the command owns and replies to its sender, because the guest has been removed. Listening sockets
-    /// are only lent, so they stay open.
+    /// Closes the descriptors that the command owns and replies to its sender, because the guest has been removed.
+    /// Listening sockets are only lent, so they stay open.
     func abandon() {
         switch self {
         case .unlisten(_, _, let reply): reply.send()

@@ -27,18 +27,18 @@ struct ShardGuest: ~Copyable {
 
     // MARK: Admission and removal
 
-    /// Registers the buffers of the guest's link with the ring, at its admission.
+    /// Registers the buffers of the guest's link with the ring. Called when the guest is added to the shard.
     mutating func register(_ core: inout ShardCore) throws(SystemError) { try dataPath.link.register(&core) }
 
     /// Unregisters the buffers of the guest's link from the ring and releases them, once no operation of the guest is
     /// in flight.
     mutating func unregister(_ core: inout ShardCore) { dataPath.link.unregister(&core) }
 
-    /// Sets the number of guests that share the shard.
+    /// Sets the number of guests that share the shard's buffers, which limits the guest's receive windows.
     mutating func setShare(of guests: Int) { dataPath.stack.setShare(of: guests) }
 
-    /// Carries out some commands of the control plane. The number is limited, so that opening many ports does not
-    /// delay frames.
+    /// Carries out queued commands of the control plane, up to a budget per turn (`ShardCommand.sockets`), so that
+    /// opening many ports does not delay frames.
     mutating func runCommands(_ core: inout ShardCore) {
         let queue = dataPath.commands
         var budget = ShardCommand.sockets
@@ -59,9 +59,9 @@ struct ShardGuest: ~Copyable {
         mutating get { ending.hasBegun }
     }
 
-    /// Whether everything is closed and all mail has been read: only completions of the guest can follow.
+    /// Whether everything is closed and all mail has been read, so that only completions of the guest can follow.
     ///
-    /// - Parameter isDrained: all mail that had arrived in this turn has been read.
+    /// - Parameter isDrained: whether all mail that had arrived in this turn has been read.
     mutating func hasEnded(isDrained: Bool) -> Bool {
         ending.hasEnded(isDrained: isDrained, areAllEnding: dataPath.shared.areAllEnding)
     }
@@ -81,7 +81,7 @@ struct ShardGuest: ~Copyable {
 
     // MARK: The turn
 
-    /// Refills the link's buffer ring, and handles frames that a stream has already received.
+    /// Refills the link's buffer ring, and handles frames in data that a stream link has already received.
     mutating func refillLink(_ core: inout ShardCore) {
         guard dataPath.isOpen else { return }
         dataPath.link.refill(&core)
@@ -93,8 +93,8 @@ struct ShardGuest: ~Copyable {
         mutating get { dataPath.link.isCongested }
     }
 
-    /// Retries receives that found no buffer; on TCP, UDP and ping sockets together at most `most` of them, and on
-    /// published ports as many.
+    /// Retries receives that found no buffer: at most `most` on TCP, UDP and ping sockets together, and at most
+    /// `most` on published UDP ports.
     mutating func refillSockets(upTo most: Int, _ core: inout ShardCore) {
         if dataPath.isOpen { dataPath.retryStarved(upTo: most, &core) }
     }
@@ -167,12 +167,12 @@ struct ShardGuest: ~Copyable {
 
     // MARK: For simulations
 
-    /// Buffers that wait for frames of the link.
+    /// The number of buffers that the kernel may fill with frames of the link.
     var linkBuffers: Int {
         mutating get { dataPath.link.buffers }
     }
 
-    /// The resources of the guest on this shard, except those that the shard counts.
+    /// The guest's flows, sockets and listeners on this shard. `Shard.holdings(of:)` adds buffers and operations.
     mutating func holdings() -> ShardHoldings {
         var holdings = ShardHoldings()
         holdings.connections = dataPath.stack.connectionCount

@@ -14,7 +14,7 @@ enum ShardWork {
     case relays
     /// Clients of published ports that could not bypass the link and must use it.
     case returnedClients
-    /// TCP sends that failed for lack of kernel memory.
+    /// TCP sends that failed with a temporary error, such as a lack of kernel memory.
     case deferredSends
     /// A TCP receive that found no buffer.
     case starvedReceive

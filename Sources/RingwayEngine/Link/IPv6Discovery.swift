@@ -2,11 +2,11 @@ internal import RingwayModel
 internal import RingwayStack
 internal import RingwayWire
 
-/// Detects whether the guest has an IPv6 address of the network. If it has none, the DNS service does not return such
-/// addresses to it.
+/// Detects whether the guest has an IPv6 address of the network. If it has none, the DNS service answers its queries
+/// without the IPv6 addresses of the network.
 ///
-/// Any of these is sufficient: a frame from such an address, duplicate address detection (RFC 4862 §5.4) or a neighbour
-/// advertisement for such an address, or a router solicitation, after which SLAAC follows.
+/// The guest is known to have such an address if it sends from one, or sends duplicate address detection (RFC 4862
+/// §5.4) or a neighbour advertisement for one. A router solicitation is sufficient, too, because SLAAC follows.
 struct IPv6Discovery {
     private let shared: EngineShared
     private let plan: NetworkPlan

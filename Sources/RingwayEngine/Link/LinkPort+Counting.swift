@@ -36,7 +36,7 @@ extension LinkPort {
         mutating get { capture.isOn }
     }
 
-    /// Hands frames to this capture from now on; `nil` for none.
+    /// Passes all later frames to this capture; `nil` stops capturing.
     mutating func setCapture(_ session: CaptureSession?) { capture = FrameCapture(session) }
 
     /// Drops a frame because the link is lost.

@@ -75,8 +75,8 @@ struct LinkPort: ~Copyable {
     private var pending: Pending = []
     /// No buffer was free for a read, or for the next frame of a stream.
     private var isStarved = false
-    /// Frames that a stream may still return in this turn. One receive of many small frames would otherwise keep the
-    /// shard's other guests waiting.
+    /// The number of frames that `nextFrame` may still return in this turn. Without this limit, one receive of many
+    /// small frames would keep the shard's other guests waiting.
     private var framesLeft = Int.max
     /// The link may have more frames than this turn may read.
     private var hasMore = false
@@ -164,8 +164,8 @@ struct LinkPort: ~Copyable {
         mutating get { (sendQueue == nil ? Operation.read : .readDatagram).tag() }
     }
 
-    /// Handles a completion of one of the component's operations; returns a received frame. On a stream there may be
-    /// more, returned by `nextFrame`.
+    /// Handles a completion of one of the component's operations. Returns a frame if one was received; on a stream,
+    /// `nextFrame` returns further frames.
     @inline(__always)
     mutating func complete(_ completion: Completion, _ core: inout ShardCore) -> Frame? {
         switch Operation(completion.tag) {
@@ -280,8 +280,8 @@ struct LinkPort: ~Copyable {
         guard !frame.payload.isNone else {
             return queue.write(&core.reactor.ring, start, length: frame.length, tag)
         }
-        // The iovecs must stay valid until the write completes, so they are stored in the buffer of the headers, behind
-        // these. The payload's lease is stored in the state of that buffer, so that `written` can release both leases.
+        // The iovecs must stay valid until the write completes, so they are stored in the headers' buffer, after the
+        // headers. The payload's lease is stored in the state of that buffer, so that `written` can release both.
         let slices = (core.space.address(of: frame.lease) + 1_024).assumingMemoryBound(to: iovec.self)
         let payload = core.space.address(of: frame.payload) + Int(frame.payloadOffset)
         slices[0] = iovec(iov_base: start, iov_len: Int(frame.length))
@@ -314,7 +314,7 @@ struct LinkPort: ~Copyable {
         noteCongestion(sendQueue)
     }
 
-    /// Sends the batch of a turn on a socket, unless a send is in flight.
+    /// Sends the frames that were gathered in this turn, if the link is a socket and no send is in flight.
     @inline(__always)
     mutating func flush(_ core: inout ShardCore) {
         if let sendQueue { flush(sendQueue, &core) }

@@ -9,8 +9,8 @@ internal import RingwaySystem
 /// The channel of a guest's part to the DNS service: a socket pair. Each record on it is a tag and a DNS message.
 ///
 /// The tag identifies the query in the stack and is returned with the answer, so the channel stores nothing per
-/// query. The tag is written directly before the message, over the frame's headers, which are no longer needed. Both
-/// are sent from the buffer of the guest's frame. If the DNS service is overloaded, so that the socket is full, the
+/// query. A query is sent from the buffer of the guest's frame: the tag is written directly before the message, over
+/// the frame's headers, which are no longer needed. If the DNS service is overloaded, so that the socket is full, the
 /// query is dropped, and the guest's resolver repeats it.
 struct NameServiceChannel: ~Copyable {
     enum Operation: UInt8, ShardOperation {
@@ -40,7 +40,7 @@ struct NameServiceChannel: ~Copyable {
         self.counters = counters
     }
 
-    /// Opens the channel if there is a DNS service; on the shard's thread.
+    /// Opens the channel if there is a DNS service. Called on the shard's thread.
     mutating func open(_ core: inout ShardCore) {
         guard let service = shared.nameService else { return }
         guard let pair = Endpoint.pair(type: Int32(SOCK_SEQPACKET.rawValue)) else {
@@ -75,7 +75,7 @@ struct NameServiceChannel: ~Copyable {
         }
     }
 
-    /// Sends a query, a DNS message in a guest's frame. Takes ownership of the lease.
+    /// Sends a DNS message from a guest's frame to the DNS service. Takes ownership of the lease.
     mutating func send(
         _ query: Handle, _ lease: Lease, offset: Int, length: Int, _ core: inout ShardCore, _ stack: inout Stack
     ) {

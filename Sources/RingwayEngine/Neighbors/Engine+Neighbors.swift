@@ -12,18 +12,18 @@ extension Engine {
         }
     }
 
-    /// Ends what `connect` did, before any of the guests is stopped. When this returns, they post no more frames to
-    /// each other. Frames posted before may still be delivered.
+    /// Makes this guest and `others` no longer neighbours. Called before any of them is stopped. When this returns,
+    /// this guest and `others` post no more frames to each other. Frames posted before may still be delivered.
     public func disconnect(_ others: [Engine]) {
         tell(others) { own, other in
             (0..<own.parts).map { _ in .removeNeighbor(other.configuration.stack.guestMAC) }
         }
     }
 
-    /// Sends the guest commands about the others, and the others commands about the guest. Waits until all are carried
-    /// out.
+    /// Sends this guest commands about each guest in `others`, and each of those guests commands about this guest.
+    /// Waits until all commands are carried out, at most for `changeTimeout`.
     ///
-    /// - Parameter commands: the commands for each part of the first guest, about the second.
+    /// - Parameter commands: returns one command for each part of the first guest, about the second guest.
     private func tell(_ others: [Engine], _ commands: (EngineShared, EngineShared) -> [ShardCommand]) {
         guard !others.isEmpty else { return }
         let reply = ShardReply(count: others.reduce(0) { $0 + shards + $1.shards })

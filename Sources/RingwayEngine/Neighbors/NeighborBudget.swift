@@ -1,9 +1,10 @@
-/// Limits how many neighbours' frames a guest gets from its inbox at a time. Data from host sockets waits for at most
-/// one such batch. A batch is therefore small, but large enough for full throughput between two guests.
+/// Limits the batch of neighbours' frames that is sent from a guest's inbox to its link at a time. Data from host
+/// sockets waits for at most one batch. A batch is therefore small, but large enough for full throughput between two
+/// guests.
 ///
 /// While the link still holds frames that the guest has not read, a full batch would delay the next data from host
-/// sockets. Only a few frames are then taken, at intervals: neighbours' frames become slower than other traffic, but
-/// do not stop.
+/// sockets. A batch then has only `least` frames, and the next one follows after a `pause`: neighbours' frames become
+/// slower than other traffic, but do not stop.
 struct NeighborBudget: Equatable {
     /// The largest batch in frames and in bytes while the link is quiet, and the batch in frames while it is busy.
     static var most: Int { 32 }

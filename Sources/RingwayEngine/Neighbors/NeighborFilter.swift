@@ -10,8 +10,8 @@ enum NeighborVerdict: UInt8 {
     /// Only the gateway may send this: DHCP replies, router advertisements, router renumbering, redirects, MLD
     /// queries.
     case refused
-    /// A fragment of a refused packet or of neighbour discovery, or one that cannot be checked because the first
-    /// fragment is incomplete or has not been seen.
+    /// A fragment of a refused packet or of a neighbour discovery message, or a fragment that cannot be checked
+    /// because the first fragment lacks a header or has not been seen.
     case refusedFragment
 }
 
@@ -19,7 +19,7 @@ enum NeighborVerdict: UInt8 {
 /// DHCPv6 (RFC 7610), router advertisements (RFC 6105) and redirects. Such packets are also recognised if they are
 /// fragmented (RFC 7113) or have extension headers.
 ///
-/// Each part of a guest has one, for the packets that the guest sends.
+/// Each part of a guest has a filter, for the packets that the guest sends.
 struct NeighborFilter {
     private var fragments: FragmentVerdicts
 
@@ -192,8 +192,9 @@ struct FragmentVerdicts {
         return nil
     }
 
-    /// Records the verdict on a first fragment. A refusal stands even if another first fragment of the same packet
-    /// follows, because receivers differ in which of the two they use.
+    /// Records the verdict on a first fragment, and returns the packet's verdict. The verdict on another first
+    /// fragment of the packet replaces only `passes`, because receivers differ in which of the two fragments they
+    /// use.
     mutating func note(_ verdict: NeighborVerdict, of key: Key) -> NeighborVerdict {
         var index = 0
         while index < count {

@@ -3,8 +3,9 @@ internal import RingwayStorage
 
 /// Frames of neighbours that are queued for the guest's link, normally in the buffers in which they were posted.
 ///
-/// They are sent after everything else that a turn has for the guest, and in limited batches (`NeighborBudget`). The
-/// caller drops what does not fit: a guest that does not read must not block others or pin many of the shard's buffers.
+/// In each turn they are sent after all other frames for the guest, and in limited batches (`NeighborBudget`). When
+/// the queue is full, the caller drops further frames: a guest that does not read must not block others or pin many
+/// of the shard's buffers.
 struct NeighborInbox {
     /// The most frames in the queue, and the most of them in large buffers.
     static var frameLimit: Int { 1_024 }

@@ -42,11 +42,12 @@ struct NeighborPort: ~Copyable {
         mutating get { isSwitched }
     }
 
-    /// Drops a frame with a false source; passes any other to the neighbours that it is for. Returns whether the
-    /// stack must handle the frame, because it is for the gateway, broadcast or multicast. If the result is false,
-    /// this takes ownership of the lease.
+    /// Drops a frame whose source address, or sender in ARP or a neighbour advertisement, is not the guest's. Posts
+    /// any other frame to the neighbours to which it is addressed.
     ///
     /// - Parameter isReassembled: the packet came in fragments, which have already been passed to neighbours.
+    /// - Returns: true if the stack must handle the frame, because it is for the gateway, broadcast or multicast. If
+    ///   false, the callee has taken ownership of the lease.
     @inline(never)
     mutating func passes(
         _ summary: FrameSummary, _ received: LinkPort.Frame, isReassembled: Bool, _ core: inout ShardCore
@@ -131,9 +132,9 @@ struct NeighborPort: ~Copyable {
         }
     }
 
-    /// Whether neighbours may see the frame. A frame without a source address may be an address probe (RFC 4862
-    /// §5.4, RFC 5227 §2.1). Another host that is about to use the probed address would then give it up, so a guest
-    /// may only probe for addresses that it may have (RFC 6620).
+    /// False if the frame is an address probe that neighbours must not get. A probe has no source address (RFC 4862
+    /// §5.4, RFC 5227 §2.1). A neighbour that is about to use the probed address would give it up, so a guest may
+    /// only probe for addresses that it may have (RFC 6620).
     private mutating func mayProbe(_ summary: FrameSummary, _ frame: UnsafeRawPointer, _ now: UInt64) -> Bool {
         guard summary.source.isUnspecified else { return true }
         switch summary.kind {
@@ -192,8 +193,9 @@ struct NeighborPort: ~Copyable {
 
     // MARK: The guest's addresses
 
-    /// The guest has declined its IPv4 address. Returns the replacement from the network's registry, which the caller
-    /// sets in all parts. The guest restarts DHCP after ten seconds (RFC 2131 §3.1.5).
+    /// Gets another IPv4 address from the network's registry, because the guest has declined its own; `nil` if there
+    /// is none. The caller sets the address in all parts. The guest restarts DHCP after ten seconds or more (RFC 2131
+    /// §3.1.5).
     mutating func replaceAddress(_ declined: IPv4Address) -> IPv4Address? {
         guard let address = shared.configuration.claims?.replace(declined) else { return nil }
         shared.addresses.expect(address)
@@ -201,10 +203,10 @@ struct NeighborPort: ~Copyable {
         return address
     }
 
-    /// The guest's IPv4 address has changed.
+    /// Sets the IPv4 address from which the guest may send.
     mutating func setGuestIPv4(_ address: IPv4Address, now: UInt64) { port.setIPv4(address, now: now) }
 
-    /// Removes an address of the guest that now belongs to a new guest.
+    /// Removes an address of the guest that now belongs to another guest.
     mutating func revokeAddress(_ address: IPv6Address, now: UInt64) {
         guard port.forgetAddress(IPAddress(address)) else { return }
         counters.add(.addressesRevoked)
@@ -231,7 +233,7 @@ struct NeighborPort: ~Copyable {
         post(lease, length: length, to: place, &core)
     }
 
-    /// Posts a frame to a neighbour's part, or drops it if the queue is full. Takes ownership of the lease.
+    /// Posts a frame to a neighbour's part, or drops it if the mail queue is full. Takes ownership of the lease.
     private mutating func post(_ lease: Lease, length: Int, to place: GuestPlace, _ core: inout ShardCore) {
         if core.post(ShardMessage(neighborFrame: lease, length: length, to: place)) {
             return counters.add(.framesToNeighbors)
@@ -240,8 +242,9 @@ struct NeighborPort: ~Copyable {
         core.release(lease)
     }
 
-    /// Copies a broadcast or multicast frame to all neighbours, unless it exceeds the MTU or the guest's limit per
-    /// second. The caller keeps the lease.
+    /// Copies a broadcast or multicast frame to all neighbours. Does nothing if the frame is ARP for the gateway or
+    /// host address, if neighbours may not get it (`reachesNeighbors`), or if it exceeds the MTU or the guest's rate
+    /// limit. The caller keeps the lease.
     private mutating func flood(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, _ lease: Lease, length: Int, _ core: inout ShardCore
     ) {

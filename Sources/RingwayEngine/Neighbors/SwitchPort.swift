@@ -6,8 +6,9 @@ internal import RingwayStorage
 /// The tables of a guest's part for the switch between the guests of a network: the guest's own addresses, and the
 /// places to which frames for its neighbours are posted.
 ///
-/// The tables are bounded, and in raw memory because every frame of the guest is looked up in them. A linear search is
-/// sufficient: few guests share a network, and a guest has few addresses.
+/// The tables are bounded. They are searched for every frame of the guest, so they are raw memory: an access to an
+/// array might count a reference. A linear search is sufficient: few guests share a network, and a guest has few
+/// addresses.
 struct SwitchPort {
     /// Token bucket of the broadcast and multicast frames that the guest sends on this shard: its size, and its rate
     /// per second.
@@ -16,7 +17,8 @@ struct SwitchPort {
     /// The number of the guest's fragmented packets to neighbours that are remembered at a time.
     private static var fragmentedPackets: Int { 64 }
     /// Token bucket of the guest's frames to neighbours, on all shards together: its size, and its rate per second.
-    /// The rate is higher than that of a link without offloads, but costs little of a shard's time.
+    /// The rate is higher than the frame rate of a link without offloads, but frames at this rate cost a shard little
+    /// time.
     static var crossingBurst: UInt32 { 8_192 }
     static var crossingRate: UInt32 { 250_000 }
     /// Nanoseconds without use after which an address may be replaced: guests with temporary addresses (RFC 8981) do

@@ -24,7 +24,8 @@ struct EchoIdentifiers: Equatable, Sendable {
     var mask: UInt16 { ~UInt16(count - 1) }
 
     /// Reserves a block for `wanted` pings, but not more than the largest size; `nil` if none is free. The search
-    /// starts at a random block, because other programs of the host also choose identifiers.
+    /// starts at a random block, because other Ringway processes on the host choose blocks in the same way and do not
+    /// share this table.
     static func take(atLeast wanted: Int) -> EchoIdentifiers? {
         var count = unit
         while count < min(wanted, largest) { count *= 2 }

@@ -328,7 +328,7 @@ struct PingSockets: ~Copyable {
         for slot in 0..<UInt32(sockets.capacity) {
             if let socket = sockets.pointer(slot) { close(socket.pointee.flow, &core) }
         }
-        // The last ping of each raw socket has closed it, so this only releases the identifiers.
+        // Each raw socket has been closed with the last of its pings, so this only releases the identifiers.
         rawEchoes.closeDescriptors { Endpoint.close($0, reset: false) }
     }
 

@@ -49,8 +49,8 @@ extension Engine {
         return key.owner(shards: shards, secret: shared.configuration.stack.secret)
     }
 
-    /// Ends forwards, and waits until the shards have returned their sockets to the caller, at most for
-    /// `closeTimeout`. TCP connections continue; UDP mappings of the ports end.
+    /// Ends forwards, and waits at most for `closeTimeout` until the shards no longer use the forwards' sockets. TCP
+    /// connections continue; UDP mappings of the ports end.
     public func unlisten(forwards: Set<UInt32>) {
         let ended = ShardReply(count: shards)
         for index in 0..<shards { send(.unlisten(forwards, from: 0, ended), to: index) }

@@ -5,8 +5,8 @@ internal import Synchronization
 /// The addresses of the guest to which clients of published ports can be forwarded. The guest proves that it has an
 /// address by ARP, neighbour discovery, its own frames, or its reply to a connection attempt.
 ///
-/// There is one expected address per family: for IPv4 the one assigned by DHCP, for IPv6 the SLAAC address. Guests may
-/// choose others, or have one family only. This type is a pure value; the shards share it through `GuestAddresses`.
+/// There is one expected address per family: for IPv4 the one assigned by DHCP, for IPv6 the SLAAC address. Guests
+/// may choose other addresses, or have one family only. This type has no lock; `GuestAddresses` adds one.
 struct AddressBook {
     /// Nanoseconds for which an address that did not answer is not tried, unless the guest proves to have it.
     static var silence: UInt64 { 60_000_000_000 }
@@ -42,7 +42,7 @@ struct AddressBook {
 
     // MARK: Proofs of addresses
 
-    /// The guest has proved to have the address; returns whether that is a change.
+    /// Records that the guest has proved to have the address. Returns whether that was unknown.
     mutating func shown(_ address: IPAddress, now: UInt64) -> Bool {
         if address.isLinkLocal {
             // A link-local address with the interface identifier of the expected address shows that the guest forms its
@@ -63,7 +63,7 @@ struct AddressBook {
         return true
     }
 
-    /// The address does not answer; returns whether that is a change.
+    /// Records that the address does not answer. Returns whether that was unknown.
     mutating func silent(_ address: IPAddress, now: UInt64) -> Bool {
         guard let index = entries.firstIndex(where: { $0.address == address }) else { return false }
         if index >= 2 {
@@ -77,7 +77,7 @@ struct AddressBook {
         return isNews
     }
 
-    /// The guest's expected IPv4 address has changed.
+    /// Sets the guest's expected IPv4 address.
     mutating func expect(_ address: IPv4Address) {
         guard entries[0].address != IPAddress(address) else { return }
         entries[0] = Entry(address: IPAddress(address))
@@ -109,8 +109,9 @@ struct AddressBook {
         return (own ?? other)?.address ?? entries[ipv4 ? 0 : 1].address
     }
 
-    /// How likely the guest is to answer at the address. The result is `certain` if the client could not be forwarded
-    /// to the other family instead, or if the address is unknown or known not to answer.
+    /// How likely it is that the guest has the address. With `certain` the stack does not abandon a connection to the
+    /// address early. The result is therefore `certain`, too, if no address of the other family could be tried
+    /// instead, or if this address is unknown or known not to answer.
     func trust(_ address: IPAddress, now: UInt64) -> GuestTrust {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
             let other = choice(ipv4: !address.isIPv4, now: now)
@@ -134,8 +135,8 @@ struct AddressBook {
     }
 }
 
-/// The address book of an engine, shared by its shards. It is read for each client of a published port, and changes
-/// when the guest proves to have an address or does not answer at one.
+/// The address book of a guest, shared by the guest's shards. It is read for each client of a published port, and
+/// changes when the guest proves to have an address, does not answer at one, or gets another IPv4 address.
 final class GuestAddresses: Sendable {
     private let book: Mutex<AddressBook>
 

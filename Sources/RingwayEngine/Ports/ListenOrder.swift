@@ -6,13 +6,13 @@ public struct ListenOrder: Sendable {
     public var address: IPAddress?
     public var ports: ClosedRange<UInt16>
     /// The guest's address and port for the first host port. Further host ports lead to the guest ports that follow
-    /// it. TCP uses only the port (`AddressBook.target`).
+    /// it. TCP uses only the port: `AddressBook.target` chooses the address for each client.
     public var guest: TransportAddress
-    /// TCP rather than UDP.
+    /// Whether the ports are TCP ports rather than UDP ports.
     public var isStream: Bool
     /// The number of the forward.
     public var forward: UInt32
-    /// Whether a missing address family on the host is ignored.
+    /// Whether a port is skipped without an error if the host lacks the address or its address family.
     public var isOptional = false
     /// Whether there is no guest now, so that the sockets must not listen.
     public var isResting = false

@@ -50,8 +50,8 @@ enum Listener {
 
     /// Makes an inactive TCP socket listen.
     static func listen(_ descriptor: Int32) throws(SystemError) {
-        // Without SO_REUSEADDR, listen fails if earlier connections to the port still exist, and is repeated with the
-        // option. Only in that case another process could bind to the port, between the two calls.
+        // Without SO_REUSEADDR, listen fails if earlier connections to the port still exist. It is then repeated with
+        // the option. Another process could bind to the port only between the failed call and its repetition.
         var result = Glibc.listen(descriptor, backlog)
         _ = ringway_set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
         if result != 0 { result = Glibc.listen(descriptor, backlog) }

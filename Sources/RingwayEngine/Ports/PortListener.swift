@@ -26,7 +26,7 @@ struct PortListener: BitwiseCopyable {
     /// The guest's address and port. TCP uses only the port: `AddressBook.target` chooses the address for each
     /// client.
     let guest: TransportAddress
-    /// A TCP listener rather than a UDP socket.
+    /// Whether the socket is a TCP listener rather than a UDP socket.
     let isStream: Bool
     var state = State.idle
     /// The links of the queue on which a starved or deferred listener is.

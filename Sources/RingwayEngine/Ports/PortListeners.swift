@@ -88,8 +88,8 @@ struct PortListeners: ~Copyable {
             if socket.isStream { Listener.rest(socket.descriptor) }
             return
         }
-        // Datagrams that the guest sends from this port to any other host leave through the listener, too. The socket
-        // can send them only if its address family is that of the guest's address.
+        // All datagrams that the guest sends from this port leave through the listener, even those to hosts that are
+        // no clients. The socket can send them only if its address family is that of the guest's address.
         if !socket.isStream, listener.bound.address.isIPv4 == socket.guest.address.isIPv4 {
             stack.datagramPortPublished(handle.slot, bound: listener.bound.address, guest: socket.guest)
         }
@@ -329,7 +329,7 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Passes errors in a listener's queue, about datagrams to clients, to the stack; returns their number.
+    /// Passes the errors in a listener's error queue to the stack; returns their number.
     private static func reportErrors(
         _ listener: UnsafeMutablePointer<PortListener>, _ stack: inout Stack
     ) -> Int {
@@ -366,8 +366,8 @@ struct PortListeners: ~Copyable {
         core.releaseMessage(place.slot)
     }
 
-    /// Handles a message that the kernel refused: true if it was sent again, whole or in pieces. Otherwise the error
-    /// is passed to the stack.
+    /// Handles a message that the kernel refused: true if it was sent again, whole or as single datagrams. Otherwise
+    /// the error is passed to the stack, if the mapping still exists.
     private func isSentAgain(
         _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -386,7 +386,7 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Informs a client that the port is closed, if the host permits.
+    /// Sends a client ICMP port unreachable, if the process may open a raw socket (`RefusalSocket`).
     mutating func refuse(_ mapping: Handle, _ stack: inout Stack) {
         guard let forwarded = stack.forwardedMapping(mapping),
             let listener = listeners.pointer(inSlot: forwarded.listener)

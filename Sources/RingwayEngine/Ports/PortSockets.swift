@@ -2,16 +2,17 @@ internal import Dispatch
 public import RingwayModel
 internal import RingwaySystem
 
-/// The host's sockets of published ports. The control plane owns them as long as the port is published, and lends them
-/// to the shards of the current guest.
+/// The host's sockets of published ports. The control plane owns them as long as the ports are published, and lends
+/// them to the shards of the current guest.
 ///
-/// The sockets are one list: for each order, one socket per port, or -1 if the port is optional and its address family
-/// is missing on the host. Many ports are handled by several threads.
+/// The sockets are one list: for each order, one socket per port, or -1 if the order is optional and the host lacks
+/// the address or its address family. Many ports are handled by several threads.
 public enum PortSockets {
     /// The most ports that a thread opens or closes at a time.
     private static var portsPerPart: Int { 1_024 }
 
-    /// Opens the sockets of all orders, or none: listening, or inactive if the order is resting.
+    /// Opens the sockets of all orders, or none if one fails. The sockets of a resting order are inactive; the others
+    /// listen, or receive datagrams.
     public static func open(_ orders: [ListenOrder]) throws(HostListenFailure) -> [Int32] {
         var sockets = [Int32](repeating: -1, count: count(orders))
         let failure = forEach(orders, &sockets) { order, port, socket in
@@ -55,8 +56,8 @@ public enum PortSockets {
         throw failure
     }
 
-    /// Makes sockets inactive that no shard uses. If that fails for a UDP socket, the socket still receives datagrams,
-    /// but they are not read.
+    /// Makes sockets inactive. No shard may use them any more. If that fails for a UDP socket, the socket still
+    /// receives datagrams, but they are not read.
     public static func rest(_ orders: [ListenOrder], _ sockets: inout [Int32]) {
         _ = forEach(orders, &sockets) { order, port, socket in
             if order.isStream {
@@ -70,7 +71,7 @@ public enum PortSockets {
         }
     }
 
-    /// Closes sockets that no shard uses.
+    /// Closes sockets. No shard may use them any more.
     public static func close(_ sockets: [Int32]) {
         let parts = (sockets.count + portsPerPart - 1) / portsPerPart
         perform(parts) { part in
@@ -94,7 +95,7 @@ public enum PortSockets {
         }
     }
 
-    /// Where a socket is bound.
+    /// The address and port to which a socket is bound.
     public static func address(of socket: Int32) -> TransportAddress? { SocketAddress.local(of: socket) }
 
     /// The number of entries that the orders have in the list of sockets.

@@ -106,7 +106,7 @@ extension Relays {
 
     // MARK: Returning clients
 
-    /// Abandons an opening stream: its client will be returned.
+    /// Abandons a stream that is being opened; `nextReturned` then returns its client.
     private mutating func giveUp(_ slot: UInt32, _ reason: Metric, _ core: inout ShardCore) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         counters.add(reason)

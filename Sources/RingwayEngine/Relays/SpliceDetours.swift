@@ -1,14 +1,15 @@
 internal import RingwayModel
 internal import RingwayStorage
 
-/// Servers inside the guest whose clients use the link for a while, because no direct connection could be made
-/// (`Relays+Opening.swift`).
+/// Servers inside the guest whose clients use the link for a while, because a spliced connection to the server could
+/// not be opened (`Relays+Opening.swift`).
 ///
 /// The table has a fixed size and is indexed by a hash of the server's address and port. If two servers have the same
-/// index, the entry of the first is lost and its next client tries the direct path again, at the cost of one timeout.
+/// index, the entry of the first is lost. Its next client then tries a spliced connection, at the cost of one
+/// timeout.
 struct SpliceDetours: ~Copyable {
-    /// Nanoseconds for which clients use the link: after a timeout the long time, or the short time if the server has
-    /// answered since its previous timeout. If no socket is available, the short time.
+    /// Nanoseconds for which a server's clients use the link. The long time applies after a timeout, unless the
+    /// server has answered since its previous timeout. The short time applies otherwise.
     static var longDetour: UInt64 { 60_000_000_000 }
     static var shortDetour: UInt64 { 1_000_000_000 }
 
@@ -44,19 +45,19 @@ struct SpliceDetours: ~Copyable {
         return entry.pointee.server != server || entry.pointee.linkUntil <= now
     }
 
-    /// Records that the server has answered on the direct path.
+    /// Records that a spliced connection to the server was opened.
     mutating func answered(_ server: TransportAddress) {
         place(of: server).pointee = Entry(server: server, hasAnswered: true)
     }
 
-    /// Records that no socket for the direct path is available.
+    /// Records that no socket inside the guest was available for a connection to the server.
     mutating func blocked(_ server: TransportAddress, now: UInt64) {
         let entry = place(of: server)
         let hasAnswered = entry.pointee.server == server && entry.pointee.hasAnswered
         entry.pointee = Entry(server: server, linkUntil: now &+ Self.shortDetour, hasAnswered: hasAnswered)
     }
 
-    /// Records that the server has not answered on the direct path in time.
+    /// Records that the connect of a socket inside the guest to the server has timed out.
     mutating func timedOut(_ server: TransportAddress, now: UInt64) {
         let entry = place(of: server)
         let hadAnswered = entry.pointee.server == server && entry.pointee.hasAnswered

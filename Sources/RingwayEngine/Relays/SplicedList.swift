@@ -1,6 +1,6 @@
 internal import RingwayStorage
 
-/// A list of streams of a slab: each stream is on at most one list, and the links are stored in the streams.
+/// A linked list of streams in a slab. A stream stores the links of one list, so it is on at most one.
 struct SplicedList {
     private(set) var count = 0
     private let place: SplicedStream.Place

@@ -22,8 +22,8 @@ struct SplicedStream: BitwiseCopyable {
     var phase = Phase.waiting
     /// The near end is the socket on the host; the far end is a socket inside the guest, or the channel to the agent.
     var relay: Relay
-    /// The addresses of the client, as the host sees it, and of the server. They are listed, and both are needed if
-    /// the connection must use the link.
+    /// The addresses of the client, as the host sees it, and of the server. Lists of flows show them, and both are
+    /// needed if the client must use the link instead.
     var clientAddress: TransportAddress
     var server: TransportAddress
     /// For an agent's channel: the number of its forward, and whether the guest opened the connection.

@@ -3,7 +3,7 @@ internal import RingwayStorage
 
 extension DescriptorShare {
     /// Counts the descriptors of a new flow. If the guest has used up its share, the oldest of its flows that have
-    /// had no reply yet is ended to make room.
+    /// had no reply yet is ended to make room, if `mayReplace` permits it.
     ///
     /// - Parameters:
     ///   - count: the number of descriptors that the flow opens.

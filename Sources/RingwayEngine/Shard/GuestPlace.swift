@@ -2,8 +2,8 @@
 /// part.
 ///
 /// A guest has one place for each queue of its link, on different shards if there are enough. A slot is reused only
-/// after all operations and buffers of its previous guest have been returned. The generation changes with each guest of
-/// the slot, so that late mail for a previous guest is recognised.
+/// after all operations of its previous guest have completed and all buffers charged to it are released. The
+/// generation changes with each guest of the slot, so that late mail for a previous guest is recognised.
 struct GuestPlace: BitwiseCopyable, Hashable, Sendable {
     let shard: UInt16
     /// The number of the guest in the tags of the ring's operations; starts at one.

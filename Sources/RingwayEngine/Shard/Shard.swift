@@ -38,7 +38,7 @@ struct Shard: ~Copyable {
     private var guests: GuestTable
     private var turnNumber: UInt64 = 0
     private(set) var isStopping = false
-    /// Places of removed guests, some of whose buffers have not been released yet.
+    /// Places of removed guests, which cannot be reused yet: buffers charged to these guests may still be in use.
     private var leaving: [GuestPlace] = []
     /// Guests that ended because the ring failed.
     private var aborted: [EndedGuest] = []

@@ -7,13 +7,13 @@ internal import RingwayStorage
 internal import RingwaySystem
 
 /// The resources of a shard's thread that all its guests share: the ring and its clock, the buffers, the messages in
-/// flight, and the mail to other guests and shards. Every call to a component passes the core; components keep no
+/// flight, and the mail to other guests and shards. The core is passed to the methods of components, which keep no
 /// reference to it.
 ///
 /// The core knows which guest is being served (`serve`). Until the next call of `serve` or `leave`, operations are
 /// submitted, leased buffers charged and events counted for that guest.
 ///
-/// Methods that change nothing are `mutating` too: the compiler would pass the `self` of other methods by value.
+/// Many members that change nothing are `mutating`, too: otherwise the compiler would pass `self` to them by value.
 struct ShardCore: ~Copyable {
     /// Operations of the shard itself.
     enum Operation: UInt8, ShardOperation {
@@ -40,7 +40,8 @@ struct ShardCore: ~Copyable {
     /// The buffer group of all host sockets. The group of a guest's link is the guest's slot, which is never zero.
     static var hostGroup: UInt16 { 0 }
 
-    /// Bytes moved in one turn above which busy polling is discouraged: other threads then need the processor more.
+    /// If a turn moves more bytes than this, the shard stops busy polling, because the threads that receive the data
+    /// need the processor more.
     private static var bulkTurn: Int { 8_192 }
 
     /// Bytes that a multishot `recvmsg` reserves before the payload for the sender's address and for control data.
@@ -70,7 +71,7 @@ struct ShardCore: ~Copyable {
     private let messageCounts: UnsafeMutablePointer<Int32>
     private static var messageLimit: Int { 8_192 }
     private static var messagesOfGuest: ClosedRange<Int> { 64...1_024 }
-    /// Bytes received from guests and host sockets in this turn.
+    /// Bytes of this turn's frames from guests and neighbours, TCP data from host sockets, and relayed data.
     var bytesThisTurn = 0
     /// The header of every multishot `recvmsg`: it sets the space for the sender's address and for control data.
     private let receiveTemplate: UnsafeMutablePointer<msghdr>
@@ -146,7 +147,7 @@ struct ShardCore: ~Copyable {
 
     // MARK: The guest that is served
 
-    /// Switches to a guest, until `leave`.
+    /// Makes the guest in a slot the one that is served, until `leave`.
     @inline(__always)
     mutating func serve(_ slot: UInt16, _ guestCounters: Counters) {
         tenant = slot
@@ -175,14 +176,14 @@ struct ShardCore: ~Copyable {
         counters.add(.wakes)
     }
 
-    /// Sets the number of guests on the shard, and the large buffers guaranteed to each.
+    /// Sets the number of guests on the shard, and with it each guest's share of the large buffers.
     mutating func setGuests(_ count: Int) {
         guests = count
         pool.pointee.share = count > 1 ? max(1, (space.largeCount - Self.linkReserve) / count) : 0
     }
 
-    /// Sets the number of active guests. While there are several, each link, and all host sockets together, may read
-    /// less in a turn, so that no guest waits long.
+    /// Sets the number of active guests. While several are active, each link, and all host sockets together, may read
+    /// less in a turn than with one active guest, so that no guest waits long.
     mutating func setActiveGuests(_ count: Int) {
         turnShares.begin(active: count, guests: guests)
         receiveBuffers.limit = count < 2 ? Self.ringBufferLimit : Self.sharedRingBuffers
@@ -293,7 +294,7 @@ struct ShardCore: ~Copyable {
 
     /// Refills the buffer ring of the host sockets. Called while no guest is served.
     ///
-    /// - Parameter isPaused: the only guest's link is congested, so host sockets should not be read.
+    /// - Parameter isPaused: whether the only guest's link is congested, so that host sockets should not be read.
     mutating func refill(isPaused: Bool) {
         while starvedReceives > 0 {
             starvedReceives -= 1

@@ -26,7 +26,7 @@ struct ShardMessage: BitwiseCopyable, Sendable {
     private(set) var summary = FrameSummary()
     private(set) var client = PortClient.none
 
-    /// Returns released leases to their shard.
+    /// A message that returns released leases to the shard to which they belong.
     init(leases chain: Lease) {
         kind = .leases
         lease = chain

@@ -53,7 +53,7 @@ struct ShardPlacement {
             shard: UInt16(index), slot: slot, generation: shards[index].generations[Int(slot) - 1])
     }
 
-    /// Releases a place for another guest, once every resource of its last guest has been returned.
+    /// Makes a place available to other guests. No operation or buffer of its last guest may be in use any more.
     mutating func free(_ place: GuestPlace) {
         let index = Int(place.shard)
         shards[index].load -= 1

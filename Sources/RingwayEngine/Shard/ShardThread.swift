@@ -73,7 +73,7 @@ final class ShardThread {
         let own = Unmanaged<ShardThread>.fromOpaque(argument).takeRetainedValue()
         ringway_name_thread("ringway-shard")
         // A splice to a socket whose peer has closed raises SIGPIPE, and splice has no flag that prevents it. The
-        // system call's error is sufficient.
+        // signal is blocked, because the system call's error is sufficient.
         blockBrokenPipeSignal()
         if own.gate.isOpen.withLock({ $0 }) { own.shard.pointee.run() }
         own.dismantle()

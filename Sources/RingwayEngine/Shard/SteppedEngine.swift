@@ -4,8 +4,8 @@ internal import RingwayStack
 public import RingwayStorage
 public import RingwaySystem
 
-/// A guest on stepped shards: the counterpart of `Engine`, which uses threads. Where `Engine` waits for a shard, the
-/// owner of a `SteppedEngine` calls `poll` between steps.
+/// A guest on shards without threads (`SteppedShards`), for simulations. Where `Engine`, its counterpart for shards
+/// with threads, waits for a shard, the owner of a `SteppedEngine` calls `poll` between steps.
 ///
 ///     admitting ─► serving ─► leaving ─► gone
 ///         └──► withdrawing ───────────────▲
@@ -17,7 +17,7 @@ public final class SteppedEngine {
     public let counters: [Counters]
     private var parts: [UnsafeMutablePointer<ShardGuest>] = []
     public private(set) var phase = Phase.admitting
-    /// The latest request to a shard. When that shard has answered, the next one is asked.
+    /// The latest request to a shard. When that shard has answered, the next shard is asked.
     private var asked: GuestAdmission?
     private var answered = 0
     /// Whether to withdraw the guest as soon as all shards have added it.
@@ -151,7 +151,7 @@ public final class SteppedEngine {
         return key.owner(shards: count, secret: shared.configuration.stack.secret)
     }
 
-    /// Requests the sockets of forwards back. The returned closure tells whether all have been returned.
+    /// Ends forwards. The returned closure tells whether no shard uses the forwards' sockets any more.
     public func unlisten(_ forwards: Set<UInt32>) -> () -> Bool {
         let ended = ShardReply(count: count)
         tellAll(.unlisten(forwards, from: 0, ended))

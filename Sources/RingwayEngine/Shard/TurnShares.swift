@@ -3,14 +3,14 @@ internal import RingwayStorage
 /// How many frames each guest's link may read in a turn of its shard, which bounds how long each guest waits for the
 /// others.
 ///
-/// The only active guest may read a full ring of buffers. Several active guests divide the frames of a turn, and also
-/// its bytes, because a frame of up to 64 KiB (TSO) takes longer than a short one. Frames that open or close sockets
-/// take longer than others; their cost is deducted from the guest's later frames.
+/// While one guest is active, its link may read a full ring of buffers. Several active guests divide a number of
+/// frames per turn, and a number of bytes, because a frame of up to 64 KiB (TSO) takes longer than a short one.
+/// Frames that open or close sockets take longer than others; their cost is deducted from the guest's later frames.
 struct TurnShares: ~Copyable {
-    /// The frames of a turn that active links divide, and the range for one link.
+    /// The number of frames per turn that the active guests' links divide, and its bounds for one link.
     private static var frames: Int { 64 }
     private static var linkFrames: ClosedRange<Int> { 8...16 }
-    /// The bytes of a turn that active links divide, and the range for one link.
+    /// The number of bytes per turn that the active guests' links divide, and its bounds for one link.
     private static var bytes: Int { 1 << 20 }
     private static var linkBytes: ClosedRange<Int> { 256 << 10...512 << 10 }
     /// The least number of frames for one link if the pool is small, and the most if the guest has used up its share
@@ -59,7 +59,7 @@ struct TurnShares: ~Copyable {
     /// - Parameter size: the typical size of the guest's frames, in bytes.
     mutating func frames(for slot: UInt16, ofSize size: Int) -> Int {
         let debt = debts + Int(slot)
-        // No other guest waits, so nothing is owed.
+        // The cost matters only to other active guests. If there are none, it is not deducted.
         if activeGuests < 2 { debt.pointee = 0 }
         let share = min(linkFrames, max(1, linkBytes / max(1, size)))
         let paid = min(Int(debt.pointee), share)

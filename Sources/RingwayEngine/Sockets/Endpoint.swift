@@ -2,9 +2,9 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// Opening and closing of host sockets: the part that is common to stream, datagram and ping sockets.
+/// Opening and closing of host sockets, in the same way for stream, datagram, ping and raw sockets.
 enum Endpoint {
-    /// A non-blocking, close-on-exec socket, or a negated `errno`.
+    /// Opens a non-blocking, close-on-exec socket. Returns its descriptor, or a negated `errno`.
     static func open(family: Int32, type: Int32, transport: Int32 = 0) -> Int32 {
         let descriptor = HostCalls.socket(
             family, type | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), transport)
@@ -17,7 +17,7 @@ enum Endpoint {
         HostCalls.close(descriptor)
     }
 
-    /// Two connected unix sockets of `type`; `nil` if they cannot be opened, as without free descriptors.
+    /// Opens two connected unix sockets of `type`; `nil` on failure, for example if no descriptor is free.
     static func pair(type: Int32) -> (own: Int32, other: Int32)? {
         HostCalls.pair(type | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
     }

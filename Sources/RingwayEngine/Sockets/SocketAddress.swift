@@ -34,7 +34,7 @@ struct SocketAddress: BitwiseCopyable {
         UnsafeMutableRawPointer(address).assumingMemoryBound(to: sockaddr.self)
     }
 
-    /// The peer of a connected socket.
+    /// The address of a connected socket's peer.
     static func peer(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, HostCalls.peerName) }
 
     /// The local address of a bound socket.

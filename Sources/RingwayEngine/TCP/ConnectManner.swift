@@ -22,7 +22,7 @@ struct ConnectManner: BitwiseCopyable {
         self.privilegedPort = privilegedPort
     }
 
-    /// Sets the properties on a new socket. A connect with default properties needs none and costs no system call.
+    /// Sets the properties on a new socket. Default properties need no system call.
     ///
     /// - Returns: false if the connection will use another port than requested, because the port is not permitted or in
     ///   use.
@@ -33,7 +33,7 @@ struct ConnectManner: BitwiseCopyable {
             Self.set(descriptor, ipv4: ipv4, IP_RECVERR, IPV6_RECVERR, 1)
         }
         guard privilegedPort > 0, privilegedPort < Self.firstOrdinaryPort else { return true }
-        // SO_REUSEADDR is not set, so a port to which any socket of the host is bound is not used.
+        // SO_REUSEADDR is not set, so bind fails if any socket of the host is bound to the port.
         let any = ipv4 ? IPAddress(IPv4Address(rawValue: 0)) : IPAddress(high: 0, low: 0)
         var name = SocketAddress(TransportAddress(address: any, port: privilegedPort))
         let length = name.length

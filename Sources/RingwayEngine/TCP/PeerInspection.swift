@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// What the host's kernel knows of a TCP socket's peer (TCP_INFO), and a way to make it probe the peer.
+/// What the host's kernel knows of a TCP socket's peer (TCP_INFO), and a way to make the kernel probe the peer.
 struct PeerInspection: BitwiseCopyable {
     /// The state of the peer. Times are in nanoseconds.
     struct Peer: Sendable {

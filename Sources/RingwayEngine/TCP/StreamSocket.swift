@@ -69,7 +69,7 @@ struct StreamSocket: BitwiseCopyable {
     var lease = Lease.none
     /// The slot in `ShardCore.messages` of a send of several slices; `.max` if there is none.
     var message: UInt32 = .max
-    /// The limit of the receive in flight, bytes.
+    /// The limit of the receive in flight, in bytes.
     var receiveLimit: UInt32 = 0
     /// The links of the queues `TCPSockets.starved` and `TCPSockets.deferred`.
     var starvedLinks = SlotLinks()

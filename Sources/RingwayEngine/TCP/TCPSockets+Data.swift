@@ -139,7 +139,8 @@ extension TCPSockets {
         let flow = socket.pointee.flow
         if completion.result > 0, !lease.isNone {
             core.bytesThisTurn &+= Int(completion.result)
-            // A receive stops before an urgent byte, although more data is available. If so, the stack is told.
+            // A receive stops before an urgent byte, although more data is available. If this receive has stopped
+            // there, the stack is told.
             let mayBeMarked = completion.leavesMore && UInt32(completion.result) < socket.pointee.receiveLimit
             return stack.streamReceived(
                 flow, lease, offset: core.receiveBuffers.headroom, length: Int(completion.result),

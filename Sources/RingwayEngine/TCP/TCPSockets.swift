@@ -85,7 +85,8 @@ struct TCPSockets: ~Copyable {
 
     /// Opens a socket for a connection and connects it.
     ///
-    /// - Parameter wanted: properties of the connect; a privileged port is only preserved if configured.
+    /// - Parameter wanted: properties of the connect. A privileged source port is used only if `keepsPrivilegedPorts`
+    ///   is set.
     mutating func connect(
         _ flow: Handle, to address: TransportAddress, _ wanted: ConnectManner, _ core: inout ShardCore,
         _ stack: inout Stack
@@ -219,7 +220,7 @@ struct TCPSockets: ~Copyable {
 
     // MARK: Asking the kernel
 
-    /// Queries what the kernel knows of the peer; with `solicits` the kernel also probes a silent peer.
+    /// Tells the stack what the kernel knows of the peer; with `solicits` the kernel also probes a silent peer.
     mutating func inspect(_ flow: Handle, _ slot: UInt32, solicits: Bool, _ stack: inout Stack) {
         guard let socket = self.socket(slot, of: flow) else { return }
         let peer = socket.pointee.peer.inspect(
@@ -286,8 +287,8 @@ struct TCPSockets: ~Copyable {
         return cursor == sockets.highWater
     }
 
-    /// Empties the queues of waiting sockets, at the end of the guest. A socket that the stack has closed then closes
-    /// its descriptor if no other operation is pending.
+    /// Empties the queues of waiting sockets, at the end of the guest. The descriptor of a queued socket that is
+    /// closing is then closed, if no operation of the socket is pending.
     mutating func closeWaiting(_ core: inout ShardCore) {
         while let slot = starved.popFirst() { endWait(.buffer, slot, &core) }
         while let slot = deferred.popFirst() { endWait(.retry, slot, &core) }

@@ -9,9 +9,9 @@ internal import RingwayStorage
 /// Sends a component's datagrams from host sockets.
 ///
 /// Consecutive datagrams of a flow within a turn are sent as one *train*: one message that the kernel segments (UDP
-/// GSO). Most of a datagram's cost is its way through the kernel's network stack, which a train takes once. The
-/// payloads are copied into the buffer of the first datagram. Otherwise a train would occupy a buffer of 64 KiB for
-/// each datagram, and more of the cache.
+/// GSO). Most of a datagram's cost is its processing by the kernel's network stack, which processes a train only
+/// once. The payloads are copied into the buffer of the first datagram. Otherwise a train would occupy a buffer of
+/// 64 KiB for each datagram, and more of the cache.
 struct DatagramSender {
     /// The operation kind in the tag of sends.
     private let kind: UInt8

@@ -12,7 +12,7 @@ enum DatagramReceive: UInt8, BitwiseCopyable {
     case starved
 }
 
-/// The host socket of a UDP mapping or a ping: unconnected.
+/// The unconnected host socket of a UDP mapping or a ping.
 struct DatagramSocket: BitwiseCopyable {
     var descriptor: Int32
     /// The mapping or ping in the stack.
@@ -22,7 +22,7 @@ struct DatagramSocket: BitwiseCopyable {
     /// Whether the ping uses the raw socket that it shares with other pings (`RawEchoSocket`), which receives the
     /// replies.
     var isRaw = false
-    /// The identifier of echoes sent by a raw socket, in host order.
+    /// The identifier of echo requests that are sent by a raw socket, in host byte order.
     var identifier: UInt16 = 0
     /// Whether the kernel has refused to segment a message of several datagrams (UDP_SEGMENT) for this socket,
     /// because a datagram exceeded the path MTU or the device lacks checksum offload.
@@ -48,7 +48,7 @@ struct DatagramSocket: BitwiseCopyable {
         return descriptor
     }
 
-    /// A ping socket, if `net.ipv4.ping_group_range` permits, otherwise a negated `errno`.
+    /// Opens a ping socket; a negated `errno` on failure, for example if `net.ipv4.ping_group_range` forbids it.
     static func openPing(ipv4: Bool) -> Int32 {
         let descriptor = Endpoint.open(
             family: ipv4 ? AF_INET : AF_INET6, type: Int32(SOCK_DGRAM.rawValue),

@@ -10,7 +10,8 @@ extension ICMPError.Reason {
         switch error.origin {
         case .icmp:
             self = .reported(type: error.type, code: error.code, parameter: error.information)
-        // EMSGSIZE is reported when the send completes instead, because only then is the datagram known.
+        // The guest gets the error for EMSGSIZE when the send completes, because only the completion identifies the
+        // datagram.
         case .local where error.errno == EMSGSIZE: return nil
         case .local: self.init(errno: error.errno, information: error.information)
         }

@@ -7,12 +7,12 @@ internal import RingwaySystem
 ///
 /// ## Theory of operation
 ///
-/// The kernel writes a control message for each of the two fields, which takes about a twelfth of the time that a
-/// datagram of full size takes on its way to the guest. A flow has the same fields in almost all of its datagrams. So
-/// when `steadyAfter` datagrams in a row have repeated a sender's fields, the socket stops reporting for a `pause`,
-/// and these fields are assumed for that sender's datagrams. A sender that uses ECN may send any datagram with other
-/// bits (RFC 3168, section 5), so its fields are always reported. So are the fields of all datagrams on a socket
-/// whose senders alternate.
+/// The kernel writes a control message for each of the two fields. Both together take about a twelfth of the time
+/// that passing a full-size datagram to the guest takes. A flow has the same fields in almost all of its datagrams.
+/// So when `steadyAfter` datagrams in a row have repeated a sender's fields, the socket stops reporting for a
+/// `pause`, and these fields are assumed for that sender's datagrams. A sender that uses ECN may send any datagram
+/// with other bits (RFC 3168, section 5), so its fields are always reported. So are the fields of all datagrams on a
+/// socket whose senders alternate.
 struct MarksReport: BitwiseCopyable {
     /// The number of datagrams in a row that must repeat the fields of an earlier one.
     static let steadyAfter: UInt8 = 32

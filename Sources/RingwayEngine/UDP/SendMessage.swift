@@ -93,8 +93,8 @@ struct SendMessage: BitwiseCopyable {
         if let source = message.pointee.source {
             length = Int(ringway_write_source_control(control, source.isIPv4, source.high, source.low))
         }
-        // No control data for 64, which is the default of the host's kernel, nor for 63, which is the default of most
-        // guests after one hop.
+        // The kernel's default hop limit, 64, is also used for 63, which is the default of most guests after one hop.
+        // Neither needs control data.
         let hopLimit = message.pointee.hopLimit
         length += Int(
             ringway_write_datagram_control(

@@ -103,9 +103,9 @@ struct UDPSockets: ~Copyable {
         return socket
     }
 
-    /// Counts the descriptor of a new mapping. If the guest's share is used up, a flow without a reply or else the
-    /// first mapping in `EvictionOrder` is ended to free a descriptor. If none can be ended, the guest gets an ICMP
-    /// error. Returns false if there is no descriptor; the new mapping is then ended.
+    /// Counts the descriptor of a new mapping. If the guest's share is used up, the oldest flow without a reply is
+    /// ended, or else the first mapping in `EvictionOrder`. If none can be ended, the guest gets an ICMP error.
+    /// Returns false if there is no descriptor; the new mapping is then ended.
     private mutating func isAdmitted(
         _ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack
     ) -> Bool {
@@ -136,7 +136,7 @@ struct UDPSockets: ~Copyable {
     }
 
     /// Handles a message that the kernel refused: true if it was sent again, whole or as single datagrams. Otherwise
-    /// the guest gets an ICMP error, if the mapping still exists and one corresponds to `error`.
+    /// the guest gets the ICMP error that corresponds to `error`, if there is one and the mapping still exists.
     private mutating func isSentAgain(
         _ message: UnsafeMutablePointer<SendMessage>, _ place: Handle, _ error: Int32, _ core: inout ShardCore,
         _ stack: inout Stack

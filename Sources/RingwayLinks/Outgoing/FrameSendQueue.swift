@@ -152,8 +152,8 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Making wire frames
 
-    /// Performs the offloads of `current` in software, and writes the resulting frames into the batch; false if the
-    /// batch becomes full.
+    /// Performs the offloads of `current` in software, and writes the resulting frames into the batch. Returns false
+    /// if the batch becomes full before the last frame.
     private mutating func cut() -> Bool {
         let prefix = framing.prefixLength
         let joining = !framing.isDatagram
@@ -170,7 +170,7 @@ public struct FrameSendQueue: ~Copyable {
     }
 
     /// Copies `current` with its virtio-net header into the batch or, if it is longer than `copybreak`, adds its
-    /// buffers to the batch; false if the batch is full.
+    /// buffers to the batch. Returns false, without effect, if the batch has no room for it.
     private mutating func passOn() -> Bool {
         let prefix = framing.prefixLength
         let byteCount = current.byteCount
@@ -204,7 +204,8 @@ public struct FrameSendQueue: ~Copyable {
 
     // MARK: Sending
 
-    /// Makes the filled batch the one to send, unless a batch is being sent; true if the caller must send it.
+    /// Makes the filled batch the one to send, unless it is empty or a batch is being sent. Returns true if the
+    /// caller must send it.
     public mutating func startBatch() -> Bool {
         guard !isSending, !filling.isEmpty else { return false }
         swap(&filling, &sending)
@@ -219,8 +220,8 @@ public struct FrameSendQueue: ~Copyable {
     /// The unsent rest of the batch, for a stream. It stays valid until `sent`.
     public func message() -> UnsafeMutablePointer<msghdr> { sending.message() }
 
-    /// Records that `byteCount` bytes of the message are sent; true if the batch is complete, false if the rest must
-    /// be sent.
+    /// Records that `byteCount` bytes of the message are sent. Returns true if the batch is complete, and false if
+    /// its rest must be sent.
     public mutating func sent(byteCount: Int) -> Bool {
         guard sending.advance(by: byteCount) else { return false }
         finishBatch()

@@ -50,8 +50,8 @@ struct SendBatch {
     @inline(__always)
     func hasRoom(for count: Int) -> Bool { byteCount &+ count <= Self.byteLimit && sliceCount < Self.sliceLimit }
 
-    /// Whether there is room for one more frame that is sent from its own buffers: for a slice with the length before
-    /// it, and two slices of the frame.
+    /// Whether there is room for one more frame that is sent from its own buffers. It takes a slice for its length
+    /// prefix, and two slices for its pieces.
     func hasRoomForReference(_ count: Int) -> Bool {
         sliceCount &+ 3 <= Self.sliceLimit && (byteCount == 0 || byteCount &+ count <= Self.byteLimit)
             && hasRoom(for: 64)
@@ -94,7 +94,7 @@ struct SendBatch {
         return header
     }
 
-    /// Records that `count` more bytes are sent; true if the whole batch is sent.
+    /// Records that `count` more bytes are sent. Returns true if the whole batch is sent.
     mutating func advance(by count: Int) -> Bool {
         var rest = count
         while sent < sliceCount {

@@ -1,5 +1,5 @@
 extension Duration {
-    /// Whole nanoseconds: zero if negative, and at most a century's, so that sums cannot overflow.
+    /// The duration in whole nanoseconds, at least zero and at most a century, so that sums cannot overflow.
     var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }

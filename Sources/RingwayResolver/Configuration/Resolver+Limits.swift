@@ -3,10 +3,9 @@ extension Resolver {
     public struct Limits: Sendable, Equatable {
         /// The most queries that wait for a nameserver. At this limit the oldest query of the guest with most gets
         /// SERVFAIL if the new query's guest would still have fewer; otherwise the new query gets SERVFAIL.
-        /// `outstandingBytes` and `upstreamStreams` are shared by guests in the same way.
         public var outstandingQueries = 4096
 
-        /// The most bytes of waiting queries. At this limit a query gets SERVFAIL.
+        /// The most bytes of waiting queries. Guests share them like `outstandingQueries`.
         public var outstandingBytes = 16 << 20
 
         /// The most connections from clients. At this limit, if another guest has more connections than the new
@@ -15,14 +14,16 @@ extension Resolver {
         /// connection is closed.
         public var clientStreams = 256
 
-        /// The most connections to nameservers. A query that gets none is tried by UDP.
+        /// The most connections to nameservers. Guests share them like `outstandingQueries`. A query that gets none
+        /// is tried by UDP.
         public var upstreamStreams = 256
 
-        /// Queries of one connection that may wait at the same time; further ones are not read until some are answered.
+        /// The most queries of one connection that may wait at the same time. At this limit no further query is read
+        /// from the connection until an earlier one is answered.
         public var queriesPerStream = 64
 
-        /// Bytes of answers that a client has not read, beyond which its connection is closed. While more than an
-        /// eighth of that is unread, no further queries are read from the connection.
+        /// The most bytes of answers that a client may leave unread. If there are more, its connection is closed;
+        /// while there are more than an eighth of this limit, no further query is read from the connection.
         public var unreadBytesPerStream = 512 << 10
 
         /// Idle timeout of a client's connection without waiting queries (RFC 7766 §6.2.3).

@@ -28,16 +28,16 @@ extension Resolver {
         public var retriedOverDatagram: UInt64 = 0
         /// Answers truncated, with TC set, to the client's size.
         public var truncated: UInt64 = 0
-        /// Messages from a nameserver that did not match the query: dropped.
+        /// Messages from a nameserver that were dropped because they did not match the query.
         public var mismatchedAnswers: UInt64 = 0
 
-        /// Malformed queries: dropped, or their connection closed.
+        /// Malformed queries. They were dropped, and a TCP connection with such a query was closed.
         public var droppedMalformed: UInt64 = 0
         /// Answers dropped because the shard had not read earlier ones, so that the socket to it was full.
         public var droppedClientFull: UInt64 = 0
         /// Answers dropped because the shard had closed its socket.
         public var droppedClientGone: UInt64 = 0
-        /// Queries answered SERVFAIL because too many were waiting, or too many bytes of queries.
+        /// Queries answered SERVFAIL because too many queries, or too many bytes of queries, were waiting.
         public var refusedOutstanding: UInt64 = 0
         /// Queries answered SERVFAIL in favour of a guest with fewer queries or bytes.
         public var displaced: UInt64 = 0

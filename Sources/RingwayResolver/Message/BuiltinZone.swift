@@ -15,7 +15,7 @@ internal import RingwayModel
 /// networks, and everything below the parent of a `*`. An answer without records includes the zone's SOA, so that it
 /// can be cached (RFC 2308).
 struct BuiltinZone: Sendable {
-    /// The TTL of answers in seconds. Short, because a guest may move to another network.
+    /// The TTL of answers in seconds. It is short, because a guest may move to another network.
     static let timeToLive: UInt32 = 60
 
     private struct Record {
@@ -91,8 +91,8 @@ struct BuiltinZone: Sendable {
         if records[reverse] == nil { records[reverse] = [Record(type: ResourceRecord.RecordType.pointer, data: name)] }
     }
 
-    /// The answer. `nil` if the name is in no zone of this service, the class is neither IN nor ANY, or the opcode is
-    /// not 0.
+    /// The answer. `nil` if the name is neither built in nor in a zone of this service, if the class is neither IN
+    /// nor ANY, or if the opcode is not 0.
     ///
     /// - Parameter hasIPv6: whether the client can reach the guests' network by IPv6.
     func answer(to query: Query, hasIPv6: Bool = true) -> [UInt8]? {

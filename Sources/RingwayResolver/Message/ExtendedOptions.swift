@@ -21,7 +21,8 @@ struct ExtendedOptions: Equatable {
         wantsSecurityRecords = record.timeToLive & 0x8000 != 0
     }
 
-    /// The OPT record of the reply to a message with this one: no options, our size, the DO bit repeated (RFC 3225 §3).
+    /// The OPT record for the reply to a message with this OPT record. It has no options and `ownPayloadSize`, and
+    /// repeats the DO bit (RFC 3225 §3).
     func reply(upperResponseBits: UInt8 = 0) -> [UInt8] {
         let size = Self.ownPayloadSize
         return [

@@ -1,8 +1,9 @@
-/// Tells quickly that a label is not among those it was made from: a Bloom filter of 256 bits and one hash function.
+/// A Bloom filter of 256 bits and one hash function. It tells quickly that a label is not among those that the filter
+/// was made from.
 ///
 /// Most queries are for names of other zones, and this filter recognises them without a look-up. A `Set` of labels
 /// would not help: its keyed hash costs more than the look-ups that it spares. The filter's hash has no key, so a
-/// client can choose labels that collide and pass the filter. That only costs the look-ups.
+/// client can choose labels that collide and pass the filter. Such queries only cost the look-ups.
 struct LabelFilter: Sendable {
     private var bits = SIMD4<UInt64>()
     /// Whether the empty label of the root is included. Every name is below the root, so the filter then excludes none.

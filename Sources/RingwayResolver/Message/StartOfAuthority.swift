@@ -1,8 +1,8 @@
 /// The SOA record of a zone for which this service is authoritative (RFC 1035 §3.3.13). In a negative answer it
 /// determines how long the answer may be cached (RFC 2308).
 enum StartOfAuthority {
-    /// The negative TTL in seconds. Short, because guests come and go, and a client that asked too early will ask
-    /// again.
+    /// The negative TTL in seconds. It is short, because the name of a guest exists only once the guest is attached,
+    /// and a client that asks too early asks again.
     static let negativeTimeToLive: UInt32 = 5
 
     /// The record's data.

@@ -3,7 +3,8 @@ enum Truncation {
     /// `message` itself if it fits `limit` bytes; otherwise its header with TC set, its question, and its OPT record
     /// if that fits.
     ///
-    /// No answer record is kept: the client must retry over TCP anyway, and must not mistake a part for the whole.
+    /// No answer record is kept, because the client must retry over TCP anyway, and must not mistake a part for the
+    /// whole.
     static func fit(_ message: [UInt8], into limit: Int) -> [UInt8] {
         guard message.count > limit, var header = MessageHeader(message) else { return message }
         var reader = MessageReader(message, at: MessageHeader.length)

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The current zone: replaced from any thread, read by the resolver's thread for each query.
+/// The current `BuiltinZone`. Any thread may replace it; the resolver's thread reads it for each query.
 ///
 /// The zone is protected by a lock rather than posted to the loop. The loop handles descriptor events before posted
 /// closures, and a client reads many queries per event, so a query sent after the change could still be answered from

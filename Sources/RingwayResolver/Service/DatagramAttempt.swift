@@ -45,8 +45,8 @@ final class DatagramAttempt {
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno != EAGAIN {
-                    // The socket is not used again: its error queue keeps the error, so the next query would receive it
-                    // too.
+                    // The socket is not used again, because its error queue keeps the error, which the next query
+                    // would receive, too.
                     detach()?.close()
                     exchange.failed(server: server)
                 }

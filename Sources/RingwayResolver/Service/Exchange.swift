@@ -2,9 +2,9 @@ internal import RingwaySystem
 
 /// One forwarded query, until it is answered, fails or is abandoned.
 ///
-/// All attempts stay open until the end, so a slow server's answer counts even after the next one was asked. A query
-/// is forwarded by the transport by which it came, or always by TCP if `resolv.conf` has `use-vc`. With the same
-/// transport on both sides the nameserver already limits an answer to the client's datagram size. If no server
+/// All attempts stay open until the end, so a slow server's answer counts even after the next server was asked. A
+/// query is forwarded by the transport by which it came, or always by TCP if `resolv.conf` has `use-vc`. With the
+/// same transport on both sides the nameserver already limits an answer to the client's datagram size. If no server
 /// answers by the first transport, the other one may be tried (`changeTransport`).
 final class Exchange: LoopMember {
     let query: Query
@@ -170,9 +170,9 @@ final class Exchange: LoopMember {
         return nil
     }
 
-    /// Switches to the other transport, at most once; returns whether it did. If TCP fails in any way, UDP is tried:
-    /// a packet filter may have dropped TCP. If UDP fails, TCP is tried only if all servers are unreachable, because
-    /// a server that is merely silent is taken for dead.
+    /// Switches to the other transport, at most once; returns whether it did. If TCP fails in any way, UDP is tried,
+    /// because a packet filter may have dropped TCP. If UDP fails, TCP is tried only if all servers are unreachable,
+    /// because a server that does not respond by UDP is assumed to be down.
     private func changeTransport() -> Bool {
         guard !hasChangedTransport, goesByStream || plan.isUnreachable, !upstreams.servers.isEmpty else { return false }
         let now = MonotonicClock.now()

@@ -1,10 +1,10 @@
 /// A limited number of units shared by guests, such as concurrent queries.
 ///
 /// Theory of operation: an object that uses units, such as a query in progress, is a *holder*. A guest may take units
-/// while some are free. If none are free, a guest can still take them if another guest would have more even then: the
-/// oldest holder of the guest with most units is ended. Otherwise the request is refused. With N guests, each can
-/// therefore have about an Nth of the units, regardless of the others' requests, and two guests cannot displace each
-/// other in turn.
+/// while some are free. If none are free, a guest may still take units if another guest would have more than this
+/// guest even then; in return, the oldest holder of the guest with most units is ended. Otherwise the request is
+/// refused. With N guests, each can therefore have about an Nth of the units, regardless of the others' requests, and
+/// two guests cannot displace each other in turn.
 struct GuestShares<Holder: AnyObject> {
     typealias Guest = UInt32
 

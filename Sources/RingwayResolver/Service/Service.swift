@@ -4,9 +4,9 @@ internal import RingwaySystem
 /// The state of the resolver's thread: its loop, its clients, and their shared limits. Confined to that thread.
 ///
 /// Theory of operation: a `Client` reads queries and passes them to `accept`. Queries for the zone are answered at
-/// once. Any other becomes an `Exchange`, which asks nameservers in the order and at the times of its `AttemptPlan`: by
-/// UDP with one `DatagramAttempt` each, by TCP through an `UpstreamStream` of its client. The first matching answer is
-/// returned to the client with the client's identifier.
+/// once. Any other query becomes an `Exchange`, which asks nameservers in the order and at the times of its
+/// `AttemptPlan`, by UDP with one `DatagramAttempt` for each server, or by TCP through the client's `UpstreamStream`
+/// to the server. The first matching answer is returned to the client with the client's identifier.
 final class Service {
     let loop: EventLoop
     /// A buffer for one message of any size with its framing. All reads share it, and copy what they keep.
@@ -140,8 +140,8 @@ final class Service {
         return true
     }
 
-    /// Plans how to ask `upstreams` by TCP or UDP. TCP takes a round trip more than UDP, so the intervals are
-    /// doubled.
+    /// Plans how to ask `upstreams` by TCP or UDP. TCP takes a round trip more than UDP, so its intervals are twice
+    /// as long.
     func plan(for upstreams: Upstreams, byStream: Bool, now: UInt64, end: UInt64) -> AttemptPlan {
         if upstreams.rotates { rotation &+= 1 }
         let first = upstreams.servers.isEmpty ? 0 : rotation % upstreams.servers.count

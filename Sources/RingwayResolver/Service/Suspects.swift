@@ -1,7 +1,7 @@
 /// Nameservers that repeatedly did not answer while another one did. They are asked last until they answer again or
 /// half a minute has passed, so that a dead first server delays a few queries and not every query.
 ///
-/// A single loss does not count, because the order matters: the first nameserver may know names that the others deny.
+/// One unanswered query does not change the order, because the first nameserver may know names that the others deny.
 struct Suspects {
     /// Consecutive failures after which a server is asked last.
     static let threshold = 3
@@ -17,7 +17,7 @@ struct Suspects {
 
     private var records: [Nameserver: Record] = [:]
 
-    /// The server did not answer a query that another one answered.
+    /// Records that the server did not answer a query that another one answered.
     mutating func noteSilence(of server: Nameserver, now: UInt64) {
         var record = records[server] ?? Record()
         record.silences += 1

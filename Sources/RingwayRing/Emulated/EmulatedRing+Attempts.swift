@@ -55,7 +55,7 @@ extension EmulatedRing {
         return .done(Int32(truncatingIfNeeded: result), 0)
     }
 
-    /// Attempts an operation that needs input.
+    /// Attempts an operation that needs input, such as a read or an accept.
     mutating func attemptInput(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Attempt {
         let descriptor = entry.pointee.fd
         switch entry.code {
@@ -124,7 +124,7 @@ extension EmulatedRing {
             UInt32(buffer.identifier) << 16 | IORING_CQE_F_BUFFER)
     }
 
-    /// Attempts an operation that needs room for output.
+    /// Attempts an operation that needs room for output, such as a write or a connect.
     ///
     /// - Parameter isConnecting: the operation is a connect in progress.
     func attemptOutput(_ entry: UnsafeMutablePointer<io_uring_sqe>, isConnecting: Bool) -> Attempt {

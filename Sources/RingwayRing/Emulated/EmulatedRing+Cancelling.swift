@@ -77,7 +77,8 @@ extension EmulatedRing {
         keepEnded(slot, -ECANCELED)
     }
 
-    /// Stores a completion without a buffer until there is room for it.
+    /// Keeps the result of an operation that has ended, until the completion queue has room. Its completion then
+    /// reports no provided buffer.
     mutating func keepEnded(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ result: Int32) {
         guard let place = slot == .max ? operations.insert(entry.pointee) : slot else {
             preconditionFailure("more operations were submitted than can ever wait")

@@ -50,8 +50,8 @@ extension EmulatedRing {
         }
     }
 
-    /// Makes a file non-blocking; checked once per file. io_uring can wait for a blocking file without blocking its
-    /// caller, but the system call made here would block the thread.
+    /// Makes a descriptor's file non-blocking, unless it is known to be. io_uring can wait for a blocking file
+    /// without blocking its caller, but the system calls of this ring would block the thread.
     private mutating func keepFromBlocking(_ descriptor: Int32) {
         if let watched = descriptors[descriptor], watched.pointee.isNonBlocking { return }
         let flags = ringway_file_flags(descriptor)
@@ -144,8 +144,9 @@ extension EmulatedRing {
         }
     }
 
-    /// Ends an operation that cannot wait. Files that epoll does not support (EPERM), such as regular files, count as
-    /// always ready: a poll reports the requested events, any other operation ends with EAGAIN.
+    /// Ends an operation whose descriptor epoll has refused with `error`. Files that epoll does not support (EPERM),
+    /// such as regular files, are always ready, so a poll reports the requested events; any other operation ends with
+    /// EAGAIN.
     private mutating func finishUnwaited(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ error: Int32
     ) {
@@ -249,7 +250,7 @@ extension EmulatedRing {
         if left != 0 { descriptors.markReady(descriptor, left) }
     }
 
-    /// Completes a poll if `events` contains any that it waits for.
+    /// Posts a completion of a poll if `events` contains an event that the poll waits for, or a failure.
     private mutating func tell(_ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ events: UInt32) {
         let found = events & (entry.pointee.poll32_events | Self.failureEvents)
         guard found != 0 else { return }

@@ -2,16 +2,16 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The back end for hosts without io_uring: interprets the same submission entries in this process, with non-blocking
+/// The back end for hosts without io_uring. It executes the same submission entries in this process, by non-blocking
 /// system calls and epoll.
 ///
 /// ## Theory of operation
 ///
-/// The two queues are liburing's, in ordinary memory, so callers fill entries and take completions as with a kernel
-/// ring. Each submitted operation is attempted immediately by a non-blocking system call. An operation that would
-/// block is stored and linked to its descriptor, which is armed in epoll. When epoll reports the descriptor as ready,
-/// its operations are attempted again, oldest first. Completions have the results and flags that the kernel would
-/// post, except IORING_CQE_F_SOCK_NONEMPTY.
+/// The two queues have liburing's layout in ordinary memory, so callers fill entries and take completions as with a
+/// kernel ring. Each submitted operation is attempted immediately by a non-blocking system call. An operation that
+/// would block is stored and linked to its descriptor, which is armed in epoll. When epoll reports the descriptor as
+/// ready, its operations are attempted again, oldest first. Completions have the results and flags that the kernel
+/// would post, except that IORING_CQE_F_SOCK_NONEMPTY is never set.
 ///
 /// **Edges.** Descriptors are armed edge-triggered and stay armed while operations wait. A multishot operation
 /// therefore needs no system call but its own, and a failure for which no operation waits is reported only once. If
@@ -23,16 +23,17 @@ internal import RingwaySystem
 /// it ends them.
 ///
 /// **Bounds.** An operation is attempted only if there is room for its completion; otherwise it waits until completions
-/// have been taken. The number of consecutive completions of one descriptor is limited, so that others get their turn.
+/// have been taken. The number of consecutive completions of one descriptor is limited, so that other descriptors are
+/// served, too.
 ///
 /// Reads, writes, accepts and connects have no flag for non-blocking operation, so their files are made non-blocking.
-/// File offsets are ignored, because regular files are never read.
+/// File offsets are ignored, because rings never read or write regular files.
 struct EmulatedRing: ~Copyable {
     /// The most consecutive completions of one descriptor, in each direction.
     static var visitLimit: Int { 16 }
-    /// Events taken from epoll at a time.
+    /// The most events taken from epoll at a time.
     private static var eventLimit: Int { 256 }
-    /// The `epoll_data` of the message channel; other events contain a descriptor.
+    /// The `epoll_data` of the message channel. The `epoll_data` of any other event is a descriptor.
     private static var lineData: UInt64 { .max }
 
     let ring: UnsafeMutablePointer<io_uring>
@@ -48,14 +49,14 @@ struct EmulatedRing: ~Copyable {
     var postponed = OperationList()
     /// Finished operations whose completions wait for room.
     var ended = OperationList()
-    /// The kernel supports only timeouts in whole milliseconds (no epoll_pwait2).
+    /// Whether epoll_pwait2(2) is missing or forbidden, so that timeouts are rounded up to milliseconds.
     private var waitsCoarsely = false
-    /// The last turn skipped epoll, because submissions had produced completions.
+    /// Whether the last turn did not check epoll, because submissions had produced completions.
     private var hasSkipped = false
 
-    /// - Parameter ring: initialised here, owned by the caller.
+    /// - Parameter ring: initialised here; the caller owns the memory.
     init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, completions: UInt32) throws(SystemError) {
-        // Operations that may fail precede the first stored property: once all are set, a throwing `init` would run
+        // Everything that may fail comes before the last stored property is set, because a throw after that would run
         // `deinit`.
         guard entries > 0, entries <= 32_768, completions <= 65_536 else {
             throw SystemError(Self.failure, errno: EINVAL)
@@ -108,7 +109,7 @@ struct EmulatedRing: ~Copyable {
 
     // MARK: Submitting
 
-    /// Starts all queued operations.
+    /// Starts the queued operations. Those for whose completions there is no room are postponed.
     mutating func submit() {
         beginPostponed()
         let queue = ring.pointee.sq
@@ -149,8 +150,8 @@ struct EmulatedRing: ~Copyable {
     mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         submit()
         if ringway_completions_ready(ring) > 0 {
-            // These completions are mostly of sends and writes. Events of epoll are not urgent then: they are checked
-            // in every second turn, which saves system calls.
+            // These completions are mostly of sends and writes. Events of epoll are less urgent, so they are checked
+            // in every second turn only, which saves system calls.
             visitReady()
             hasSkipped.toggle()
             return hasSkipped ? 0 : collect(nanoseconds: 0)

@@ -24,7 +24,8 @@ enum OperationCode: UInt8 {
     enum Need {
         /// The operation needs nothing and completes immediately.
         case none
-        /// Input, or room for output. Operations with the same need on one descriptor are served in order.
+        /// Input, or room for output. Operations with the same need on one descriptor are attempted in the order of
+        /// submission.
         case input, output
         /// The events in the mask of a poll.
         case events

@@ -4,7 +4,7 @@ internal import RingwaySystem
 
 /// The queues of a `struct io_uring` in ordinary memory.
 enum RingMemory {
-    /// The 32-bit fields through which the two sides of the queues communicate, in the order of their addresses.
+    /// The 32-bit fields by which the ring's owner and its back end communicate, in the order of their addresses.
     private enum Word: Int, CaseIterable {
         case submissionHead, submissionTail, submissionMask, submissionEntries, submissionFlags, submissionsDropped
         case completionHead, completionTail, completionMask, completionEntries, completionFlags, completionsLost

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import RingwaySystem
 
-/// An operation that would block, cannot start yet, or has ended without room for its completion; with a copy of its
-/// submission entry.
+/// An operation that would block, cannot start yet, or has ended without room for its completion. It has a copy of
+/// its submission entry.
 struct WaitingOperation {
     /// The list on which the operation is.
     enum Place: UInt8, BitwiseCopyable {
@@ -18,7 +18,7 @@ struct WaitingOperation {
 
     var entry: io_uring_sqe
     var place = Place.descriptor
-    /// Whether the operation is a connect in progress, of which only the result is awaited.
+    /// Whether the operation is a connect in progress, whose result is still to come.
     var isConnecting = false
     /// The result of an operation that has ended.
     var result: Int32 = 0
@@ -46,7 +46,7 @@ struct OperationList: BitwiseCopyable {
 /// Address space is reserved for the maximum; pages that were never written use no memory. An operation keeps its
 /// address until it is removed.
 struct WaitingOperations: ~Copyable {
-    /// The most waiting operations: several for each descriptor of the process.
+    /// The most operations that can wait at the same time.
     static var capacity: UInt32 { 1 << 21 }
     private static var bucketBits: UInt64 { 15 }
 

@@ -27,11 +27,12 @@ struct WatchedDescriptor: BitwiseCopyable {
 /// one.
 struct WatchedDescriptors: ~Copyable {
     private let table: UnsafeMutablePointer<WatchedDescriptor>
-    /// The number of entries for which address space is reserved: one for every descriptor number that the process
-    /// may use, at most 2^22. Memory is used only up to the highest number in use.
+    /// The number of entries for which address space is reserved. It is the process's hard limit of descriptors, at
+    /// least 2^16 and at most 2^22. Memory is used only up to the highest number in use.
     private let most: Int
     private var capacity = 0
-    /// The first of the list of ready descriptors: the one that has been ready longest; -1 if none is.
+    /// The descriptor that has been ready longest, which is the first on the list of ready descriptors; -1 if none is
+    /// ready.
     private(set) var firstReady: Int32 = -1
     private var lastReady: Int32 = -1
     private(set) var readyCount = 0
@@ -50,8 +51,8 @@ struct WatchedDescriptors: ~Copyable {
         descriptor >= 0 && Int(descriptor) < capacity ? table + Int(descriptor) : nil
     }
 
-    /// The entry of an open descriptor, created if necessary. The table is large enough, because the process's limit of
-    /// open files bounds the number.
+    /// The entry of an open descriptor, created if necessary. The process's limit of descriptors bounds the number,
+    /// so the table has room for it.
     mutating func reach(_ descriptor: Int32) -> UnsafeMutablePointer<WatchedDescriptor> {
         if Int(descriptor) >= capacity { grow(beyond: Int(descriptor)) }
         return table + Int(descriptor)

@@ -26,7 +26,8 @@ open class ScriptedFile {
 
     func stopWaiting(_ operation: ScriptedOperation) { waiting.removeAll { $0 === operation } }
 
-    /// The file has become readable or writable, or has ended: waiting operations are attempted again.
+    /// Has the waiting operations attempted again. A subclass calls this when the file has become readable or
+    /// writable, or has ended.
     public func changed() {
         guard !waiting.isEmpty else { return }
         let woken = waiting
@@ -36,7 +37,7 @@ open class ScriptedFile {
 
     // MARK: Overridden by kinds of files
 
-    /// The last reference is gone.
+    /// Called when the last reference is gone.
     open func released() {}
     /// Whether a send or receive may be partial.
     open var isStream: Bool { false }
@@ -48,10 +49,11 @@ open class ScriptedFile {
     open func send(_ slices: [UnsafeRawBufferPointer]) -> Int { Int(-EINVAL) }
     /// sendmsg(2) of a message that may have a destination address; `slices` is its payload.
     open func send(_ message: UnsafePointer<msghdr>, _ slices: [UnsafeRawBufferPointer]) -> Int { send(slices) }
-    /// Zero, or a negated `errno`: EINPROGRESS if the result follows (`connectOutcome`).
+    /// connect(2). Returns zero or a negated `errno`; after -EINPROGRESS the result is in `connectOutcome`.
     open func connect(_ address: UnsafePointer<sockaddr>, _ length: UInt32) -> Int { Int(-EINVAL) }
-    /// The result of a connect in progress: zero, or a negated `errno`; EINPROGRESS as long as it is unknown.
+    /// The result of a connect in progress: zero or a negated `errno`, which is -EINPROGRESS while the result is
+    /// unknown.
     open var connectOutcome: Int { Int(-EINVAL) }
-    /// A descriptor, or a negated `errno`.
+    /// accept(2). Returns a descriptor, or a negated `errno`.
     open func accept() -> Int { Int(-EINVAL) }
 }

@@ -9,7 +9,7 @@ open class ScriptedHost: HostModel {
     /// Monotonic nanoseconds.
     open var now: UInt64 { missing() }
 
-    /// A ring is created; returns its descriptor.
+    /// Called when a ring is created. Returns the descriptor that the ring gets.
     open func opened(_ ring: ScriptedRing) -> Int32 { missing() }
     open func closed(_ ring: ScriptedRing) {}
     /// The ring of a descriptor; `nil` if it has been closed.
@@ -29,7 +29,7 @@ open class ScriptedHost: HostModel {
     open func schedule(_ completion: Completion, of operation: ScriptedOperation?, to ring: ScriptedRing, at: UInt64) {
         missing()
     }
-    /// A ring has a new completion.
+    /// Called when a ring has a new completion.
     open func completed(_ ring: ScriptedRing, _ completion: Completion) {}
     /// The `errno` of a failure that is injected into an attempt, whatever the state of the file; zero for none.
     open func failure(of operation: ScriptedOperation) -> Int32 { 0 }
@@ -56,8 +56,8 @@ public final class ScriptedOperation {
     var isLast = false
     /// Whether the operation is a connect that has been attempted.
     var isConnecting = false
-    /// The latest time for which a completion has been scheduled. Further completions of the operation do not come
-    /// before.
+    /// The latest time for which a completion of the operation has been scheduled. Its further completions are not
+    /// delivered before that time.
     var lastDelivery: UInt64 = 0
     /// The number of completions that have not been delivered. Until they are, the operation references its file.
     var undelivered = 0

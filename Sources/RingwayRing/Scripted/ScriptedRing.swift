@@ -2,15 +2,16 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The back end for simulations: executes submissions on the files of a model, controlled by a script and a virtual
-/// clock.
+/// The back end for simulations. It executes submissions on the files of a model, controlled by a script and a
+/// virtual clock.
 ///
 /// ## Theory of operation
 ///
 /// The queues have liburing's layout in ordinary memory, and nothing blocks. Each submission becomes a
 /// `ScriptedOperation`, which references its file, as an operation in the kernel does. The host's script decides when
 /// the operation is attempted; if it would block, it is attempted again after its file has changed. The script delivers
-/// the resulting completion immediately or late, so that completions overtake each other and cancels come too late.
+/// the resulting completion immediately or late, so that completions may overtake each other and cancels may come too
+/// late.
 ///
 ///     submitted ─► scheduled ─► attempted ─► over ─► delivered
 ///                      ▲            │
@@ -28,7 +29,7 @@ public final class ScriptedRing {
     /// Completions for which the queue had no room.
     private var heldBack: [Completion] = []
     private var isClosed = false
-    /// Scheduled events of this ring, counted by tenant.
+    /// The number of scheduled events of this ring, by tenant.
     public private(set) var scheduledEvents: [UInt16: Int] = [:]
     /// The virtual time at which the owner's latest wait times out; `.max` without a timeout.
     public private(set) var sleepsUntil: UInt64 = 0
@@ -129,7 +130,7 @@ public final class ScriptedRing {
         if delay == 0 { attempt(operation) } else { host.schedule(operation, after: delay) }
     }
 
-    /// The file of a waiting operation has changed.
+    /// Called when the file of a waiting operation has changed.
     func wake(_ operation: ScriptedOperation) {
         if operation.state == .waiting { goOn(operation) }
     }

@@ -11,7 +11,7 @@ final class DatagramExchange {
     var sent = 0
     /// The numbers of the datagrams that were answered.
     var answered = Set<Int>()
-    /// The number of the first datagram that was sent after the last possible loss, and so must be answered.
+    /// The number of the first datagram sent after `certainAt`. This datagram and all later ones must be answered.
     var certainFrom: Int?
     /// The host's socket of a published port, on which clients' datagrams arrive.
     var published: ModelDatagramSocket?
@@ -74,7 +74,8 @@ extension EngineNetwork {
             isStream: false)
     }
 
-    /// Sends the initiator's next datagram.
+    /// Sends the next request of an exchange, from the guest or from the published port's client, and schedules the
+    /// one after it.
     private func goOn(_ exchange: DatagramExchange) {
         let script = exchange.script
         guard exchange.sent < script.count, !isStopping, !hasAskedForPorts else { return }
@@ -130,7 +131,8 @@ extension EngineNetwork {
 
     // MARK: In the guest
 
-    /// Receives UDP, possibly several datagrams in one frame (VIRTIO_NET_HDR_GSO_UDP_L4).
+    /// Receives UDP, possibly several datagrams in one frame (VIRTIO_NET_HDR_GSO_UDP_L4), and answers datagrams to a
+    /// published port.
     func hearDatagram(_ frame: [UInt8]) {
         guard FrameLayout.isIPv4(frame), frame.count >= FrameLayout.ip + 28 else { return fail("a short datagram") }
         let udp = FrameLayout.ip + 20

@@ -25,7 +25,7 @@ extension EngineNetwork {
     }
 
     /// Queues the guest's first frames, an ARP request for the gateway and a neighbour advertisement. Every IP host
-    /// sends such frames before others; they show the engine the guest's IPv4 and IPv6 address.
+    /// sends such frames before others; they show the engine the guest's IPv4 and IPv6 addresses.
     func showGuest() {
         let plan = scenario.base.plan
         taps[0].append(GuestNeighborFrames.announceIPv4(plan))
@@ -46,7 +46,7 @@ extension EngineNetwork {
         }
     }
 
-    /// The longest time that an old segment may take to arrive, including its time in the host.
+    /// The longest time that a segment of an earlier connection may take to arrive, including the host's delays.
     private var quietTime: UInt64 {
         scenario.base.quietTime + 4 * (host.script.attemptDelay + host.script.completionDelay)
     }
@@ -85,7 +85,8 @@ extension EngineNetwork {
         openFromGuest(flow)
     }
 
-    /// Schedules a second connection from the same port after the first one has ended, if the script has one.
+    /// Schedules a second connection from the same port, if the disturbance is `guestReturns` and the first has ended
+    /// cleanly.
     private func comeAgain(_ flow: Int) {
         guard case .guestReturns(let delay) = scenario.base.flows[flow].disturbance, !fates[flow].wasDisturbed,
             let connection = connections[flow], connection.end == .clean

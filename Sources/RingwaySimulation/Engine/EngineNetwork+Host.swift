@@ -95,7 +95,7 @@ extension EngineNetwork {
     }
 
     /// Connects clients while the guest is being removed. Some are accepted on one shard after the guest has left the
-    /// shard that should handle them.
+    /// shard that owns their flow.
     func connectLast() {
         for script in scenario.base.flows where script.isOpenedByHost && random.chance(0.5) {
             guard let listener = listeners[script.index] else { continue }
@@ -149,8 +149,8 @@ extension EngineNetwork {
         }
         let script = scenario.base.flows[flow]
         let isThere = script.guestListens && address.address == script.guest.address && !fates[flow].hasVanished
-        // Sometimes the server inside the guest does not answer a direct connect. The engine must then use the link for
-        // this client.
+        // Sometimes, and always after the guest has vanished, a connect inside the guest gets no answer. The engine
+        // must then use the link for this client.
         if random.chance(0.1) || fates[flow].hasVanished { return }
         let isPrompt = random.chance(0.7)
         let body: () -> Void = { [unowned self] in

@@ -22,7 +22,7 @@ extension EngineNetwork {
         return ends.joined(separator: "; ")
     }
 
-    /// Whether a flow must transfer everything and end in order.
+    /// Whether a flow must transfer everything and end without RST.
     func isOrderly(_ script: FlowScript) -> Bool {
         script.mustSucceed && !isStopping && !isStarvedOfDescriptors
     }
@@ -38,7 +38,8 @@ extension EngineNetwork {
             if holdings.leases != holdings.expectedLeases {
                 fail("part \(part): \(holdings.leases) buffers are leased")
             }
-            // At most two operations stay in flight: on the link, and on the channel for sockets inside the guest.
+            // At most two operations stay in flight: one on the link, and one on the channel for sockets inside the
+            // guest.
             if holdings.operations > 2 { fail("part \(part): \(holdings.operations) operations stay") }
             if holdings.messages != 0 { fail("part \(part): \(holdings.messages) messages stay") }
             if holdings.flows != 0 { fail("part \(part): \(holdings.flows) keys stay in the flow table") }
@@ -59,8 +60,8 @@ extension EngineNetwork {
         }
     }
 
-    /// After the last possible loss every datagram must be answered. Not checked if there are so many exchanges that
-    /// a mapping may be evicted for another.
+    /// Checks that every datagram sent after the last possible loss was answered. Skips the check if there are so
+    /// many exchanges that a mapping may be evicted for another.
     private func judgeExchanges() {
         let limits = scenario.limits
         guard exchanges.count < min(limits.udpMappings, limits.pingMappings) / 2 else { return }
@@ -120,8 +121,9 @@ extension EngineNetwork {
         expected.contains(end) || (fate.wasDisturbed && (end == .abandoned || end == .gone))
     }
 
-    /// Both streams must have arrived completely, and both ends must have seen end of file and no RST. Only after FIN
-    /// in both directions may the guest see RST.
+    /// Checks that both streams have arrived completely, and that both ends have seen end of file. The guest may have
+    /// seen RST only after FIN in both directions. `wholes` says how many sockets must have carried the whole
+    /// connection; the others must have been reset.
     private func faultOfWhole(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer], wholes: ClosedRange<Int>
     ) -> String? {
@@ -143,7 +145,9 @@ extension EngineNetwork {
         return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
     }
 
-    /// The end that did not cause the disturbance must have noticed it.
+    /// Checks how the disturbance has ended the connection. If the host failed, the guest must have seen it, unless
+    /// both directions had ended. If the guest went away, the host must not have seen FIN before all bytes of the
+    /// guest.
     private func faultOfDisturbed(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer]
     ) -> String? {
@@ -172,7 +176,7 @@ extension EngineNetwork {
         // be complete, or must have been reset.
         if own.count > 1, own.allSatisfy({ $0.isWhole || $0.end == .reset }) { return nil }
         if own.allSatisfy(\.isWhole), inside.contains(where: \.isWhole) { return nil }
-        // The connect inside the guest may have succeeded only after the engine had given it up for this client.
+        // The connect inside the guest may have succeeded only after the engine had stopped waiting for it.
         let isLate = inside.allSatisfy { $0.end == .reset && $0.received == 0 }
         return isLate ? nil : "around the link, \(own.filter(\.isWhole).count) of \(own.count) ends are whole"
     }

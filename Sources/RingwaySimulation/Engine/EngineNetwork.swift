@@ -9,8 +9,8 @@ internal import RingwayWire
 ///
 /// ## Theory of operation
 ///
-/// The engine is the real one, but without threads (`SteppedEngine`): its rings are scripted, and the model host
-/// provides descriptors and clock. `EngineRun` steps the shards, which other guests share.
+/// The engine under test is the real one, but without threads (`SteppedEngine`). Its rings are scripted, and the
+/// model host provides descriptors and clock. `EngineRun` steps the shards, which other guests share.
 ///
 /// Guest (`GuestConnection`), flows and link faults are the same as in the simulation of the stack alone
 /// (`SimulatedNetwork`). On the host, `EnginePeer` is the peer of connections, and `EngineNetwork+Datagrams` has the
@@ -42,15 +42,16 @@ final class EngineNetwork: ModelWorld {
     let inspector: FrameInspector
     var taps: [ModelTap] = []
     /// Descriptors of the link's queues and of the channels for sockets inside the guest. The engine adopts them when
-    /// an admission succeeds; the descriptors of a withdrawn one are closed here.
+    /// an admission succeeds; after a withdrawn admission they are closed here.
     private var lent: [Int32] = []
-    /// The sockets of published ports, which are lent to the engine: their descriptors, and the listeners by flow.
-    /// Before the end the engine is asked to return them; `portsAreBack` says whether it has.
+    /// The sockets of published ports, which are lent to the engine: `ports` has their descriptors, `listeners` the
+    /// TCP listeners by flow. With the ending `quiet` the engine must return them before the guest is removed;
+    /// `portsAreBack` says whether it has.
     var ports: [Int32] = []
     var listeners: [Int: ModelListener] = [:]
     private(set) var hasAskedForPorts = false
     private var portsAreBack: (() -> Bool)?
-    /// The number of scheduled events of this network.
+    /// The number of events that this network has scheduled and that have not happened yet.
     private var scheduled = 0
 
     var connections: [GuestConnection?]
@@ -221,7 +222,8 @@ final class EngineNetwork: ModelWorld {
         host.schedule(after: random.time(0...100_000_000)) { [unowned self] in come() }
     }
 
-    /// Whether the engine is idle and everything lent to it has been returned.
+    /// Whether a guest with the ending `quiet` can be removed: the engine is idle and has returned the sockets of
+    /// published ports. The first call that finds the engine idle asks for them.
     private func isQuiet(_ engine: SteppedEngine) -> Bool {
         guard scenario.ending == .quiet, scheduled == 0, shards.areQuiet(for: slots(engine)),
             (0..<engine.count).allSatisfy({ isIdle($0, engine) })

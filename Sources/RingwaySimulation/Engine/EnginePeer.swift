@@ -1,7 +1,8 @@
 internal import Glibc
 
 /// An application at the far end of one of the engine's connections: it reads and writes at its own pace and checks
-/// every byte. On the host it is the client or server of a flow; inside the guest, the server of a spliced connection.
+/// every byte. On the host it is the client or server of a flow. Inside the guest it is the server of a spliced
+/// connection, or the agent's end of a channel.
 final class EnginePeer: StreamPeer {
     enum End { case clean, reset }
 
@@ -117,8 +118,8 @@ final class EnginePeer: StreamPeer {
     }
 }
 
-/// Decodes the records of a channel to an agent: a length of four bytes, little endian, then the bytes; a length of
-/// zero is the end.
+/// Decodes the records of a channel to an agent. A record is a length in four bytes, little endian, and that many
+/// bytes of the stream. A length of zero ends the stream.
 struct RecordReader {
     static var headerLength: Int { 4 }
 

@@ -2,7 +2,7 @@ internal import RingwayEngine
 internal import RingwayRing
 internal import RingwaySystem
 
-/// Guests that are admitted to and removed from the shards of one host, all from one seed.
+/// Runs one or more guests on the shards of one host, which admit and remove them. One seed determines the run.
 ///
 /// `run` proceeds from event to event. At each instant the shards step in a random order, so that messages, completions
 /// and frames are interleaved in every way. When all shards sleep, it advances the clock to the next event or deadline.
@@ -116,7 +116,7 @@ final class EngineRun {
         host.blame("\(text): \(networks.filter { $0.phase != .over }.map(\.openEnds).joined(separator: "; "))")
     }
 
-    /// Delivers what is still in flight: late completions, and the peers' view of the engine's end.
+    /// Delivers what is still in flight: late completions, and closes and resets that the peers have not yet seen.
     private func settle() {
         while host.failure == nil, let next = host.nextTime {
             if next - host.startsAt > 2 * Self.timeLimit { return fail("the host does not come to rest") }
@@ -128,7 +128,7 @@ final class EngineRun {
     private func finish() {
         if host.failure == nil { for network in networks { network.judgePeers() } }
         for network in networks { report.add(network.report) }
-        // The rings are closed before the guests' memory is freed, to which operations on the rings refer.
+        // Operations on the rings refer to the guests' memory, so the rings are closed before that memory is freed.
         shards?.stepped.end()
         for network in networks { network.abandon() }
         report.neighborFrames = neighbors?.frameCount ?? 0

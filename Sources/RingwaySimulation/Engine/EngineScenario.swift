@@ -29,13 +29,13 @@ struct EngineScenario {
 
     let seed: UInt64
     let base: Scenario
-    /// The engine's limits. The few mappings that they permit make the engine evict one for another.
+    /// The engine's limits. They permit few UDP and ping mappings, so that the engine often evicts one for another.
     let limits: Limits
     /// Nanoseconds from the start of the run to the guest's admission.
     let comesAt: UInt64
     let ending: Ending
     let exchanges: [Exchange]
-    /// Chance that a frame of the guest uses another queue than the previous one of its flow.
+    /// Chance, for each frame of a flow, that the queue for this flow is chosen anew.
     let queueChanges: Double
     /// Whether the engine gets sockets inside the guest, so that clients on the host's loopback can bypass the link.
     let hasGuestSockets: Bool

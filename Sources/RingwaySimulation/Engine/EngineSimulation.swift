@@ -2,7 +2,7 @@
 public struct EngineReport: Sendable {
     /// The failure, or `nil`.
     public var failure: String?
-    /// Nanoseconds of the host's clock.
+    /// The duration of the run, in nanoseconds of the model host's clock.
     public var duration: UInt64 = 0
     public var framesFromGuest = 0
     public var framesToGuest = 0

@@ -4,7 +4,8 @@ internal import RingwayStack
 internal import RingwaySystem
 internal import RingwayWire
 
-/// A model guest whose only traffic is datagrams to the other guest of a pair, `neighbor`, which checks them.
+/// A model guest that sends nothing but datagrams to `neighbor`, the other guest of a pair, and checks those that it
+/// receives.
 final class NeighborGuest: ModelWorld {
     let number: Int
     let address: TransportAddress
@@ -13,11 +14,11 @@ final class NeighborGuest: ModelWorld {
     private let pattern: StreamPattern
     var engine: SteppedEngine?
     var taps: [ModelTap] = []
-    /// The admissions that remain, including the current one.
+    /// The number of admissions that remain, including the current one.
     var visits: Int
     /// Whether the guest has begun to send since its admission.
     var isJoined = false
-    /// The frames that remain to be sent before the guest is removed.
+    /// The number of frames that remain to be sent before the guest is removed.
     var budget = 0
     private var sent = 0
     private(set) var received = Set<Int>()

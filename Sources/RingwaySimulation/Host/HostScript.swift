@@ -1,6 +1,6 @@
-/// How the model host deviates from one that completes everything immediately. A `Double` is the probability of what
-/// its comment says. Swarm testing: each kind of fault is on or off, with a random rate, so that rare combinations
-/// occur.
+/// How the model host deviates from a host that completes every operation immediately. A `Double` is the probability
+/// of what its comment says. Swarm testing: each kind of fault is on or off, with a random rate, so that rare
+/// combinations occur.
 struct HostScript: Sendable {
     /// An operation is attempted up to `attemptDelay` after it was submitted, or after its file became ready.
     var lateAttempts = 0.0
@@ -8,11 +8,11 @@ struct HostScript: Sendable {
     /// A completion is posted up to `completionDelay` after the operation ended.
     var lateCompletions = 0.0
     var completionDelay: UInt64 = 0
-    /// An operation on a stream moves less than it could.
+    /// An operation on a stream moves fewer bytes than it could.
     var shortMoves = 0.0
     /// An operation on a socket fails for lack of memory (ENOBUFS, ENOMEM) or temporarily (EAGAIN, EINTR).
     var shortages = 0.0
-    /// The buffer ring has no buffer for received data.
+    /// The buffer ring has no buffer for a received frame, datagram or part of a stream.
     var missingBuffers = 0.0
     /// A successful completion ends a multishot operation (it has no IORING_CQE_F_MORE).
     var multishotEnds = 0.0

@@ -13,7 +13,7 @@ class ModelFile: ScriptedFile {
         world = host.servedWorld.map { $0() } ?? host.world
     }
 
-    /// The file's name in messages.
+    /// The file's name in error messages.
     var title: String { "\(type(of: self))" }
 }
 

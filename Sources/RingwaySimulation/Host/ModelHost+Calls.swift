@@ -26,7 +26,7 @@ extension ModelHost {
         return length
     }
 
-    /// Returns a result in the C library's way: -1 and `errno` for errors.
+    /// Converts the kernel's `-errno` to the C library's -1 with `errno` set. Returns other results unchanged.
     static func result(_ value: Int) -> Int {
         guard value < 0 else { return value }
         errno = Int32(truncatingIfNeeded: -value)

@@ -29,7 +29,7 @@ final class ModelHost: ScriptedHost {
     }
 
     let script: HostScript
-    /// The end of injected failures. From then on every connection that has not failed can complete.
+    /// The time from which no failures are injected, so that every connection that has not failed can complete.
     let healsAt: UInt64
     let startsAt: UInt64
     var random: SplitMix64

@@ -179,7 +179,7 @@ final class ModelStream: ModelFile {
         changed()
     }
 
-    /// Removes data that the program has sent.
+    /// Removes and returns up to `most` bytes that the program has sent.
     func takeOutgoing(_ most: Int) -> [UInt8] {
         let taken = outgoing.take(min(most, outgoing.count))
         if !taken.isEmpty { changed() }

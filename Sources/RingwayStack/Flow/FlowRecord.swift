@@ -77,6 +77,8 @@ public struct FlowRecordWriter: ~Copyable {
     /// Slots that may still be visited.
     public var visits: Int
 
+    /// Prepares to write one chunk.
+    ///
     /// - Parameters:
     ///   - records: uninitialised memory for the chunk.
     ///   - visits: the most slots to visit, occupied or not.

@@ -20,6 +20,8 @@ public struct FlowTable: ~Copyable {
     public let capacity: Int
     public private(set) var count = 0
 
+    /// Allocates an empty table.
+    ///
     /// - Parameters:
     ///   - capacity: the most entries; `insert` returns `false` beyond it.
     ///   - secret: random per guest.

@@ -12,10 +12,10 @@ internal import RingwayStorage
 /// peer's entry is here, in the list of its *owner*, the mapping or ping that sent to it. The most recently used peer
 /// is last in the list.
 ///
-/// **Bounds.** All owners share the entries. If none is free, one owner loses its least recently used peer: an owner
-/// that has the most peers, or more than half as many. To find such an owner at once, owners are listed by the binary
-/// logarithm of their number of peers. A port scan or a BitTorrent client therefore evicts its own peers, and a voice
-/// call with three peers keeps all three.
+/// **Bounds.** All owners share the entries. If none is free, an owner with many peers loses its least recently used
+/// peer. To find such an owner at once, owners are listed by the binary logarithm of their number of peers, rounded
+/// down, and an owner from the highest list is taken: it has more than half as many peers as any other owner. A port
+/// scan or a BitTorrent client therefore evicts its own peers, and a voice call with three peers keeps all three.
 struct PeerTable: ~Copyable {
     private struct Peer: BitwiseCopyable {
         var key: FlowKey
@@ -40,6 +40,8 @@ struct PeerTable: ~Copyable {
     /// A bit for each rank whose list is not empty.
     private var occupiedRanks: UInt32 = 0
 
+    /// Allocates a table without peers.
+    ///
     /// - Parameters:
     ///   - capacity: the most peers of all owners together.
     ///   - owners: the number of owners, which are numbered from zero.

@@ -17,13 +17,14 @@ struct Fragment {
 
     var end: Int { offset + bytes.count }
 
-    /// The most bytes a datagram may have after its IP header: the maximum of the 16-bit length fields.
+    /// The most bytes that a datagram may have after its IP header. The 16-bit length field includes that header in
+    /// IPv4, but not in IPv6.
     var limit: Int { key.source.isIPv4 ? 65_535 - 20 : 65_535 }
 }
 
 extension Fragment {
     /// Reads a frame whose summary says `.fragment`. `nil` if its headers are invalid, if it has no payload, or if it
-    /// is not the last fragment and its length is not a multiple of eight bytes.
+    /// is not the last fragment and the length of its payload is not a multiple of eight bytes.
     init?(_ frame: UnsafeRawBufferPointer, _ summary: FrameSummary) {
         guard summary.kind == .fragment, let ethernet = EthernetHeader(frame),
             let packet = summary.checkedPacket(in: frame), let bytes = summary.checkedPayload(in: frame),

@@ -1,7 +1,7 @@
 /// A bitmap of the eight-byte blocks of a datagram that have arrived, in memory that the reassembler owns.
 ///
-/// All fragments start at a multiple of eight bytes, and all but the last end at one (RFC 791 §3.1, RFC 8200 §4.5), so
-/// a bit per block is exact, and overlap detection is an AND.
+/// Every fragment starts at a multiple of eight bytes, and every fragment but the last ends at a multiple of eight
+/// (RFC 791 §3.1, RFC 8200 §4.5), so a bit per block is exact, and overlap detection is an AND.
 struct ReceivedBlocks {
     /// The 64-bit words of a bitmap for a datagram of 64 KiB, which has 8,192 blocks.
     static var wordCount: Int { 128 }

@@ -97,8 +97,8 @@ struct DatagramSender: ~Copyable {
     }
 
     /// Sends several datagrams one by one, each from a buffer of its own, because they cannot be one super-frame: the
-    /// link does not accept UDP super-frames, the datagrams exceed the path MTU, or they are more than 64 or too long
-    /// together.
+    /// link does not accept UDP super-frames, each datagram exceeds the path MTU, there are more than 64 of them, or
+    /// they have more than 65,487 bytes together.
     private mutating func sendSeparately(
         _ payload: DatagramPayload, from sender: TransportAddress, to guest: TransportAddress, _ marks: DatagramMarks,
         _ core: inout StackCore

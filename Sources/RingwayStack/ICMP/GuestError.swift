@@ -59,8 +59,8 @@ public struct GuestError: Sendable, BitwiseCopyable {
         }
     }
 
-    /// The key from which the owner shard is computed: of the TCP connection, or for any other protocol of the UDP
-    /// mapping of the guest's address and port.
+    /// The key from which the owner shard is computed. For TCP this is the key of the connection; for any other
+    /// protocol it is the key of the UDP mapping of the guest's address and port.
     public var flowKey: FlowKey {
         switch quoted.protocolNumber {
         case IPProtocol.tcp:

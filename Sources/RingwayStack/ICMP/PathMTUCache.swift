@@ -47,8 +47,7 @@ struct PathMTUCache: ~Copyable {
         return linkMTU
     }
 
-    /// Records a reported MTU below the link's. An invalid one (zero, or below the family's minimum) counts as the
-    /// minimum.
+    /// Records a reported MTU below the link's. An MTU below `least`, such as zero, is replaced by `least`.
     mutating func note(_ mtu: Int, toward address: IPAddress, now: UInt64) {
         guard mtu < linkMTU else { return }
         let entry = Entry(

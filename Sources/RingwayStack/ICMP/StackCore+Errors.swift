@@ -2,8 +2,8 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// ICMP errors to the guest, as a router would send them: about packets that the stack refuses, and errors of the
-/// host's sockets.
+/// ICMP errors to the guest, as a router would send them: about packets that the stack refuses, and about packets for
+/// which a host socket reported an error.
 extension StackCore {
     /// Sends an error about a frame whose bytes are available.
     mutating func sendError(_ reason: ICMPError.Reason, about bytes: UnsafeRawBufferPointer, _ summary: FrameSummary) {
@@ -11,7 +11,7 @@ extension StackCore {
         finishError(reply.lease, errors.write(reason, about: bytes, summary, now: now, into: reply.room))
     }
 
-    /// Sends an error about a packet of which only the key fields are known.
+    /// Sends an error about a packet that was rebuilt, because its frame no longer exists.
     mutating func sendError(_ reason: ICMPError.Reason, from router: IPAddress?, about packet: FailedPacket) {
         guard let reply = prepareReply(limit: ICMPError.frameLength) else { return }
         finishError(
@@ -67,9 +67,9 @@ extension StackCore {
         sendReply(lease, bytes: written, .icmpErrorsToGuest)
     }
 
-    /// The hop limit for the host's packet, one less than the guest's. If that is zero, the gateway sends time
-    /// exceeded, as a router does (RFC 1812 §5.3.1), and the result is `nil`. Toward an address of the guest's own
-    /// network the hop limit stays the same.
+    /// The hop limit for the packet that the host sends in place of the guest's, one less than in the guest's packet.
+    /// If that would be zero, the gateway sends time exceeded, as a router does (RFC 1812 §5.3.1), and the result is
+    /// `nil`. Toward an address of the guest's own network the hop limit stays the same.
     mutating func hopLimitBeyondGateway(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> UInt8? {
         if plan.contains(summary.destination) { return summary.hopLimit }
         guard summary.hopLimit > 1 else {

@@ -66,8 +66,8 @@ public struct ARPResponder: Sendable {
         return addresses.write(question, to: mac, into: frame)
     }
 
-    /// The binding of an ARP packet's sender, in a request or reply. `nil` if it has none, or claims an address that no
-    /// guest may have.
+    /// The IPv4 and ethernet address that the sender of an ARP request or reply claims. `nil` if the packet is
+    /// invalid, or claims an address that no guest may have.
     @inline(__always)
     public func binding(in frame: UnsafeRawBufferPointer) -> NeighborBinding? { addresses.binding(in: frame) }
 

@@ -4,8 +4,8 @@
 /// advertisements (RFC 8106 §5.2; compression is forbidden). Names are encoded when a service is created or its search
 /// domains change, not for each message.
 enum DomainNameEncoding {
-    /// The encoding of one name, or `nil` if the name is invalid: labels of 1 to 63 bytes, 255 bytes in all, ASCII
-    /// letters, digits, hyphens and underscores. One trailing dot is accepted.
+    /// The encoding of one name; `nil` if the name is invalid. A valid name has labels of 1 to 63 ASCII letters,
+    /// digits, hyphens and underscores, and an encoding of 255 bytes at most. One trailing dot is accepted.
     static func encode(_ name: String) -> [UInt8]? {
         var text = Array(name.utf8)
         if text.last == UInt8(ascii: ".") { text.removeLast() }

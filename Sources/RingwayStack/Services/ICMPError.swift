@@ -86,12 +86,12 @@ public struct ICMPError: Sendable {
         return finish(message)
     }
 
-    /// Writes an error about a packet of which only the key fields are known.
+    /// Writes an error about a packet that was rebuilt, because its frame no longer exists.
     ///
     /// - Parameters:
     ///   - reason: the cause.
     ///   - router: the address that reported it, of the packet's family; the gateway if `nil`.
-    ///   - packet: the known fields. Its source is the guest that the error is sent to.
+    ///   - packet: the rebuilt packet. Its source is the guest that the error is sent to.
     ///   - mac: the guest's ethernet address.
     ///   - now: monotonic nanoseconds.
     ///   - error: the buffer for the error's ethernet frame; `frameLength` bytes suffice.

@@ -46,18 +46,18 @@ extension ICMPError.Reason {
         }
     }
 
-    /// The reason of an error about a packet of one family, for a packet of the other that stands for it (RFC 7915
-    /// §4.2 and §5.2); `nil` if the other family has none.
+    /// Translates the reason of an error to the other address family (RFC 7915 §4.2 and §5.2); `nil` if that family
+    /// has no equivalent. The error is about a packet of the host; the guest's own packet was of the other family.
     ///
-    /// - Parameter isIPv4: the packet whose error was reported is an IPv4 packet.
+    /// - Parameter isIPv4: whether the host's packet is an IPv4 packet.
     func translated(fromIPv4 isIPv4: Bool) -> Self? {
         var reason: Self? = self
         if case .reported(let type, let code, let parameter) = self {
             reason = isIPv4 ? Self(typeIPv4: type, code, parameter) : Self(typeIPv6: type, code, parameter)
         }
         guard case .packetTooBig(let mtu)? = reason else { return reason }
-        // An IPv6 header is 20 bytes longer than an IPv4 header. No MTU of IPv6 is below the minimum, and an old IPv4
-        // router reports zero.
+        // An IPv6 header is 20 bytes longer than an IPv4 header. The MTU for IPv6 is at least 1,280 bytes, even if an
+        // old IPv4 router has reported zero.
         return .packetTooBig(mtu: isIPv4 ? max(mtu &+ 20, UInt32(NetworkPlan.minimumMTU)) : max(mtu, 20) &- 20)
     }
 
@@ -69,7 +69,8 @@ extension ICMPError.Reason {
         case (ICMPv4Header.destinationUnreachable, ICMPv4Header.portUnreachable): self = .portUnreachable
         case (ICMPv4Header.destinationUnreachable, ICMPv4Header.fragmentationNeeded):
             self = .packetTooBig(mtu: parameter)
-        // Forbidden by a firewall: the network, the host, and everything (RFC 1812 §5.2.7.1).
+        // Codes 9, 10 and 13: a firewall prohibits traffic to the network, to the host, or of this kind (RFC 1812
+        // §5.2.7.1).
         case (ICMPv4Header.destinationUnreachable, 9), (ICMPv4Header.destinationUnreachable, 10),
             (ICMPv4Header.destinationUnreachable, ICMPv4Header.administrativelyProhibited):
             self = .administrativelyProhibited

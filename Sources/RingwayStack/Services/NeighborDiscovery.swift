@@ -97,8 +97,8 @@ public struct NeighborDiscovery: Sendable {
         return Self.frameLength
     }
 
-    /// The binding in a guest's solicitation or advertisement; `nil` if the message is invalid or has none, or claims
-    /// an address of the gateway or the host.
+    /// The binding that a guest's solicitation or advertisement announces; `nil` if the message is invalid, announces
+    /// none, or claims an address of the gateway or the host.
     public func binding(in frame: UnsafeRawBufferPointer, _ summary: FrameSummary) -> NeighborBinding? {
         guard summary.kind == .icmpv6, summary.hopLimit == Self.hopLimit,
             let message = summary.checkedMessage(in: frame)

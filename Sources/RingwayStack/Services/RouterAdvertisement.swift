@@ -10,7 +10,7 @@ public import RingwayWire
 /// spreads the replies of several routers, and zero is permitted. The rate of replies is limited, because a
 /// solicitation is cheaper for the guest than the reply is for the shard.
 public struct RouterAdvertisement: ~Copyable {
-    /// The advertised options in addition to the plan's addresses.
+    /// The settings that the network plan does not contain.
     public struct Configuration: Sendable {
         /// DNS servers, in order, of which the first eight are advertised; if empty, the gateway is.
         public var nameServers: [IPv6Address] = []

@@ -34,9 +34,9 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     /// A message of a type that only servers send.
     case dhcpUnexpectedType
 
-    /// An echo request to an address that is not the gateway's, or from one that is not unicast.
+    /// An echo request to an address that is not the gateway's, or from an address that is not unicast.
     case echoNotOurs
-    /// The message is not an echo request, or is truncated.
+    /// The message is not an echo request with code zero, or is truncated.
     case echoMalformed
 
     /// RFC 1122 §3.2.2 and RFC 4443 §2.4 (e) forbid an error about this packet, or the error's source would be
@@ -45,8 +45,8 @@ public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     /// The error would exceed the rate limit (RFC 4443 §2.4 (f)).
     case errorRateLimited
 
-    /// A fragment with invalid headers or without payload, or one before the last whose length is not a multiple of
-    /// eight.
+    /// A fragment with invalid headers or without payload, or a fragment other than the last whose payload length is
+    /// not a multiple of eight.
     case fragmentMalformed
     /// A fragment that would make its datagram longer than IP permits.
     case fragmentTooLong

@@ -24,8 +24,9 @@ struct Services: ~Copyable {
         assignedIPv4 = configuration.guestIPv4
     }
 
-    /// The seed makes the intervals the guest's own: guests that start together would otherwise get every advertisement
-    /// together. It has few bits of a keyed hash, because the guest may be able to compute it from the intervals.
+    /// The settings of the router advertisements. The seed of their intervals differs between guests, because guests
+    /// that start together would otherwise get every advertisement together. It contains only 16 bits of the keyed
+    /// hash, because the guest may be able to compute the seed from the intervals.
     private static func advertisements(_ configuration: StackConfiguration) -> RouterAdvertisement.Configuration {
         var advertisements = RouterAdvertisement.Configuration()
         let guest = FlowKey(guest: IPAddress(configuration.guestIPv6), guestPort: 0, transport: .icmpv6)
@@ -118,8 +119,8 @@ struct Services: ~Copyable {
 
     // MARK: Settings
 
-    /// The DHCP server: for a guest that is alone it has the whole range, on a network with several guests a single
-    /// address.
+    /// The DHCP server. For a guest that is alone on its network it has the whole range; on a network with several
+    /// guests it has a single address.
     private static func addressServer(_ configuration: StackConfiguration, guest: IPv4Address) -> DHCPServer {
         var plan = configuration.plan
         if configuration.hasNeighbors {

@@ -27,7 +27,7 @@ public struct TokenBucket: Sendable, BitwiseCopyable {
         lastRefill = now
     }
 
-    /// Takes a token if one is available at `now` (monotonic nanoseconds; an earlier instant adds no tokens).
+    /// Takes a token; false if none is available at `now` (monotonic nanoseconds; an earlier instant adds no tokens).
     @inlinable public mutating func take(now: UInt64) -> Bool {
         if now > lastRefill {
             let gained = (now - lastRefill) / interval

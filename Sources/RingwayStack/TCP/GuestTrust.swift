@@ -21,7 +21,7 @@ public enum GuestTrust: UInt8, Sendable, BitwiseCopyable {
     }
 }
 
-/// Why a connect to the host failed.
+/// Why a host socket could not be connected.
 public enum ConnectFailure: Sendable {
     case refused, hostUnreachable, networkUnreachable, prohibited, timedOut, exhausted
     /// The guest has used up its share of descriptors.

@@ -133,8 +133,8 @@ extension TCP {
     }
 
     /// Retransmits one frame, which ends at the latest where the loss ends, or the buffer in which the frame begins.
-    /// Returns the bytes of sequence space that the frame covers. If there is no buffer for its headers, the frame
-    /// counts as sent, and as lost again.
+    /// Returns the bytes of sequence space that the frame covers. If there is no buffer for its headers, the frame is
+    /// treated as a retransmission that was lost.
     private mutating func resend(_ flow: TCPFlow, _ loss: LossRecovery.Loss, _ core: inout StackCore) -> Int {
         var lease = flow.pointee.send.unacknowledged.head
         while !lease.isNone {

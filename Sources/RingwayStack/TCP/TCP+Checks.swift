@@ -42,7 +42,8 @@ extension TCP {
         oweAcknowledgement(flow)
     }
 
-    /// Whether a segment has the agreed timestamp, not older than the recorded one unless that is outdated.
+    /// Whether a segment has a timestamp, as agreed, that is not older than the recorded one. An older one is
+    /// accepted if the recorded timestamp is outdated.
     @inline(__always)
     mutating func isTimely(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         guard let stamp = header.timestamps else {

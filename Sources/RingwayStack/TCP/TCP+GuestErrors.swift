@@ -4,7 +4,8 @@ internal import RingwayWire
 
 /// ICMP errors from the guest about segments of the stack.
 extension TCP {
-    /// An ICMP error is ignored unless it quotes a segment in flight: no other can have caused it (RFC 5927 §4.1).
+    /// Handles an ICMP error. An error is ignored unless it quotes a segment in flight, because no other segment can
+    /// have caused it (RFC 5927 §4.1).
     mutating func returned(_ error: GuestError, _ core: inout StackCore) {
         guard let reference = core.table.find(error.flowKey), reference.kind == .tcp,
             let flow = connections.pointer(inSlot: reference.slot)

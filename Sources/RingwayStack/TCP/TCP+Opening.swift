@@ -7,7 +7,7 @@ extension TCP {
     /// Handles a SYN from the guest for a tuple without a connection. SYN-ACK is sent only when the host socket has
     /// connected.
     ///
-    /// - Parameter frame: the frame's ethernet header, for an ICMP error about it.
+    /// - Parameter frame: points to the frame's ethernet header; an ICMP error quotes the frame.
     @inline(never)
     mutating func openFromGuest(
         _ summary: FrameSummary, _ header: TCPHeader, _ frame: UnsafeRawPointer, _ core: inout StackCore
@@ -184,7 +184,7 @@ extension TCP {
             offset: UInt32(truncatingIfNeeded: flow.pointee.key.hash(secret: sequenceSalt ^ Self.timestampSalt)))
     }
 
-    /// Derives a second key from the one for sequence numbers.
+    /// XORed with `sequenceSalt`, gives the key of the hash for timestamp offsets.
     private static var timestampSalt: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
     /// Applies the options of the guest's SYN or SYN-ACK, in place of those of an earlier SYN.

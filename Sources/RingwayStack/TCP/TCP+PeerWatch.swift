@@ -40,7 +40,7 @@ extension TCP {
         return true
     }
 
-    /// Handles a segment that may be a keepalive probe. True if it is one whose answer waits for the far end.
+    /// Handles a segment that may be a keepalive probe. True if it is a probe whose answer waits for the far end.
     /// Otherwise the segment must be answered at once, like any old segment.
     mutating func receiveProbe(_ flow: TCPFlow, _ header: TCPHeader, _ core: inout StackCore) -> Bool {
         let isProbe =
@@ -79,7 +79,7 @@ extension TCP {
         core.effects.append(streamEffect(.inspectStream, flow))
     }
 
-    /// The host kernel's state of a connection's far end; the reply to `inspectStream`.
+    /// The reply to `inspectStream`: what the host's kernel knows about a connection's far end.
     mutating func streamReported(_ handle: Handle, _ report: PeerReport, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         if flow.pointee.marks.contains(.probed) {

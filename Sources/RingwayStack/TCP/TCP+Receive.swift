@@ -6,7 +6,7 @@ internal import RingwayWire
 extension TCP {
     /// Processes a segment. Takes ownership of the lease.
     ///
-    /// - Parameter frame: the frame's ethernet header.
+    /// - Parameter frame: points to the frame's ethernet header.
     @inline(__always)
     mutating func receive(
         _ summary: FrameSummary, _ lease: Lease, _ frame: UnsafeRawPointer, _ core: inout StackCore
@@ -67,7 +67,7 @@ extension TCP {
             core.counters.add(.tcpResetByGuest)
             return abort(flow, towardGuest: false, towardHost: true, &core)
         }
-        // A repeated SYN is ignored; one with a new sequence number is the guest's next attempt from the same port.
+        // A repeated SYN is ignored. A SYN with a new sequence number is the guest's next attempt from the same port.
         guard header.flags.contains(.syn), header.sequence != initial else { return }
         guard let options = TCPOptions.parse(header.options) else { return }
         acceptOptions(flow, options, of: header, &core)

@@ -70,7 +70,8 @@ extension TCP {
 
     // MARK: Without payload
 
-    /// Sends a segment without payload. `optionLength` bytes of options are written by `writeOptions`.
+    /// Sends a segment without payload. `writeOptions` writes the `optionLength` bytes of options that only this
+    /// segment has.
     mutating func sendBare(
         _ flow: TCPFlow, sequence: SequenceNumber, flags: TCPFlags, _ core: inout StackCore, optionLength: Int = 0,
         writeOptions: (UnsafeMutableRawPointer) -> Void = { _ in }

@@ -5,7 +5,7 @@ internal import RingwayStorage
 extension TCP {
     // MARK: Events
 
-    /// The head of the chain of unsent payload; `Lease.none` if the chain is empty or the handle is stale.
+    /// The first buffer of the chain of unsent payload; `Lease.none` if the chain is empty or the handle is stale.
     @inline(__always)
     mutating func unsentPayload(_ handle: Handle) -> Lease {
         connections.pointer(to: handle)?.pointee.receive.unsent.head ?? .none
@@ -36,7 +36,7 @@ extension TCP {
         if isWorthAnnouncing { oweAcknowledgement(flow) }
     }
 
-    /// The socket failed, in either direction: RST to the guest.
+    /// The host socket failed: the guest gets RST.
     mutating func streamFailed(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle) else { return }
         core.counters.add(.tcpResetByHost)
@@ -87,7 +87,7 @@ extension TCP {
         requestReceive(flow, &core)
     }
 
-    /// The socket returned end of file: FIN to the guest.
+    /// The socket returned end of file: the guest gets FIN after the last byte.
     mutating func streamEnded(_ handle: Handle, _ core: inout StackCore) {
         guard let flow = connections.pointer(to: handle), flow.hostMaySend else { return }
         flow.pointee.marks.remove(.receiving)
@@ -162,7 +162,7 @@ extension TCP {
         // While data is in flight, a receive waits for room for a segment, or for half of the largest window that the
         // guest has advertised (silly window avoidance, RFC 9293 §3.8.6.2.1).
         if usable < segment && flight > 0 && usable < flow.pointee.send.windowMaximum / 2 { return }
-        // When large buffers are short, at most as much as fits a small one.
+        // While large buffers are scarce, a receive is limited to what fits a small buffer.
         let most = core.isPressed ? UInt32(TCPBounds.copybreak) : flow.pointee.send.superFramePayload
         flow.pointee.marks.insert(.receiving)
         // The urgent byte goes in a frame of its own: in a super-frame every segment would have URG.

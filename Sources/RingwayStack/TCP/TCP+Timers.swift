@@ -106,8 +106,8 @@ extension TCP {
         core.effects.append(effect)
     }
 
-    /// Probes a closed window, in case the update that opened it was lost (RFC 9293 §3.8.6.1). The probe has no
-    /// data, and its sequence number is left of the guest's window, so the guest replies with its window.
+    /// Probes a closed window, in case the window update that opened it was lost (RFC 9293 §3.8.6.1). The probe has
+    /// no data, and its sequence number is left of the guest's window, so the guest replies with its window.
     private mutating func probeWindow(_ flow: TCPFlow, _ core: inout StackCore) {
         core.counters.add(.tcpZeroWindowProbes)
         sendBare(flow, sequence: flow.pointee.send.una.advanced(by: -1), flags: .ack, &core)

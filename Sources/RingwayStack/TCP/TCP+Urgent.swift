@@ -17,7 +17,8 @@ extension TCP {
         flow.pointee.marks.insert(.urgentToHost)
     }
 
-    /// A send of unsent payload: if the urgent byte is queued, it stops before that byte or consists of it.
+    /// The effect that sends unsent payload. If the urgent byte is queued, the send stops before that byte or
+    /// consists of it.
     @inline(never)
     mutating func urgentSend(_ flow: TCPFlow, _ core: inout StackCore) -> Effect {
         var effect = streamEffect(.sendStream, flow)

@@ -27,7 +27,7 @@ struct TCP: ~Copyable {
     var dirtyHead = SlotList.none
     /// Where the next search for an idle connection starts.
     var idleHand = IdleHand()
-    /// The key of the initial sequence numbers.
+    /// The key of the hashes for initial sequence numbers and timestamp offsets.
     let sequenceSalt: UInt64
     /// Limits the rate of RSTs for segments that belong to no connection.
     var resetBucket: TokenBucket

@@ -6,6 +6,8 @@ struct EvictionOrder {
     private var unanswered: SlotList
     private var answered: SlotList
 
+    /// Creates an order without mappings.
+    ///
     /// - Parameters:
     ///   - base: the slab's first element.
     ///   - offset: the offset of an element's `SlotLinks`.

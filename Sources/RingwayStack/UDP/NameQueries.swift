@@ -12,7 +12,7 @@ struct NameQueries: ~Copyable {
     }
 
     private var queries: Slab<Query>
-    /// The timeout of a query, nanoseconds: a second longer than the resolver's own.
+    /// The timeout of a query, nanoseconds: a second longer than the resolver's own timeout.
     private let timeout: UInt64
 
     init(_ limits: Limits, capacity: Int) throws(MemoryFailure) {

@@ -1,8 +1,8 @@
 internal import RingwayModel
 
-/// The guest's published UDP ports and their listeners. If the guest sends from such a port to a peer that has sent
-/// nothing yet, the datagram leaves through the listener, so that the peer sees the port at which it can reach the
-/// guest (SIP, WireGuard).
+/// The guest's published UDP ports and their listeners, the host sockets on which they are published. If the guest
+/// sends from such a port to a peer that has sent nothing yet, the datagram leaves through the listener, so that the
+/// peer sees the port at which it can reach the guest (SIP, WireGuard).
 ///
 /// A dictionary suffices: it is read once per new mapping, and changes when ports are published or unpublished.
 struct PublishedDatagramPorts {

@@ -3,10 +3,10 @@ internal import RingwayModel
 /// Idle timeouts of UDP mappings and pings, nanoseconds.
 struct SilenceTimeouts: Sendable {
     let udp: UInt64
-    /// For a mapping that has only sent to port 53, with an unanswered query.
+    /// The timeout of a mapping that has sent only to port 53 and has an unanswered query.
     let dns: UInt64
-    /// For such a mapping without unanswered queries: time for duplicate answers, and for a second query from the
-    /// same socket.
+    /// The timeout of such a mapping once all its queries are answered. It leaves time for duplicate answers, and for
+    /// a second query from the same socket.
     let answeredDNS: UInt64
     let ping: UInt64
 

@@ -59,9 +59,9 @@ extension UDP {
         sender.send(payload, from: shown, to: guest, marks, &core)
     }
 
-    /// Where the datagrams of a forwarded mapping go; `nil` if the handle is stale or of another mapping. `local` is
-    /// their source address. Until the client has sent a datagram, it is unspecified and the host's kernel chooses
-    /// the source.
+    /// The listener and the addresses for datagrams of a forwarded mapping; `nil` if the handle is stale or of an
+    /// ordinary mapping. `local` is the source address. Until the client has sent a datagram, `local` is unspecified
+    /// and the host's kernel chooses the source.
     func forwarded(_ handle: Handle) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? {
         guard let mapping = mappings.pointer(to: handle), mapping.pointee.isForwarded else { return nil }
         return (mapping.pointee.listener, mapping.pointee.peer, mapping.pointee.local)
@@ -85,7 +85,8 @@ extension UDP {
     // MARK: Published ports
 
     /// A UDP port is published: datagrams that the guest sends from the port leave through the listener from now on,
-    /// even to peers that have sent none. The mapping that the port had before ends.
+    /// also to peers that have sent nothing yet, if the listener can send to the peer. The mapping that the port had
+    /// before ends.
     ///
     /// - Parameters:
     ///   - listener: the shard's identifier for the socket.
@@ -137,8 +138,8 @@ extension UDP {
         core.sendError(shownReason, from: shownRouter, about: packet)
     }
 
-    /// The guest reports by ICMP that it did not deliver a datagram. Errors about datagrams of no mapping are
-    /// ignored.
+    /// The guest, or a router behind it, reports by ICMP that a datagram was not delivered. Errors about datagrams of
+    /// no mapping are ignored.
     mutating func returned(_ error: GuestError, _ sender: inout DatagramSender, _ core: inout StackCore) {
         let quoted = error.quoted
         let key = FlowKey(

@@ -112,9 +112,9 @@ struct UDP: ~Copyable {
         return reference.slot
     }
 
-    /// The slot of the mapping for a datagram to a peer without a mapping of its own: that of the guest's port if
-    /// there is one, otherwise a new one. If the port is published by a listener that can send to `target`, the new
-    /// mapping is for this peer only. `nil` if the table is full.
+    /// The slot of the mapping for a datagram to a peer that has no forwarded mapping; `nil` if the table is full. It
+    /// is the mapping of the guest's port, or a new one if the port has none. If a listener of the port can send to
+    /// `target`, the new mapping is a forwarded one, for this peer only.
     private mutating func mappingSlot(
         for summary: FrameSummary, to target: TransportAddress, _ core: inout StackCore
     ) -> UInt32? {
@@ -164,8 +164,9 @@ struct UDP: ~Copyable {
         return handle.slot
     }
 
-    /// Moves the mapping to the end of the eviction order. Its timer is not moved, but checked when it expires
-    /// (`runTimer`), except for DNS mappings, whose timeout becomes shorter when their queries are answered.
+    /// Records that a mapping was used: moves it to the end of its list in the eviction order. Its timer is not
+    /// reset; when the timer expires, `runTimer` compares the deadline. The timer of a DNS mapping is reset, however,
+    /// because the timeout becomes shorter when its queries are answered.
     mutating func touch(
         _ mapping: UnsafeMutablePointer<UDPMapping>, isFirstAnswer: Bool, _ core: inout StackCore
     ) {
@@ -209,7 +210,8 @@ struct UDP: ~Copyable {
 
     // MARK: Idle mappings
 
-    /// The most mappings to examine in the search for one with its own socket; a published port's peers have none.
+    /// The most mappings that `idlest` examines to find one with a socket of its own; a published port's peers have
+    /// none.
     private static var searched: Int { 64 }
 
     /// The mapping with its own socket that has been idle for longest, among those with an answer or those without
@@ -243,7 +245,7 @@ struct UDP: ~Copyable {
     /// Slots below this may be occupied.
     var slotLimit: UInt32 { mappings.highWater }
 
-    /// The address family of a mapping; `nil` if the handle is stale.
+    /// Whether a mapping is of IPv4; `nil` if the handle is stale.
     func isIPv4(_ handle: Handle) -> Bool? { mappings.pointer(to: handle)?.pointee.key.guest.isIPv4 }
 
     /// The record of the mapping in a slot; `nil` if the slot is free.

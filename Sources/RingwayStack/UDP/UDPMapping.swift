@@ -11,18 +11,18 @@ public struct UDPMapping: BitwiseCopyable {
     /// Monotonic nanoseconds of the last datagram in either direction.
     public private(set) var usedAt: UInt64
     /// The start of the mapping's idle timeout, monotonic nanoseconds. Datagrams from the guest restart the timeout.
-    /// So do solicited datagrams from the host's side (`noteFromHost`), so that a receive-only stream stays open, but
-    /// no unsolicited ones (RFC 4787 REQ-6).
+    /// So do solicited datagrams from the host's side (`noteFromHost`), so that a receive-only stream stays open.
+    /// Unsolicited datagrams do not (RFC 4787 REQ-6).
     public private(set) var renewedAt: UInt64
-    /// The side that did not open the mapping has sent.
+    /// Whether the side that did not open the mapping has sent a datagram.
     public private(set) var isAnswered = false
-    /// The guest has only sent to port 53.
+    /// Whether the guest has sent only to port 53.
     public var isNameQuery: Bool
     /// Unanswered datagrams of the guest, 255 at most; used if the guest has only sent to port 53.
     public private(set) var answersDue: UInt8 = 0
-    /// The mapping is for one peer of a published port, and has no socket of its own.
+    /// Whether the mapping is for one peer of a published port, and has no socket of its own.
     public var isForwarded = false
-    /// The guest sent first.
+    /// Whether the guest sent the first datagram.
     public var isOpenedByGuest = true
     /// The shard's identifier for the listener of a forwarded mapping.
     public var listener: UInt32 = .max
@@ -67,7 +67,7 @@ public struct UDPMapping: BitwiseCopyable {
     /// Records a datagram from the host; true if it is the first answer.
     ///
     /// - Parameter isSolicited: whether the guest is known to have sent to the datagram's source, or the source is a
-    ///   client of a published port. With endpoint-independent filtering the former is not known.
+    ///   client of a published port. With endpoint-independent filtering it is not known to whom the guest has sent.
     mutating func noteFromHost(now: UInt64, isSolicited: Bool) -> Bool {
         usedAt = now
         // The answer to a DNS query restarts the timeout, which is shorter while no query is unanswered.

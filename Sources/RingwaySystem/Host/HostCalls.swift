@@ -5,12 +5,12 @@ internal import Glibc
 ///
 /// ## Theory of operation
 ///
-/// Each function makes one call of the C library or of CRingway, and returns its result and `errno`. In a simulation
-/// a `HostModel` takes the place of the kernel. Calls that open a descriptor then go to the thread's model. So do
-/// calls on the model's descriptors, which are recognised by their numbers. In other programs this costs one
-/// comparison per system call.
+/// Each function calls the C library or CRingway, and leaves `errno` as that call sets it. In a simulation a
+/// `HostModel` takes the place of the kernel: a function that opens a descriptor calls the model of its thread, and
+/// so does a function whose descriptor is the model's. Such a descriptor is recognised by its number, which costs one
+/// comparison per call.
 public enum HostCalls {
-    /// The model that a descriptor belongs to; `nil` for the kernel.
+    /// The model that a descriptor belongs to; `nil` if it is the kernel's.
     @inline(__always)
     private static func model(of descriptor: Int32) -> HostModel? {
         descriptor >= HostModel.firstDescriptor ? owner(of: descriptor) : nil
@@ -32,7 +32,7 @@ public enum HostCalls {
         return Glibc.socket(family, type, transport)
     }
 
-    /// Two connected unix sockets of `type`, which includes flags; `nil` if no descriptor is free.
+    /// Makes two connected unix sockets of `type`, which includes flags. Returns `nil` on failure.
     public static func pair(_ type: Int32) -> (Int32, Int32)? {
         if let model = HostModel.current { return model.pair(type) }
         var pair: (Int32, Int32) = (-1, -1)
@@ -42,7 +42,7 @@ public enum HostCalls {
         return result == 0 ? pair : nil
     }
 
-    /// A non-blocking pipe: the read end, then the write end; `nil` if no descriptor is free.
+    /// Makes a non-blocking pipe. Returns its read end and its write end, or `nil` on failure.
     public static func pipe() -> (Int32, Int32)? {
         if let model = HostModel.current { return model.pipe() }
         var ends: (Int32, Int32) = (-1, -1)
@@ -68,7 +68,7 @@ public enum HostCalls {
         }
     }
 
-    /// A descriptor that is held in reserve, to be closed when another one is needed and none is free.
+    /// Opens a descriptor to hold in reserve. The caller closes it when it needs another descriptor and none is free.
     public static func spare() -> Int32 {
         if let model = HostModel.current { return model.spare() }
         return eventfd(0, Int32(EFD_CLOEXEC))
@@ -81,7 +81,7 @@ public enum HostCalls {
         return Glibc.close(descriptor)
     }
 
-    /// Makes the next close send RST instead of FIN.
+    /// Makes the close of a TCP socket send RST instead of FIN.
     public static func lingerZero(_ descriptor: Int32) {
         if let model = model(of: descriptor) { return model.lingerZero(descriptor) }
         _ = ringway_linger_zero(descriptor)
@@ -162,7 +162,8 @@ public enum HostCalls {
         return sendmsg(descriptor, message, flags)
     }
 
-    /// Receives a message of one byte with descriptors, at most RINGWAY_MAXIMUM_DESCRIPTORS.
+    /// Receives one byte and the descriptors that were sent with it (SCM_RIGHTS), at most
+    /// RINGWAY_MAXIMUM_DESCRIPTORS.
     public static func receiveDescriptors(
         _ descriptor: Int32, _ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>?,
         _ count: inout Int
@@ -173,7 +174,7 @@ public enum HostCalls {
         return model.receiveDescriptors(descriptor, byte, descriptors, &count)
     }
 
-    /// Non-blocking splice(2): the number of bytes moved, or a negated `errno`.
+    /// Calls splice(2), non-blocking. Returns the number of bytes moved, or a negated `errno`.
     public static func splice(_ from: Int32, _ to: Int32, _ count: Int) -> Int {
         if let model = model(of: from) { return model.splice(from, to, count) }
         return ringway_splice(from, to, count)
@@ -190,7 +191,7 @@ extension HostCalls {
         return ringway_set_option(descriptor, level, name, value)
     }
 
-    /// getsockopt(2) with an integer; a negated `errno` on failure.
+    /// The value of an integer option, by getsockopt(2); a negated `errno` on failure.
     public static func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 {
         if let model = model(of: descriptor) { return model.option(descriptor, level, name) }
         return ringway_get_option(descriptor, level, name)
@@ -202,7 +203,7 @@ extension HostCalls {
         return ringway_socket_error(descriptor)
     }
 
-    /// Whether there are bytes to receive, not counting end of file.
+    /// Whether the socket has bytes to receive; false if it only has end of file.
     public static func hasUnread(_ descriptor: Int32) -> Bool {
         if let model = model(of: descriptor) { return model.unread(descriptor) > 0 }
         return ringway_has_unread(descriptor)
@@ -213,25 +214,25 @@ extension HostCalls {
         descriptor < HostModel.firstDescriptor && ringway_is_at_mark(descriptor)
     }
 
-    /// The traffic class of an accepted client's handshake; zero in a model.
+    /// The traffic class (the TOS byte for IPv4) in the handshake of an accepted connection; zero in a model.
     public static func clientTrafficClass(_ descriptor: Int32, ipv4: Bool) -> Int32 {
         descriptor < HostModel.firstDescriptor ? ringway_client_traffic_class(descriptor, ipv4) : 0
     }
 
-    /// Makes a datagram socket report the hop limit and traffic class of received datagrams, or no longer report them.
+    /// Makes a datagram socket report the hop limit and traffic class of received datagrams, or stop reporting them.
     public static func receiveMarks(_ descriptor: Int32, ipv4: Bool, _ wanted: Bool = true) {
         if descriptor < HostModel.firstDescriptor { ringway_receive_marks(descriptor, ipv4, wanted) }
     }
 
-    /// Lets a raw ICMP socket receive only echo replies whose identifier, under the mask, equals `identifier`. If the
-    /// kernel cannot filter identifiers, the receiver filters them at a higher cost.
+    /// Makes a raw ICMP socket receive only echo replies whose identifier equals `identifier` in the bits of `mask`.
+    /// If the kernel refuses that filter, the caller receives all echo replies, and must drop the others itself.
     public static func passEchoReplies(_ descriptor: Int32, ipv4: Bool, _ identifier: UInt16, mask: UInt16) {
         guard descriptor < HostModel.firstDescriptor else { return }
         _ = ringway_filter_icmp_echo_reply(descriptor, ipv4)
         _ = ringway_filter_echo_identifiers(descriptor, ipv4, identifier, mask)
     }
 
-    /// Makes a raw ICMP socket receive nothing, because it is only used for sending.
+    /// Makes a raw ICMP socket that is only used for sending receive nothing.
     public static func passNothing(_ descriptor: Int32, ipv4: Bool) {
         if descriptor < HostModel.firstDescriptor { _ = ringway_filter_icmp_nothing(descriptor, ipv4) }
     }
@@ -241,7 +242,8 @@ extension HostCalls {
         if descriptor < HostModel.firstDescriptor { _ = ringway_set_nonblocking(descriptor) }
     }
 
-    /// Requests a pipe size, and returns the actual size; negative if the kernel refuses.
+    /// Sets the size of a pipe in bytes (F_SETPIPE_SZ). Returns the actual size, or a negative number if the kernel
+    /// refuses.
     public static func setPipeSize(_ pipe: Int32, _ bytes: Int32) -> Int32 {
         pipe < HostModel.firstDescriptor ? ringway_set_pipe_size(pipe, bytes) : bytes
     }
@@ -249,7 +251,7 @@ extension HostCalls {
     /// Reads the peer's state from TCP_INFO. Returns zero, or -1 if the socket is not TCP.
     public static func readPeer(_ descriptor: Int32, _ peer: inout ringway_peer) -> Int32 {
         guard let model = model(of: descriptor) else { return ringway_read_peer(descriptor, &peer) }
-        // The simulated far end is alive. Data that it has not received yet counts as one segment that has been
+        // The simulated peer is alive. Data that it has not received yet is reported as one segment that has been
         // unacknowledged for 300 ms.
         guard !model.isDelivered(descriptor) else { return 0 }
         peer.silence_milliseconds = 300

@@ -3,11 +3,11 @@ internal import Glibc
 
 /// A simulated kernel: descriptors and the system calls on them, in user space.
 ///
-/// A simulation makes a subclass the model of its thread (`makeCurrent`). From then on `HostCalls` on that thread open
-/// the model's descriptors, whose numbers no kernel assigns, and calls on them go to the model. Calls follow the
-/// convention of the C library: -1 and `errno`.
+/// A simulation makes an object of a subclass the model of its thread (`makeCurrent`). From then on `HostCalls` on
+/// that thread opens the model's descriptors, and passes calls on these descriptors to the model. Unless its comment
+/// says otherwise, a call reports a failure as the C library does, by -1 and `errno`.
 open class HostModel {
-    /// The lowest descriptor of a model. Those of the kernel end at `fs.nr_open`, by default about a million.
+    /// The lowest descriptor of a model. The kernel's descriptors are below `fs.nr_open`, by default about a million.
     public static var firstDescriptor: Int32 { 1 << 30 }
 
     public init() {}
@@ -31,12 +31,12 @@ open class HostModel {
     // MARK: Descriptors
 
     open func socket(_ family: Int32, _ type: Int32, _ transport: Int32) -> Int32 { missing() }
-    /// Two connected unix sockets.
+    /// Makes two connected unix sockets; `nil` on failure.
     open func pair(_ type: Int32) -> (Int32, Int32)? { missing() }
-    /// The read end, then the write end.
+    /// Makes a pipe: its read end and its write end, or `nil` on failure.
     open func pipe() -> (Int32, Int32)? { missing() }
     open func event() -> Int32 { missing() }
-    /// A descriptor of an empty file.
+    /// Opens a descriptor that `HostCalls.spare` holds in reserve. It can only be closed.
     open func spare() -> Int32 { missing() }
     open func close(_ descriptor: Int32) -> Int32 { missing() }
 
@@ -54,15 +54,15 @@ open class HostModel {
 
     // MARK: Options
 
-    /// The options that `ringway_set_option` sets. Socket filters do not reach a model.
+    /// Sets an integer option. Socket filters are never set on a model's sockets.
     open func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Int32 { missing() }
-    /// A value, or a negated `errno`.
+    /// The value of an integer option, or a negated `errno`.
     open func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 { missing() }
     /// Makes the next close of a stream send RST.
     open func lingerZero(_ descriptor: Int32) { missing() }
     /// Returns and clears the pending error.
     open func takeError(_ descriptor: Int32) -> Int32 { missing() }
-    /// Bytes that can be received.
+    /// The number of bytes that can be received.
     open func unread(_ descriptor: Int32) -> Int { missing() }
     /// Whether the peer has received everything that the socket sent.
     open func isDelivered(_ descriptor: Int32) -> Bool { missing() }
@@ -77,7 +77,7 @@ open class HostModel {
         missing()
     }
     open func sendMessage(_ descriptor: Int32, _ message: UnsafePointer<msghdr>, _ flags: Int32) -> Int { missing() }
-    /// Receives a message of one byte with descriptors.
+    /// Receives one byte and the descriptors that were sent with it.
     open func receiveDescriptors(
         _ descriptor: Int32, _ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>,
         _ count: inout Int

@@ -1,5 +1,7 @@
-/// The deadlines of loop members, earliest first: a binary heap in which each member stores its index, so that removing
-/// or moving an entry costs as much as inserting it, and no stale entries remain.
+/// A binary heap of loop members, ordered by deadline.
+///
+/// Each member stores its index in the heap, so that its entry can be moved or removed in logarithmic time, and no
+/// stale entries remain.
 struct DeadlineQueue {
     private var heap: [LoopMember] = []
 
@@ -31,7 +33,7 @@ struct DeadlineQueue {
         siftUp(siftDown(position))
     }
 
-    /// Removes a member whose deadline is not after `now`.
+    /// Removes and returns the member with the earliest deadline, if that is not after `now`.
     mutating func popPassed(now: UInt64) -> LoopMember? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         cancel(first)

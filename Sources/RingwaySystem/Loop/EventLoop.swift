@@ -7,8 +7,8 @@ internal import Glibc
 ///
 /// A `LoopMember` registers at most one descriptor, with the events that it is interested in, and has at most one
 /// deadline. A turn waits until a descriptor is ready or a deadline passes, calls `ready` once for each member with an
-/// event, then `deadlinePassed` for each passed deadline, then `resumed` for each member that called `resume`. No other
-/// code calls members, and all callbacks of a loop run one after the other.
+/// event, then `deadlinePassed` for each passed deadline, then `resumed` for each member for which `resume` was
+/// called. No other code makes these calls, and a loop makes them one after the other.
 ///
 /// **Stale events.** epoll's user data is the member's index in a table and the generation of that entry. If a member
 /// is removed while a turn's events are dispatched, an event of its descriptor that is still to come has an old
@@ -20,8 +20,8 @@ internal import Glibc
 /// once. Relays use this, because they remember readiness themselves, and would otherwise change their interest
 /// whenever a call would block.
 ///
-/// **Bounds.** A turn handles at most `eventsPerTurn` events, the deadlines that had passed, and one `resumed` per
-/// member. A member with more work than it should do at once does part of it and calls `resume`.
+/// **Bounds.** A turn handles at most `eventsPerTurn` events, the deadlines that have passed when its wait ends, and
+/// one `resumed` per member. A member with more work than it should do at once does part of it and calls `resume`.
 public final class EventLoop {
     /// A member's interest. Errors and hang-up are always reported.
     public struct Interest: OptionSet, Sendable {
@@ -48,7 +48,7 @@ public final class EventLoop {
         public var isWritable: Bool { bits & (EPOLLOUT.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 }
         /// The connection has failed, or has a message on its error queue.
         public var hasError: Bool { bits & EPOLLERR.rawValue != 0 }
-        /// Failed, or closed in both directions: the next call returns the error or end of file.
+        /// The connection has failed, or is closed in both directions.
         public var isBroken: Bool { bits & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 }
     }
 
@@ -57,7 +57,7 @@ public final class EventLoop {
         var generation: UInt32 = 0
     }
 
-    /// The most events per turn; others wait in the kernel.
+    /// The most events that a turn handles. The kernel keeps further events for the next turn.
     static var eventsPerTurn: Int { 256 }
 
     private let epoll: OwnedDescriptor
@@ -85,7 +85,7 @@ public final class EventLoop {
     /// The number of members that have registered a descriptor.
     public var registeredCount: Int { slots.count - freeSlots.count }
 
-    /// Registers a member's descriptor. The member owns it, and deregisters it before closing it.
+    /// Registers a member's descriptor. The member owns the descriptor, and deregisters it before closing it.
     ///
     /// - Returns: false, with `errno` set, if the kernel refuses: for example, the descriptor is a regular file's, or
     ///   there is no memory.
@@ -162,8 +162,8 @@ public final class EventLoop {
 
     public func cancelDeadline(of member: LoopMember) { deadlines.cancel(member) }
 
-    /// Calls the member's `resumed` after all events and deadlines of the turn; if called from `resumed`, in the next
-    /// turn, which then does not wait.
+    /// Makes the loop call the member's `resumed` after all events and deadlines of the turn. If `resumed` itself
+    /// calls this, the loop calls `resumed` again in the next turn, which then does not wait.
     public func resume(_ member: LoopMember) {
         guard !member.isResuming else { return }
         member.isResuming = true
@@ -172,7 +172,7 @@ public final class EventLoop {
 
     // MARK: Turns
 
-    /// One turn: waits until a descriptor is ready or a deadline passes, and calls each such member once.
+    /// Runs one turn: waits until a descriptor is ready or a deadline passes, then calls the members concerned.
     public func runTurn() {
         let count = epoll_wait(epoll.rawValue, events, Int32(Self.eventsPerTurn), millisecondsToWait())
         now = MonotonicClock.now()
@@ -194,7 +194,7 @@ public final class EventLoop {
         }
     }
 
-    /// The timeout for epoll_wait; negative if there is no deadline.
+    /// The timeout for epoll_wait(2): zero if a member is to be resumed, negative (none) if there is no deadline.
     private func millisecondsToWait() -> Int32 {
         guard resuming.isEmpty else { return 0 }
         guard let soonest = deadlines.soonest else { return -1 }

@@ -1,9 +1,9 @@
 /// An object that an event loop calls: when its descriptor is ready, when its deadline passes, or to resume its work.
 ///
-/// All calls are on the loop's thread. A loop retains a member while it has a descriptor, a deadline or a pending
-/// resume.
+/// All calls are on the loop's thread. A loop retains a member while the member has a registered descriptor, a
+/// deadline or a pending resume.
 open class LoopMember {
-    /// The index in the loop's table, and the registered descriptor.
+    /// The member's index in the loop's table, its registered descriptor, and the events that it waits for.
     struct Registration {
         let slot: Int
         let descriptor: Int32
@@ -30,10 +30,10 @@ open class LoopMember {
     /// Whether the member has a deadline.
     public final var isScheduled: Bool { deadlinePosition != nil }
 
-    /// The descriptor is ready for an event of the interest, or has failed.
+    /// Called when the descriptor is ready for an event of the member's interest, or has an error or hang-up.
     open func ready(_ events: EventLoop.Events) {}
 
-    /// The deadline has passed and is removed.
+    /// Called when the deadline has passed. The deadline was removed before this call.
     open func deadlinePassed(now: UInt64) {}
 
     /// Resumes the work for which `resume` was called.

@@ -3,7 +3,8 @@ internal import Synchronization
 /// An event loop on its own thread, and the means to run code on it from other threads.
 ///
 /// A posted closure wakes the loop, and runs on its thread at the end of that turn; closures run in the order of
-/// posting. So state that belongs to the loop (`LoopConfined`) needs no lock. The thread starts on first use.
+/// posting. So state that belongs to the loop (`LoopConfined`) needs no lock. The first post, or `start`, starts the
+/// thread.
 public final class LoopThread: Sendable {
     public typealias Work = @Sendable (EventLoop) -> Void
 
@@ -23,7 +24,7 @@ public final class LoopThread: Sendable {
 
     /// - Parameters:
     ///   - name: the thread's name, at most fifteen bytes.
-    ///   - stackBytes: the stack size, if not the C library's eight MiB.
+    ///   - stackBytes: the stack size; `nil` for the C library's default, usually 8 MiB.
     public init(_ name: StaticString, stackBytes: Int? = nil) throws(SystemError) {
         self.name = name
         self.stackBytes = stackBytes
@@ -67,7 +68,8 @@ public final class LoopThread: Sendable {
 
     private enum Acceptance { case refused, queued, running }
 
-    /// Accepts a closure; `queued` if the thread cannot be started now, which is retried with the next post.
+    /// Queues a closure, and starts the thread if it is not running. Returns `queued` if the thread cannot be
+    /// started; the next post tries again.
     private func accept(_ work: @escaping Work) -> Acceptance {
         let acceptance: Acceptance = inbox.withLock { inbox in
             guard !inbox.isStopping else { return .refused }
@@ -108,8 +110,8 @@ public final class LoopThread: Sendable {
         return acceptance == .running && done.wait(milliseconds: milliseconds)
     }
 
-    /// Runs posted closures, ends the thread and removes the loop's members. Returns when the thread has ended, unless
-    /// called on it.
+    /// Runs posted closures, ends the thread and removes the loop's members. Returns when the thread has ended; a
+    /// call on that thread itself returns at once.
     public func stop() {
         let thread = inbox.withLock { inbox -> SystemThread? in
             inbox.isStopping = true

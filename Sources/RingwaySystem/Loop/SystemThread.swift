@@ -4,8 +4,9 @@ internal import Synchronization
 
 /// A named POSIX thread with all signals blocked.
 ///
-/// Signals stay with the threads that expect them: every signal is blocked from the thread's first instruction on. This
-/// includes SIGPIPE, which splice(2) raises if the peer of its socket is gone, and which no flag prevents.
+/// Every signal is blocked from the thread's first instruction on, so that the kernel delivers signals to the threads
+/// that handle them. SIGPIPE is blocked, too: splice(2) raises it if the peer of the socket has closed the
+/// connection, and has no flag against that.
 ///
 /// The thread inherits per-thread state of its creator, such as the network namespace.
 public final class SystemThread: Sendable {
@@ -17,7 +18,7 @@ public final class SystemThread: Sendable {
     ///
     /// - Parameters:
     ///   - name: at most fifteen bytes.
-    ///   - stackBytes: the stack size, if not the C library's eight MiB.
+    ///   - stackBytes: the stack size; `nil` for the C library's default, usually 8 MiB.
     public init(
         _ name: StaticString, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
@@ -67,7 +68,8 @@ public final class SystemThread: Sendable {
         }
     }
 
-    /// The thread's entry point. Not a closure where the thread is started, so that it inherits no actor isolation.
+    /// The thread's entry point. It is a static property and not a closure in `init`, so that it inherits no actor
+    /// isolation.
     private static let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
         guard let argument else { return nil }
         let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()

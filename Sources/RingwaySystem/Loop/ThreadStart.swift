@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The kinds of threads of this process that have work of their own.
+/// The kind of a thread, which `ThreadStart` passes to its closure.
 public enum ThreadKind: String, Sendable, CaseIterable {
     /// Carries the traffic of guests.
     case shard
@@ -11,14 +11,14 @@ public enum ThreadKind: String, Sendable, CaseIterable {
 /// What each thread of a `ThreadKind` does first, on itself. A program sets it once, before it starts a thread; a library
 /// leaves it alone.
 ///
-/// Restrictions such as a filter of system calls belong to the process, not to one network in it, so this is a property
-/// of the process too.
+/// Filters restrict the threads of all networks in the process, so the closure belongs to the process and not to one
+/// network.
 public enum ThreadStart {
     private static let action = Mutex<(@Sendable (ThreadKind) -> Void)?>(nil)
 
-    /// Sets what threads do when they start.
+    /// Sets the closure. Threads that have started do not run it.
     public static func set(_ new: @escaping @Sendable (ThreadKind) -> Void) { action.withLock { $0 = new } }
 
-    /// Does it, on the calling thread.
+    /// Runs the closure, if one is set, on the calling thread.
     public static func begin(_ kind: ThreadKind) { action.withLock { $0 }?(kind) }
 }

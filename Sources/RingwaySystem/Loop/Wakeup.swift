@@ -1,11 +1,11 @@
 internal import CRingway
 internal import Glibc
 
-/// An eventfd(2) that ends another thread's wait. Several signals before the wait count as one.
+/// An eventfd(2) by which one thread ends another thread's wait. Several signals before the wait count as one.
 public final class Wakeup: Sendable {
     private let event: OwnedDescriptor
 
-    /// Readable after a signal, until `clear`.
+    /// The eventfd. It is readable from a signal until `clear`.
     public var descriptor: Int32 { event.rawValue }
 
     public init() throws(SystemError) {

@@ -1,9 +1,10 @@
 internal import CRingway
 internal import Glibc
 
-/// A connection's peer, as identified by the kernel. It decides which connection is closed when there are too many.
+/// A connection's peer, as the kernel reports it. `excess` uses it to choose the connection to close when there are
+/// too many.
 public struct ConnectionPeer: Hashable, Sendable {
-    /// The unit of trust: a user of this machine, or another machine.
+    /// The user ID of a unix socket's peer, or the CID of a vsock socket's peer.
     public enum Party: Hashable, Sendable {
         case user(UInt32)
         case machine(Int64)
@@ -11,7 +12,8 @@ public struct ConnectionPeer: Hashable, Sendable {
     }
 
     public let party: Party
-    /// The peer's process ID; zero if the peer is not on this machine or its process is not visible.
+    /// The process ID of a unix socket's peer; zero for any other socket, or if the process is not visible in this
+    /// PID namespace.
     public let process: Int32
 
     public init(party: Party, process: Int32 = 0) {
@@ -28,7 +30,8 @@ public struct ConnectionPeer: Hashable, Sendable {
         }
         var credentials = (process: Int32(0), user: UInt32(0), group: UInt32(0))
         var length = socklen_t(MemoryLayout.size(ofValue: credentials))
-        // Only the peer of a unix socket has a user. Its process ID is 0 if its PID namespace is not visible from here.
+        // Only a unix socket reports its peer's user ID. The process ID is 0 if the process is not visible in this
+        // PID namespace.
         guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, credentials.user != .max
         else {
             self.init(party: .unknown)
@@ -40,8 +43,8 @@ public struct ConnectionPeer: Hashable, Sendable {
     /// The connection to close if there are too many. It belongs to the party with the most connections and, of that
     /// party, to the process with the most; of those connections it is the oldest.
     ///
-    /// - Parameter peers: in the order in which they connected.
-    /// - Returns: an index; `nil` without peers.
+    /// - Parameter peers: the peers of all connections, in the order in which they connected.
+    /// - Returns: the index of the connection in `peers`; `nil` if `peers` is empty.
     public static func excess(among peers: [ConnectionPeer]) -> Int? {
         guard let party = mostFrequent(peers.lazy.map(\.party)) else { return nil }
         guard let process = mostFrequent(peers.lazy.filter { $0.party == party }.map(\.process)) else { return nil }

@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// Listening unix sockets in the file system.
+/// Listening unix sockets, at a path or an abstract name.
 public enum NamedSocket {
     /// The kind of file at a path.
     enum Occupant: Equatable {
@@ -13,8 +13,8 @@ public enum NamedSocket {
         case other
     }
 
-    /// A blocking listener at a path, or at an abstract name when it begins with '@'. A socket file left by an ended
-    /// process is replaced; any other file is not.
+    /// Opens a blocking listener at `path`, where a leading '@' means an abstract name. A socket file on which no
+    /// process listens is replaced; any other file makes this throw.
     ///
     /// - Parameter mode: the permissions of the file from its creation on, less the umask.
     public static func listen(
@@ -24,7 +24,7 @@ public enum NamedSocket {
             throw SystemError("cannot make a socket for unix:\(path)")
         }
         try makeRoom(at: path)
-        // The file gets the socket's permissions, less the umask.
+        // bind(2) creates the file with the socket's permissions, less the umask.
         fchmod(listener.rawValue, mode)
         guard ringway_unix_bind(listener.rawValue, path, path.utf8.count) == 0,
             Glibc.listen(listener.rawValue, backlog) == 0

@@ -15,7 +15,7 @@ public struct SocketAddress: BitwiseCopyable, Sendable {
         }
     }
 
-    /// Calls `body` with the address in the format of system calls; the pointer is valid until it returns.
+    /// Calls `body` with the address in the format of system calls. The pointer is valid until `body` returns.
     public func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         withUnsafePointer(to: storage) {
             body(UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), length)
@@ -27,23 +27,23 @@ public struct SocketAddress: BitwiseCopyable, Sendable {
     /// The address family for sockets to this address.
     public static func family(of address: IPAddress) -> Int32 { address.isIPv4 ? AF_INET : AF_INET6 }
 
-    /// bind(2): zero, or the error number.
+    /// Calls bind(2). Returns zero, or the error number.
     public static func bind(_ descriptor: Int32, to address: TransportAddress) -> Int32 {
         SocketAddress(address).withPointer { Glibc.bind(descriptor, $0, $1) == 0 ? 0 : errno }
     }
 
-    /// connect(2): zero, or the error number, which for a non-blocking stream is usually EINPROGRESS.
+    /// Calls connect(2). Returns zero, or the error number, which for a non-blocking stream is usually EINPROGRESS.
     public static func connect(_ descriptor: Int32, to address: TransportAddress) -> Int32 {
         SocketAddress(address).withPointer { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
     }
 
-    /// The address of a bound socket; `nil` if it is neither IPv4 nor IPv6.
+    /// The local address of a socket; `nil` if getsockname(2) fails, or if the address is neither IPv4 nor IPv6.
     public static func local(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getsockname) }
 
-    /// The address of a connected socket's peer; `nil` if it is neither IPv4 nor IPv6.
+    /// The address of a socket's peer; `nil` if getpeername(2) fails, or if the address is neither IPv4 nor IPv6.
     public static func peer(of descriptor: Int32) -> TransportAddress? { name(of: descriptor, getpeername) }
 
-    /// Reads an address that the kernel wrote; `nil` if it is neither IPv4 nor IPv6.
+    /// Converts a `sockaddr` that the kernel wrote; returns `nil` if its family is neither IPv4 nor IPv6.
     public static func read(_ bytes: UnsafeRawPointer, length: socklen_t) -> TransportAddress? {
         var (high, low): (UInt64, UInt64) = (0, 0)
         var port: UInt16 = 0

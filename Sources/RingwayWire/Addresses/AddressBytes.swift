@@ -1,15 +1,15 @@
 public import RingwayModel
 
-// Addresses in packets: in network order, at any alignment. Callers have already checked the length.
+// Loads and stores of addresses in network byte order, at any alignment. Callers have already checked the length.
 
 extension MACAddress {
-    /// Reads six bytes.
+    /// Reads an address from six bytes.
     @inlinable
     public init(loadingFrom bytes: UnsafeRawPointer) {
         self.init(rawValue: UInt64(bytes.word32(0)) << 16 | UInt64(bytes.word16(4)))
     }
 
-    /// Writes six bytes.
+    /// Writes the address as six bytes.
     @inlinable
     public func store(to bytes: UnsafeMutableRawPointer) {
         bytes.store32(UInt32(truncatingIfNeeded: rawValue >> 16), 0)
@@ -18,13 +18,13 @@ extension MACAddress {
 }
 
 extension IPv4Address {
-    /// Reads four bytes.
+    /// Reads an address from four bytes.
     @inlinable
     public init(loadingFrom bytes: UnsafeRawPointer) {
         self.init(rawValue: bytes.word32(0))
     }
 
-    /// Writes four bytes.
+    /// Writes the address as four bytes.
     @inlinable
     public func store(to bytes: UnsafeMutableRawPointer) {
         bytes.store32(rawValue, 0)
@@ -32,13 +32,13 @@ extension IPv4Address {
 }
 
 extension IPv6Address {
-    /// Reads sixteen bytes.
+    /// Reads an address from sixteen bytes.
     @inlinable
     public init(loadingFrom bytes: UnsafeRawPointer) {
         self.init(high: bytes.word64(0), low: bytes.word64(8))
     }
 
-    /// Writes sixteen bytes.
+    /// Writes the address as sixteen bytes.
     @inlinable
     public func store(to bytes: UnsafeMutableRawPointer) {
         bytes.store64(high, 0)

@@ -1,6 +1,6 @@
 public import RingwayModel
 
-// The multicast groups of neighbour discovery, and the ethernet addresses of multicast groups.
+// The IPv6 addresses of neighbour discovery, and the ethernet addresses of multicast groups.
 
 extension IPv6Address {
     /// `ff02::1`: every node on the link.

@@ -1,5 +1,5 @@
-/// A capture file, read completely: pcap with micro- or nanoseconds (draft-ietf-opsawg-pcap) or pcapng
-/// (draft-ietf-opsawg-pcapng), in either byte order. For tests and tools; never on the data path.
+/// The packets of a whole capture file: pcap with timestamps in micro- or nanoseconds (draft-ietf-opsawg-pcap), or
+/// pcapng (draft-ietf-opsawg-pcapng), in either byte order. For tests and tools; never on the data path.
 ///
 /// Of pcapng it reads section headers, interface descriptions, enhanced and simple packets, and skips other blocks.
 public struct CaptureReader: Sequence, Sendable {
@@ -51,8 +51,8 @@ public struct CaptureReader: Sequence, Sendable {
 
     private struct Interface {
         var linkType: UInt16
-        /// Option `if_tsresol`: the unit of time stamps is 10 to the power of minus this value, in seconds. If the
-        /// high bit is set, it is 2 to the power of minus the lower seven bits.
+        /// Option `if_tsresol`: the unit of timestamps is 10 to the power of minus this value, in seconds. If the
+        /// high bit is set, the unit is 2 to the power of minus the lower seven bits.
         var resolution: UInt8 = 6
 
         func nanoseconds(_ ticks: UInt64) -> UInt64 {
@@ -148,7 +148,7 @@ public struct CaptureReader: Sequence, Sendable {
         return packet
     }
 
-    /// Calls `found` with the offset of an option's value, if it is present and complete.
+    /// Calls `found` with the offset of the wanted option's value, if the option is present and complete.
     private static func option(_ wanted: UInt16, in options: Range<Int>, _ fields: Fields, found: (Int) -> Void) {
         var offset = options.lowerBound
         while options.upperBound - offset >= 4 {

@@ -1,7 +1,7 @@
 /// The blocks of a pcapng capture file (draft-ietf-opsawg-pcapng), written into memory that the caller provides. Only
 /// what surrounds a frame is written here: the caller puts the frame between the packet's header and its trailer.
 ///
-/// Blocks are in the machine's byte order, as the format allows. Time stamps are nanoseconds.
+/// Blocks are in the machine's byte order, as the format allows. Timestamps are nanoseconds.
 ///
 ///     file header (once) | packet header | frame | packet trailer | packet header | frame | ...
 public enum CaptureWriter {
@@ -15,7 +15,7 @@ public enum CaptureWriter {
 
     /// LINKTYPE_ETHERNET.
     @inlinable public static var linkType: UInt16 { 1 }
-    /// The most bytes of a frame that are captured: more than the longest frame has (`Frame.maximumLength`).
+    /// The most bytes of a frame that are captured. The longest frame has fewer (`Frame.maximumLength`).
     @inlinable public static var snapshotLength: Int { 262_144 }
 
     /// Bytes of a section header block and an interface description block.
@@ -25,7 +25,7 @@ public enum CaptureWriter {
     /// The most bytes after a frame.
     @inlinable public static var packetTrailerLimit: Int { 3 + 12 + 4 }
 
-    /// Bytes after a frame of this length: padding, the direction, the end of options, and the repeated block length.
+    /// Bytes after a frame of `capturedLength` bytes: padding, direction, end of options, and repeated block length.
     @inlinable
     public static func packetTrailerLength(capturedLength: Int) -> Int {
         (0 &- capturedLength) & 3 &+ 16
@@ -98,8 +98,8 @@ public enum CaptureWriter {
     /// Writes an interface statistics block, at the end of a file.
     ///
     /// - Parameters:
-    ///   - received: frames that were to be captured, including the dropped ones.
-    ///   - dropped: frames that are not in the file, because the buffer was full or a write failed.
+    ///   - received: the number of frames that were to be captured, including the dropped ones.
+    ///   - dropped: the number of frames that are not in the file, because the buffer was full or a write failed.
     public static func writeStatistics(
         to target: UnsafeMutableRawPointer, nanosecondsSince1970: UInt64, received: UInt64, dropped: UInt64
     ) {

@@ -1,6 +1,6 @@
 /// A packet read from a capture file.
 public struct CapturedPacket: Equatable, Sendable {
-    /// The time of capture; zero in blocks without a time stamp.
+    /// The time of capture; zero in blocks without a timestamp.
     public var nanosecondsSince1970: UInt64
     /// The LINKTYPE of the packet's interface, or of a pcap file as a whole; 1 is ethernet.
     public var linkType: UInt16

@@ -36,7 +36,7 @@ public enum Checksum {
         return UInt16(truncatingIfNeeded: folded)
     }
 
-    /// The checksum to store: folded and inverted, already in network byte order when stored unchanged.
+    /// Folds and inverts a partial sum. The result, stored unchanged, is the checksum in network byte order.
     @inlinable
     public static func finish(_ sum: UInt64) -> UInt16 {
         ~fold(sum)

@@ -36,7 +36,7 @@ public struct DHCPMessage: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let optionsLength: Int
 
-    /// Returns `nil` if the message is short, has another `op`, is not for ethernet, lacks the cookie, or has an
+    /// Returns `nil` if the message is short, has an unknown `op`, is not for ethernet, lacks the cookie, or has an
     /// option that extends past the end of the message. Options in `sname` and `file` (option 52) are ignored.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.headerLength,
@@ -146,7 +146,7 @@ public struct DHCPFields: Equatable, Sendable, BitwiseCopyable {
     /// The client's ethernet address.
     public var chaddr: MACAddress
 
-    /// The fields; omitted addresses are unspecified.
+    /// Creates the fields; omitted addresses are 0.0.0.0.
     @inlinable
     public init(
         op: UInt8, xid: UInt32, secs: UInt16 = 0, flags: UInt16 = 0, ciaddr: IPv4Address = .unspecified,

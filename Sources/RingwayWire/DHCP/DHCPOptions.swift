@@ -22,21 +22,21 @@ public enum DHCPOption {
     @inlinable public static var networkTimeServer: UInt8 { 42 }
     /// The address that the client requests.
     @inlinable public static var requestedAddress: UInt8 { 50 }
-    /// The lease time, seconds.
+    /// The lease time, in seconds.
     @inlinable public static var leaseTime: UInt8 { 51 }
     /// The type of the message: one of `DHCPMessageType`.
     @inlinable public static var messageType: UInt8 { 53 }
-    /// The server's address: of the server that replies, or of the one for which the client's message is meant.
+    /// The address of the server that replies, or of the server for which the client's message is meant.
     @inlinable public static var serverIdentifier: UInt8 { 54 }
     /// Codes of the options that the client asks for.
     @inlinable public static var parameterRequestList: UInt8 { 55 }
     /// Why a request was refused.
     @inlinable public static var message: UInt8 { 56 }
-    /// The longest message that the client accepts, bytes.
+    /// The longest message that the client accepts, in bytes.
     @inlinable public static var maximumMessageSize: UInt8 { 57 }
-    /// Seconds until the client renews.
+    /// Seconds until the client renews its lease (T1).
     @inlinable public static var renewalTime: UInt8 { 58 }
-    /// Seconds until the client asks any server.
+    /// Seconds until the client asks any server to extend its lease (T2).
     @inlinable public static var rebindingTime: UInt8 { 59 }
     /// The client identifier, which takes precedence over the hardware address.
     @inlinable public static var clientIdentifier: UInt8 { 61 }
@@ -158,7 +158,8 @@ public struct DHCPOptionWriter {
         return offset
     }
 
-    /// Reserves room for a value, after its code and length; leaves one byte for the end option.
+    /// Writes the code and length of an option, and returns where its value belongs. Returns `nil` if the option and
+    /// one byte for the end option do not fit.
     private mutating func reserve(_ code: UInt8, _ length: Int) -> UnsafeMutableRawPointer? {
         guard length <= 255, offset + 2 + length < capacity else {
             isOverfull = true

@@ -12,7 +12,7 @@ public struct ARPPacket: BitwiseCopyable {
 
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Returns `nil` if the packet is short or of other address families. Any operation is accepted.
+    /// Returns `nil` if the packet is short or not for IPv4 over ethernet. Any operation is accepted.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.length, base.word64(0) >> 16 == Self.families else {
@@ -25,9 +25,9 @@ public struct ARPPacket: BitwiseCopyable {
     @inlinable public var operation: UInt16 { base.word16(6) }
     /// The sender's ethernet address.
     @inlinable public var senderMAC: MACAddress { MACAddress(loadingFrom: base + 8) }
-    /// The sender's address; unspecified in a probe (RFC 5227 §2.1.1).
+    /// The sender's address, which is unspecified in a probe (RFC 5227 §2.1.1).
     @inlinable public var senderIP: IPv4Address { IPv4Address(loadingFrom: base + 14) }
-    /// The target's ethernet address; ignored in a request.
+    /// The target's ethernet address, which has no meaning in a request.
     @inlinable public var targetMAC: MACAddress { MACAddress(loadingFrom: base + 18) }
     /// The target's address.
     @inlinable public var targetIP: IPv4Address { IPv4Address(loadingFrom: base + 24) }

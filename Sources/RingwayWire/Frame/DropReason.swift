@@ -17,13 +17,14 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badIPv4HeaderLength
     /// The header's checksum is wrong.
     case badIPv4Checksum
-    /// The total length is less than the header length, or extends past the frame. This includes zero, as in BIG TCP.
+    /// The total length is less than the header length, for example zero as in BIG TCP, or extends past the frame.
     case badIPv4Length
     /// The packet is too short for an IPv6 header, or has another version.
     case truncatedIPv6
     /// The payload length is beyond the frame.
     case badIPv6Length
-    /// The extension headers exceed the packet, are too many or in an invalid order, or have routing segments left.
+    /// The extension headers exceed the packet, are too many or in an invalid order, or one has routing segments
+    /// left.
     case badExtensionHeaders
     /// The packet is too short for a TCP header.
     case truncatedTCP
@@ -45,7 +46,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case badICMPChecksum
     /// The frame is too short for an ARP packet.
     case truncatedARP
-    /// ARP for other address families, or an unknown operation.
+    /// The ARP packet is not for IPv4 over ethernet, or its operation is neither request nor reply.
     case badARP
     /// The virtio-net header requests a segmentation that does not match the packet or would give too many datagrams,
     /// or the packet is a fragment and has a partial checksum.

@@ -22,9 +22,9 @@ extension FrameSummary {
         /// Whether the checksum in the frame is partial: it covers only the pseudo-header.
         @inline(__always) var isPartial: Bool { flags & VirtioNetHeader.needsChecksum != 0 }
 
-        /// Whether the transport checksum need not be verified. A partial checksum is trusted only if the virtio-net
-        /// header gives its place correctly: summing starts at the transport header (`start`), and the checksum field
-        /// is `offset` bytes after it.
+        /// Whether the transport checksum need not be verified, because the flags mark it as partial or as already
+        /// verified. A partial checksum is trusted only if the virtio-net header gives its place correctly: summing
+        /// starts at the transport header (`start`), and the checksum field is `offset` bytes after it.
         @inline(__always)
         func isTrusted(at start: UInt16, checksumOffset offset: Int) -> Bool {
             if isPartial { return checksumStart == start && checksumOffset == UInt16(truncatingIfNeeded: offset) }

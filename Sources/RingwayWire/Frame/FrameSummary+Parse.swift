@@ -1,12 +1,13 @@
 internal import RingwayModel
 
 extension FrameSummary {
-    /// Checks and locates every header of a frame, from the virtio-net header on; returns why the frame is invalid.
+    /// Checks and locates every header of a frame, starting with the virtio-net header. Returns why the frame is
+    /// invalid, or `.none`.
     ///
     /// Called once per frame: it reads each header once, checks every length before reading beyond it, allocates
-    /// nothing, and reads the payload only to verify a checksum. A checksum is trusted if the virtio-net header marks
-    /// it as partial (at the right offset) or as already verified; IPv4 headers are always verified. After a result
-    /// other than `.none` the summary holds the fields found so far.
+    /// nothing, and reads the payload only to verify a checksum. A transport checksum is trusted if the virtio-net
+    /// header marks it as partial (at the right offset) or as already verified; the checksum of an IPv4 header is
+    /// always verified. After a result other than `.none` the summary holds the fields found so far.
     #if !DEBUG
         // With `@_noLocks` the compiler checks that the function neither locks nor allocates. The check needs
         // whole-module optimisation and therefore an optimized build.

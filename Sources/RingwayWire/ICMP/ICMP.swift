@@ -1,5 +1,5 @@
-/// A checked view of an ICMP message of either family: RFC 792 for IPv4, RFC 4443 §2.1 for IPv6. The layout is the
-/// same, but types and codes differ. The checksum is not verified.
+/// A checked view of an ICMP message for IPv4 (RFC 792) or IPv6 (RFC 4443 §2.1). The layout is the same, but types
+/// and codes differ. The checksum is not verified.
 ///
 ///      0       8       16                              31
 ///     +-------+-------+-------------------------------+
@@ -55,13 +55,13 @@ public typealias ICMPv4Header = ICMPHeader<ICMPv4>
 public typealias ICMPv6Header = ICMPHeader<ICMPv6>
 
 extension ICMPHeader where Family == ICMPv4 {
-    /// Type: the reply to an echo.
+    /// Type: echo reply.
     @inlinable public static var echoReply: UInt8 { 0 }
     /// Type: the packet could not be delivered.
     @inlinable public static var destinationUnreachable: UInt8 { 3 }
     /// Type: a better router exists.
     @inlinable public static var redirect: UInt8 { 5 }
-    /// Type: the request for an echo.
+    /// Type: echo request.
     @inlinable public static var echoRequest: UInt8 { 8 }
     /// Type: router advertisement (RFC 1256).
     @inlinable public static var routerAdvertisement: UInt8 { 9 }
@@ -84,9 +84,9 @@ extension ICMPHeader where Family == ICMPv4 {
     @inlinable public static var fragmentationNeeded: UInt8 { 4 }
     /// Code of "unreachable": forbidden by policy (RFC 1812 §5.2.7.1).
     @inlinable public static var administrativelyProhibited: UInt8 { 13 }
-    /// Code of "time exceeded": in transit.
+    /// Code of "time exceeded": the hop limit reached zero.
     @inlinable public static var hopLimitExceeded: UInt8 { 0 }
-    /// Code of "time exceeded": while reassembling.
+    /// Code of "time exceeded": reassembly timed out.
     @inlinable public static var reassemblyTimeExceeded: UInt8 { 1 }
 }
 
@@ -99,9 +99,9 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var timeExceeded: UInt8 { 3 }
     /// Type: the packet was malformed.
     @inlinable public static var parameterProblem: UInt8 { 4 }
-    /// Type: the request for an echo.
+    /// Type: echo request.
     @inlinable public static var echoRequest: UInt8 { 128 }
-    /// Type: the reply to an echo.
+    /// Type: echo reply.
     @inlinable public static var echoReply: UInt8 { 129 }
     /// Type: router solicitation (RFC 4861 §4.1).
     @inlinable public static var routerSolicitation: UInt8 { 133 }
@@ -138,15 +138,15 @@ extension ICMPHeader where Family == ICMPv6 {
     @inlinable public static var addressUnreachable: UInt8 { 3 }
     /// Code of "unreachable": the port is closed.
     @inlinable public static var portUnreachable: UInt8 { 4 }
-    /// Code of "time exceeded": in transit.
+    /// Code of "time exceeded": the hop limit reached zero.
     @inlinable public static var hopLimitExceeded: UInt8 { 0 }
-    /// Code of "time exceeded": while reassembling.
+    /// Code of "time exceeded": reassembly timed out.
     @inlinable public static var reassemblyTimeExceeded: UInt8 { 1 }
     /// Code of "parameter problem": the next header has an unknown type.
     @inlinable public static var unrecognizedNextHeader: UInt8 { 1 }
 }
 
-/// The fields of the first eight bytes of an ICMP message; both families share the layout.
+/// The fields of the first eight bytes of an ICMP message, whose layout is the same for IPv4 and IPv6.
 @frozen
 public struct ICMPFields: Equatable, Sendable, BitwiseCopyable {
     /// A constant of `ICMPv4Header` or `ICMPv6Header`.

@@ -24,7 +24,7 @@ public struct IPv4Header: BitwiseCopyable {
     /// The length of the header, including options.
     public let headerLength: Int
 
-    /// `nil` if the version or header length is invalid, or `bytes` is shorter than the total length field states.
+    /// `nil` if the version, header length or total length is invalid, or `bytes` is shorter than the total length.
     /// Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {

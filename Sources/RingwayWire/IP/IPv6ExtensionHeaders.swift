@@ -54,9 +54,9 @@ public struct IPv6ExtensionHeaders: Equatable, Sendable, BitwiseCopyable {
 
     /// Parses the chain at the start of an IPv6 payload.
     ///
-    /// Returns `nil` if the chain exceeds the payload, is longer than `countLimit`, or has hop-by-hop options anywhere
-    /// but first. The result is also `nil` if a routing header has segments left, because only a router forwards such a
-    /// packet.
+    /// Returns `nil` if the chain exceeds the payload, is longer than `countLimit`, or has hop-by-hop options
+    /// anywhere but first. The result is also `nil` if a routing header has segments left, because the receiver would
+    /// have to forward such a packet.
     @inlinable
     public static func walk(firstHeader: UInt8, payload: UnsafeRawBufferPointer) -> Self? {
         var next = firstHeader

@@ -61,7 +61,7 @@ public struct NDPOptionWriter {
     /// Whether an option, or a name of the DNS search list, was omitted.
     public private(set) var isOverfull = false
 
-    /// Appends to a message of `offset` bytes, up to `capacity`.
+    /// Appends after the first `offset` bytes of a message that may become `capacity` bytes long.
     public init(_ message: UnsafeMutableRawPointer, offset: Int, capacity: Int) {
         self.message = message
         self.capacity = capacity

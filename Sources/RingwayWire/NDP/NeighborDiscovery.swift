@@ -166,17 +166,17 @@ public struct RouterSolicitation: BitwiseCopyable {
 ///     options.appendMTU(1500)
 ///     let length = options.length
 public struct RouterAdvertisementFields: Equatable, Sendable {
-    /// The hop limit for hosts; zero for unspecified.
+    /// The hop limit that hosts should use; zero for unspecified.
     public var hopLimit: UInt8
     /// Addresses are available by DHCPv6.
     public var isManaged: Bool
     /// Other configuration is available by DHCPv6.
     public var hasOtherConfiguration: Bool
-    /// The router lifetime, seconds; zero if the sender is not a default router.
+    /// The router lifetime in seconds; zero if the sender is not a default router.
     public var routerLifetime: UInt16
-    /// Reachable time of neighbours, milliseconds; zero for unspecified.
+    /// The reachable time of neighbours in milliseconds; zero for unspecified.
     public var reachableTime: UInt32
-    /// Retransmission interval of solicitations, milliseconds; zero for unspecified.
+    /// The retransmission interval of solicitations in milliseconds; zero for unspecified.
     public var retransmissionTime: UInt32
 
     /// An advertisement with these fields.

@@ -2,9 +2,9 @@
 /// each written directly to its send buffer.
 ///
 /// The stack builds a frame in two pieces. The first piece starts with the virtio-net header and contains all other
-/// headers. The payload is the rest of the first piece, followed by the second piece. Both pieces must stay valid until
-/// `isDone`. A frame may come from a hostile guest: inconsistent headers are refused before a byte is written, and a
-/// checksum is never written over the addresses, which were checked before.
+/// headers. The payload is the rest of the first piece, followed by the second piece. Both pieces must stay valid
+/// until `isDone`. A frame may come from a hostile guest: inconsistent headers are refused before a byte is written,
+/// and a checksum is never written over the ethernet or IP header, whose addresses have been checked already.
 ///
 /// The result is the same as Linux's: sequence numbers advance, the IPv4 identification increments, FIN and PSH are in
 /// the last segment and CWR in the first (RFC 9293, RFC 6864, RFC 3168).
@@ -13,14 +13,15 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     public enum Refusal: UInt8, Sendable, BitwiseCopyable {
         /// The frame is valid.
         case none
-        /// The headers are incomplete, or not entirely in the first piece.
+        /// The headers are incomplete or not entirely in the first piece, or the frame has offloads but no IP packet.
         case truncated
-        /// The virtio-net header places the checksum outside the frame or inside the IP header. In a frame to be
-        /// segmented: it does not place the checksum in the transport header, or has no checksum to be completed.
+        /// The virtio-net header places the checksum outside the frame, or inside the ethernet or IP header. For a
+        /// frame to be segmented, it requests no checksum, or not at the checksum field of the transport header.
         case checksumMisplaced
-        /// An unknown segmentation type, or one that does not match the packet, such as a fragment.
+        /// The segmentation type is unknown or does not match the packet, for example a fragment.
         case segmentationUnknown
-        /// The segment size is less than `leastTCPSegment`, or gives more than `mostDatagrams` datagrams.
+        /// The segment size is less than `leastTCPSegment` for TCP. For UDP, it is zero or gives more than
+        /// `mostDatagrams` datagrams.
         case segmentsTooSmall
         /// The length in the IP header exceeds the frame, or is less than the headers.
         case badLength
@@ -40,10 +41,11 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     var isIPv6 = false
     /// Whether all resulting frames have been written.
     public internal(set) var isDone = true
-    /// The ethernet header and all other headers, which are copied to the start of every segment.
+    /// The headers from the ethernet header on, which are copied to the start of every segment.
     var headers: UnsafeRawPointer
     var headersLength = 0
-    /// `first` is the part of the payload in the first piece, `second` the part in the second piece.
+    /// `first` is the part of the payload in the first piece, `second` the part in the second piece. The headers of a
+    /// frame that is not segmented count as payload.
     var first: UnsafeRawPointer
     var firstLength = 0
     var second: UnsafeRawPointer
@@ -51,16 +53,16 @@ public struct SoftwareSegmentation: BitwiseCopyable {
     /// Bytes of payload that have been written.
     var position = 0
     var segmentSize = 0
-    /// Segments that have been written.
+    /// The number of segments that have been written.
     var number = 0
     /// Offsets from the ethernet header: `transport` is where summing starts, in TCP and UDP the transport header;
     /// `checksum` is the checksum field.
     var transport = 0
     var checksum = 0
-    /// The partial sum of addresses and protocol.
+    /// The partial sum of the pseudo-header, without its length field.
     var pseudoHeader: UInt64 = 0
 
-    /// A value without work; `place` may be any address, because it is not read.
+    /// Creates a value that has no frame to write. `place` may be any address, because it is not read.
     public init(at place: UnsafeRawPointer) {
         headers = place
         first = place
@@ -160,7 +162,8 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// Whether summing starts at the transport header, possibly after extension headers.
+    /// Whether the checksum starts at a header of this protocol, which follows the IPv6 header and any extension
+    /// headers.
     private func isTransport(_ protocolNumber: UInt8, behind end: Int, count: Int) -> Bool {
         let next = headers.byte(EthernetHeader.length + 6)
         if transport == end { return next == protocolNumber }
@@ -272,7 +275,7 @@ extension SoftwareSegmentation {
         header.store8(flags, 13)
     }
 
-    /// Copies bytes of the payload from either piece, and sums them as if they began at an even offset.
+    /// Copies bytes of the payload from one piece or both, and sums them as if they began at an even offset.
     @inline(__always)
     private func copyPayload(to target: UnsafeMutableRawPointer, from start: Int, count: Int) -> UInt64 {
         guard start < firstLength else {

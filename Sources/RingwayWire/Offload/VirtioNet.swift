@@ -1,4 +1,4 @@
-/// A checked view of the virtio-net header before every frame: the sender's offloads (virtio 1.2 §5.1.6).
+/// A checked view of the virtio-net header that precedes every frame and describes its offloads (virtio 1.2 §5.1.6).
 ///
 /// Twelve bytes, little endian, as the kernel's `virtio_net_hdr_mrg_rxbuf`.
 ///
@@ -42,7 +42,7 @@ public struct VirtioNetHeader: BitwiseCopyable {
     @inlinable public var flags: UInt8 { base.byte(0) }
     /// One of the `gso` constants, possibly combined with `gsoECN`.
     @inlinable public var gsoType: UInt8 { base.byte(1) }
-    /// The length of all headers as a hint; not trusted.
+    /// The length of all headers. It is only a hint, and is not trusted.
     @inlinable public var headerLength: UInt16 { word(2) }
     /// Bytes of payload in each segment.
     @inlinable public var gsoSize: UInt16 { word(4) }
@@ -74,7 +74,8 @@ public struct VirtioNetFields: Equatable, Sendable, BitwiseCopyable {
     public var checksumStart: UInt16
     /// The offset of the checksum, counted from `checksumStart`.
     public var checksumOffset: UInt16
-    /// The number of receive buffers that the frame occupies. A virtqueue's driver expects one; others ignore it.
+    /// The number of receive buffers that the frame occupies. A virtio driver expects 1, a TAP device ignores the
+    /// field.
     public var bufferCount: UInt16
 
     /// Header fields; omitted ones are zero.

@@ -41,7 +41,7 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
     /// The sequence number of the first byte of payload, or of SYN.
     @inlinable public var sequence: SequenceNumber { SequenceNumber(base.word32(4)) }
-    /// The next byte that the sender expects; valid with `ack`.
+    /// The next byte that the sender expects, if `ack` is set.
     @inlinable public var acknowledgement: SequenceNumber { SequenceNumber(base.word32(8)) }
     /// The control bits.
     @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.byte(13)) }
@@ -49,7 +49,7 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var window: UInt16 { base.word16(14) }
     /// The checksum field.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
-    /// The offset of the end of urgent data from `sequence`; valid with `urg`.
+    /// The offset of the end of urgent data from `sequence`, if `urg` is set.
     @inlinable public var urgentPointer: UInt16 { base.word16(18) }
     /// Options, still encoded; see `TCPOptions.parse`.
     @inlinable public var options: UnsafeRawBufferPointer {

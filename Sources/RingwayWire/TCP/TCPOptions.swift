@@ -97,7 +97,7 @@ public struct TCPOptions: Sendable {
 }
 
 extension TCPOptions: Equatable {
-    /// Compares the blocks that are set, and the other options.
+    /// Compares the SACK blocks up to `sackBlockCount`, and all other options.
     public static func == (lhs: Self, rhs: Self) -> Bool {
         lhs.maximumSegmentSize == rhs.maximumSegmentSize && lhs.windowScale == rhs.windowScale
             && lhs.sackPermitted == rhs.sackPermitted && lhs.timestamps == rhs.timestamps
@@ -152,7 +152,7 @@ extension TCPOptions {
         return offset
     }
 
-    /// Adds a block to be written; the fifth and later ones are ignored.
+    /// Adds a SACK block to be written; the fifth and later ones are ignored.
     @inlinable
     public mutating func append(_ block: SACKBlock) {
         guard sackBlockCount < Self.sackBlockLimit else { return }
@@ -182,7 +182,7 @@ public struct SACKBlock: Equatable, Sendable, BitwiseCopyable {
 public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
     /// The sender's clock, in its own ticks (TSval).
     public var value: UInt32
-    /// The latest value that the sender has received from its peer (TSecr); valid with ACK.
+    /// The latest value that the sender has received from its peer, if ACK is set (TSecr).
     public var echo: UInt32
 
     @inlinable

@@ -32,7 +32,7 @@ public struct UDPHeader: BitwiseCopyable {
     @inlinable public var sourcePort: UInt16 { base.word16(0) }
     /// The receiver's port.
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
-    /// Zero means that the sender computed no checksum; permitted over IPv4 only.
+    /// The checksum field. Zero means that the sender computed no checksum, which only IPv4 permits.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
     /// The payload.
     @inlinable public var payload: UnsafeRawBufferPointer {

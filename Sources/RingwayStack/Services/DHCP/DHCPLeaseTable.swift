@@ -29,8 +29,8 @@ struct DHCPLeaseTable: ~Copyable {
         var hostName = DHCPText()
     }
 
-    /// The most addresses in quarantine. If another one is declined, the one quarantined for longest becomes free
-    /// again, so that no client can exhaust the range with DHCPDECLINE.
+    /// The most addresses in quarantine. If another address is declined, the address quarantined for longest becomes
+    /// free again, so that no client can exhaust the range with DHCPDECLINE.
     static var restingLimit: Int { 16 }
 
     let first: IPv4Address
@@ -76,9 +76,9 @@ struct DHCPLeaseTable: ~Copyable {
 
     // MARK: Looking up
 
-    /// The address that the client holds, or else the one that it held before. Among several, an equal identifier
-    /// wins over an equal ethernet address. An entry in state `quarantined` is skipped, even if the quarantine has
-    /// expired, because the client has declined that address.
+    /// The address that is leased or offered to the client, or else the address that the client had before. Among
+    /// several, an equal identifier wins over an equal ethernet address. An entry in state `quarantined` is skipped,
+    /// even if the quarantine has expired, because the client has declined that address.
     func find(_ client: DHCPClient, now: UInt64) -> Int? {
         var best: Int?
         var bestRank = 0

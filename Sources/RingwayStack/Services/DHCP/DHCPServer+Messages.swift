@@ -47,8 +47,9 @@ extension DHCPServer {
             into: reply)
     }
 
-    /// Whether the address may be leased to this client: it must be available. Unless it is reserved for the client,
-    /// no other address may be leased or offered to the client, or be reserved for it and available.
+    /// Whether the address may be leased to this client: it must be available. Unless the address is reserved for the
+    /// client, the client must also have no other address that is leased or offered to it, or reserved for it and
+    /// available.
     private func mayHave(_ index: Int, _ client: DHCPClient, now: UInt64) -> Bool {
         guard leases.isAvailable(index, to: client, now: now) else { return false }
         if let reserved = leases.reservation(of: client.mac) {
@@ -59,8 +60,8 @@ extension DHCPServer {
         return leases.state(own, now: now) == .free
     }
 
-    /// Handles DECLINE (RFC 2131 §4.3.3). Only the current or last holder of an address may decline it; otherwise
-    /// one client could empty the range.
+    /// Handles DECLINE (RFC 2131 §4.3.3). Only the current or last holder of an address may decline it; otherwise one
+    /// client could decline every address of the range.
     mutating func decline(_ request: DHCPRequest, now: UInt64) -> Int {
         guard let index = leases.index(of: request.requestedAddress), leases.state(index, now: now) != .quarantined,
             leases.isHolder(request.client, of: index)

@@ -13,7 +13,7 @@ public import RingwayWire
 ///     REQUEST init-reboot -> ACK/NAK  as above
 ///     REQUEST renewing,   -> ACK/NAK  as above; `ciaddr` is the address
 ///             rebinding
-///     DECLINE             -> no reply; quarantine for ten minutes, or less if no other address is free
+///     DECLINE             -> no reply; quarantine for at most ten minutes
 ///     RELEASE             -> no reply; the address is free, and remembered for this client
 ///     INFORM              -> ACK      without address and lease time
 ///
@@ -24,7 +24,7 @@ public import RingwayWire
 ///
 /// Guests are on the server's own link, so a message with a relay agent's address is counted and dropped.
 public struct DHCPServer: ~Copyable {
-    /// The options of replies in addition to the plan's addresses.
+    /// The settings of the server that the network plan does not contain.
     public struct Configuration: Sendable {
         /// The lease time, seconds; at least 120.
         public var leaseSeconds: UInt32 = 86_400
@@ -98,8 +98,8 @@ public struct DHCPServer: ~Copyable {
 
     /// Reserves `address` for the guest with this ethernet address.
     ///
-    /// - Returns: `false` if the address is outside the range, another client holds it or has it reserved, or `mac`
-    ///   is not a unicast address.
+    /// - Returns: `false` if the address is outside the range, another client holds it, has it reserved or has
+    ///   declined it, or `mac` is not a unicast address.
     public mutating func reserve(
         _ address: IPv4Address, for mac: MACAddress, hostName: String = "", now: UInt64 = 0
     ) -> Bool {

@@ -1,5 +1,5 @@
-/// A congestion avoidance algorithm: window growth beyond slow start, and the reduction after a loss. The common part
-/// (RFC 5681) is `CongestionControl`. All windows are in bytes.
+/// A congestion avoidance algorithm: window growth beyond slow start, and the reduction after a loss. What all
+/// algorithms have in common (RFC 5681) is in `CongestionControl`. All windows are in bytes.
 protocol CongestionAvoidance: BitwiseCopyable, Sendable {
     /// The window after an acknowledgement of `bytes`, where `window` is at or above the slow start threshold.
     mutating func grown(_ window: UInt32, by bytes: UInt32, _ path: CongestionControl.Path) -> UInt32
@@ -50,8 +50,7 @@ struct CongestionControl: BitwiseCopyable {
         }
     }
 
-    /// `bytes` were acknowledged outside fast recovery: no loss is known, or all data in flight is being
-    /// retransmitted (RFC 5681 §3.1).
+    /// Grows the window after an acknowledgement of `bytes` bytes outside fast recovery (RFC 5681 §3.1).
     @inline(__always)
     mutating func acknowledged(_ bytes: UInt32, segment: UInt16, now: UInt64, roundTrip: UInt64) {
         guard window < TCPBounds.largestCongestionWindow else { return }
@@ -73,21 +72,22 @@ struct CongestionControl: BitwiseCopyable {
         }
     }
 
-    /// A loss was detected by duplicate acknowledgements (RFC 5681 §3.2).
+    /// Reduces threshold and window after a loss that duplicate acknowledgements or SACK have shown (RFC 5681 §3.2).
     mutating func lost(flight: UInt32, segment: UInt16) {
         reduceThreshold(flight: flight, segment: UInt32(segment))
         window = slowStartThreshold
     }
 
-    /// The retransmission timer expired (RFC 5681 §3.1).
+    /// Reduces the window to one segment after the retransmission timer has expired (RFC 5681 §3.1).
     ///
-    /// - Parameter isRepeated: all data in flight is already being retransmitted (`LossRecovery.Phase.timeout`).
+    /// - Parameter isRepeated: whether all data in flight is already being retransmitted
+    ///   (`LossRecovery.Phase.timeout`). The threshold then stays the same.
     mutating func timedOut(flight: UInt32, segment: UInt16, isRepeated: Bool) {
         if !isRepeated { reduceThreshold(flight: flight, segment: UInt32(segment)) }
         window = UInt32(segment)
     }
 
-    /// Loss recovery is complete.
+    /// Raises the window to the slow start threshold, because loss recovery is complete.
     mutating func recovered() {
         if window < slowStartThreshold, slowStartThreshold != .max { window = slowStartThreshold }
     }

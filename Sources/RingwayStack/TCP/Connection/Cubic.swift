@@ -11,7 +11,7 @@ struct Cubic: CongestionAvoidance {
     /// α_cubic of the Reno-friendly region (§4.3).
     private static var friendlyIncrease: Double { 3 * (1 - decrease) / (1 + decrease) }
 
-    /// W_max: the window before the last loss, or less by fast convergence, segments.
+    /// W_max, segments: the window before the last loss, reduced if fast convergence applied (§4.7).
     private(set) var plateau = 0.0
     /// cwnd_prior: the window before the last loss, segments.
     private var prior = 0.0

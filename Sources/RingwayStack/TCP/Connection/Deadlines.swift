@@ -24,7 +24,7 @@ struct Deadlines: BitwiseCopyable {
     private(set) var wakeAt = Deadlines.never
     /// The time of the last segment that showed the guest to be alive, acceptable or not.
     private(set) var lastSegmentAt: UInt64
-    /// The earliest time of the next challenge ACK, or other reply that is limited like one.
+    /// Before this time no challenge ACK is sent, and no other reply to which the same rate limit applies.
     private var challengeAt: UInt64 = 0
     /// Consecutive retransmissions.
     var retransmissions: UInt8 = 0
@@ -96,8 +96,8 @@ struct Deadlines: BitwiseCopyable {
     /// The earliest deadline, or `never`.
     ///
     /// - Parameters:
-    ///   - queryAt: when the far end is to be inspected, or `never`.
-    ///   - keepsAlive: the state is one in which a silent guest is probed.
+    ///   - queryAt: when the kernel is to be queried about the host socket's peer, or `never`.
+    ///   - keepsAlive: whether a silent guest is probed in the connection's state.
     @inline(__always)
     func earliest(queryAt: UInt64, keepsAlive: Bool) -> UInt64 {
         var earliest = queryAt

@@ -2,10 +2,11 @@ internal import RingwayWire
 
 /// Determines which data in flight to the guest is lost, and which part of it to retransmit next.
 ///
-/// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover two segments, or by the
-/// retransmission timer. RFC 6675 §4 waits for more than two segments, because networks reorder; links do not. Then all data before `lossEdge` that is not selectively acknowledged is
-/// retransmitted, in order, as the congestion window allows, until `recover` is acknowledged (RFC 6675; without SACK,
-/// RFC 6582). `CongestionControl` computes the window.
+/// A loss is detected by three duplicate acknowledgements, by SACK blocks that cover at least two segments, or by the
+/// retransmission timer. RFC 6675 §4 requires more than two segments, because networks reorder; the link does not.
+/// All data before `lossEdge` that is not selectively acknowledged is then retransmitted, in order, as the congestion
+/// window allows, until `recover` is acknowledged (RFC 6675; without SACK, RFC 6582). `CongestionControl` computes
+/// the window.
 struct LossRecovery: BitwiseCopyable {
     enum Phase: UInt8, BitwiseCopyable {
         /// No loss is known.

@@ -26,7 +26,8 @@ struct HeldBlocks {
 /// byte is in its state's `sequence`.
 struct OutOfOrderQueue: BitwiseCopyable {
     private(set) var first = Lease.none
-    /// Bytes of the buffers in the queue, not of their payload, so that small segments cannot pin the pool.
+    /// Bytes of the queue's buffers, not of their payload. The queue's limit applies to this number, so that small
+    /// segments cannot pin the pool.
     private(set) var bytes: UInt32 = 0
     /// The start of the block that was received last, which is reported first (RFC 2018 §4).
     private var latest = SequenceNumber(0)

@@ -8,7 +8,7 @@ public struct PeerReport: BitwiseCopyable, Sendable {
     public var isDelivered: Bool
     /// Data is in flight to the far end, rather than held back by its closed window.
     public var isUnderWay: Bool
-    /// The kernel is retransmitting, or probing, without a reply so far.
+    /// The kernel has retransmitted, or has probed more than once, without a reply so far.
     public var isRepeating: Bool
     /// The kernel's retransmission timeout.
     public var timeout: UInt64
@@ -44,8 +44,8 @@ public struct PeerReport: BitwiseCopyable, Sendable {
 /// system call per segment:
 ///
 /// - If the far end answered within `trust`, the guest's data is acknowledged at once. Otherwise the last byte of
-///   pushed data is left unacknowledged (*withheld*) until the far end has acknowledged it or sent anything: the kernel
-///   is queried (TCP_INFO) when a reply can be expected, then at growing intervals.
+///   pushed data is left unacknowledged (*withheld*) until the far end has acknowledged it or sent anything. To find
+///   that out, the kernel is queried (TCP_INFO) when a reply can be expected, then at growing intervals.
 /// - While a socket holds bytes that the guest regards as acknowledged, the kernel is queried twice a second. A far end
 ///   that does not answer retransmissions is *silent*: the stack acknowledges and answers nothing until the far end
 ///   sends again.
@@ -86,8 +86,8 @@ public struct PeerWatch: BitwiseCopyable {
         case alive
         /// Whether the far end is alive is not known yet: a further query follows.
         case unknown
-        /// Whether the far end is alive cannot be found out, because the round trip is too long or its window is
-        /// closed: the guest need not wait any longer.
+        /// Whether the far end is alive cannot be found out in time, because the round trip is too long or the far
+        /// end's window is closed: the stack stops waiting for it.
         case undecided
         /// The far end does not answer.
         case silent
@@ -124,8 +124,8 @@ public struct PeerWatch: BitwiseCopyable {
         queryAt = now &+ interval
     }
 
-    /// The acknowledgement of the guest's data, or the answer to its keepalive probe, now waits for a sign of life from
-    /// the far end.
+    /// The acknowledgement of the guest's data, or the answer to its keepalive probe, now waits for a sign of life
+    /// from the far end: schedules a query.
     mutating func await(now: UInt64) {
         since = now
         interval = max(Self.firstQuery, min(roundTrip &+ roundTrip / 4, Self.longestInterval))

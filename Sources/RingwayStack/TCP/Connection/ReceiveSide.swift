@@ -131,7 +131,8 @@ struct ReceiveSide: BitwiseCopyable {
         return allowed.precedes(edge) ? edge : allowed
     }
 
-    /// The host accepted `bytes` of the unsent payload, which have been removed from the queue already.
+    /// The host accepted `bytes` bytes of unsent payload, which have already left the queue: releases their
+    /// reservation, and doubles `limit` if the host keeps up.
     ///
     /// - Parameter largest: the maximum of `limit`.
     @inline(__always)

@@ -16,7 +16,7 @@ struct RoundTripEstimator: BitwiseCopyable {
     private var timedEnd = SequenceNumber(0)
     private var timedAt: UInt64 = 0
 
-    /// A segment that ends before `end` is sent for the first time.
+    /// Starts to time a segment that ends before `end` and is sent for the first time, unless another is being timed.
     @inline(__always)
     mutating func sent(upTo end: SequenceNumber, now: UInt64) {
         guard !isTiming else { return }
@@ -25,7 +25,7 @@ struct RoundTripEstimator: BitwiseCopyable {
         timedAt = now
     }
 
-    /// All data before `edge` is acknowledged.
+    /// Takes a sample if the acknowledgement of all data before `edge` covers the timed segment.
     @inline(__always)
     mutating func acknowledged(upTo edge: SequenceNumber, now: UInt64) {
         guard isTiming, !edge.precedes(timedEnd) else { return }

@@ -1,7 +1,7 @@
 public import RingwayWire
 
 /// The ranges that the guest has reported by SACK beyond its cumulative acknowledgement (RFC 6675 §3): at most eight,
-/// disjoint, in order. A further range is forgotten, which costs a retransmission but not correctness.
+/// disjoint, in order. If there are more, the highest are forgotten, which costs retransmissions but not correctness.
 @frozen
 public struct Scoreboard: BitwiseCopyable {
     @frozen
@@ -85,7 +85,7 @@ public struct Scoreboard: BitwiseCopyable {
         return total
     }
 
-    /// The first byte at or after `position` that the guest does not have, and the end of the hole (or `limit`).
+    /// The first byte at or after `position` that the guest does not have, and the end of that hole, at most `limit`.
     public func hole(from position: SequenceNumber, limit: SequenceNumber) -> (
         start: SequenceNumber, end: SequenceNumber
     ) {

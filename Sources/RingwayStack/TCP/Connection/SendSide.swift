@@ -26,7 +26,8 @@ struct SendSide: BitwiseCopyable {
     /// The shift of the guest's window field (RFC 7323 §2); zero unless scaling is agreed.
     var scale: UInt8 = 0
     var end = End.open
-    /// The largest payload of one segment: the guest's MSS less the options of every segment (RFC 6691).
+    /// The largest payload of one segment: the MSS, limited by the MTU of link and path, less the options of every
+    /// segment (RFC 6691).
     private(set) var segmentSize: UInt16 = 536
     /// The largest payload of one super-frame: as many whole segments as an IP packet holds.
     private(set) var superFramePayload: UInt32 = 536
@@ -49,7 +50,7 @@ struct SendSide: BitwiseCopyable {
     @inline(__always)
     func mayAcknowledge(upTo number: SequenceNumber) -> Bool { !nxt.precedes(number) }
 
-    /// Sets the initial sequence number, that of SYN.
+    /// Sets the initial sequence number, which is the number of the SYN.
     mutating func begin(at initial: SequenceNumber) {
         una = initial
         nxt = initial

@@ -12,7 +12,7 @@ public enum TCPBounds {
     /// Consecutive retransmissions of SYN-ACK before the connection is aborted; Linux's tcp_synack_retries is 5.
     public static var handshakeLimit: UInt8 { 6 }
     /// Consecutive retransmissions of the SYN that is sent to a guest on behalf of a client of a published port. The
-    /// client is connected already and waits for the guest: 7 s in all.
+    /// client is connected already and waits for the guest, at most 7 s in all.
     public static var publishedHandshakeLimit: UInt8 { 2 }
     /// The delay, nanoseconds, after which a client of a published port is watched for an early close, if the guest has
     /// not answered the SYN by then. Most guests answer sooner and cause no watch.
@@ -41,7 +41,8 @@ public enum TCPBounds {
     public static var keepaliveLimit: UInt8 { 8 }
     /// The minimum interval of challenge ACKs per connection, nanoseconds (RFC 5961 §7).
     public static var challengeInterval: UInt64 { 5_000_000 }
-    /// A SYN with a smaller hop limit belongs to a traceroute, and its connect uses that hop limit.
+    /// A SYN with a smaller hop limit is taken for part of a traceroute, and the host socket connects with that hop
+    /// limit.
     public static var fewHops: UInt8 { 32 }
     /// PSH is ignored in segments with this many bytes of payload or more: they are part of a bulk transfer, and more
     /// data usually follows.

@@ -43,7 +43,7 @@ struct TCPConnection: BitwiseCopyable {
         static var openedByHost: Marks { Marks(rawValue: 1 << 5) }
         /// A host socket exists.
         static var socket: Marks { Marks(rawValue: 1 << 6) }
-        /// The host side is a built-in service.
+        /// The host socket leads to the built-in DNS service.
         static var service: Marks { Marks(rawValue: 1 << 7) }
         /// The shard polls the socket for errors.
         static var watched: Marks { Marks(rawValue: 1 << 8) }
@@ -60,8 +60,8 @@ struct TCPConnection: BitwiseCopyable {
         /// The last byte of the guest's data is left unacknowledged until the far end (the host socket's peer) shows
         /// that it is alive.
         static var withholds: Marks { Marks(rawValue: 1 << 14) }
-        /// A segment was not acknowledged at all, because its last byte is left unacknowledged (`withholds`). The
-        /// next segment is acknowledged at once, without its last byte if that is withheld, too.
+        /// The last segment was not acknowledged even in part, because its last byte is withheld (`withholds`). The
+        /// next segment is acknowledged at once, except for its last byte if that is withheld, too.
         static var deferred: Marks { Marks(rawValue: 1 << 15) }
         /// The far end does not answer, so the stack does not answer the guest.
         static var silent: Marks { Marks(rawValue: 1 << 16) }
@@ -78,7 +78,7 @@ struct TCPConnection: BitwiseCopyable {
     /// DSCP of the segments from and to the guest (RFC 2474), in the upper six bits; the two ECN bits are zero.
     var classFromGuest: UInt8 = 0
     var classToGuest: UInt8 = 0
-    /// Bytes of options in every segment to the guest: those of timestamps if agreed, or none.
+    /// Bytes of options in every segment to the guest: the timestamp option's length if it is agreed, otherwise zero.
     var optionLength: UInt8 = 0
     var marks: Marks = []
 

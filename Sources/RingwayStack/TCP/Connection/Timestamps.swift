@@ -30,7 +30,7 @@ public struct Timestamps: BitwiseCopyable {
 
     mutating func begin(offset: UInt32) { self.offset = offset }
 
-    /// The guest's SYN carries timestamps.
+    /// Takes the timestamp of the guest's SYN.
     mutating func accept(_ value: UInt32, inSYNAt sequence: SequenceNumber, now: UInt64) {
         recent = value
         recentAt = now
@@ -41,7 +41,7 @@ public struct Timestamps: BitwiseCopyable {
     @inline(__always)
     func clock(now: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: now / Self.tick) &+ offset }
 
-    /// A segment with ACK is being sent.
+    /// Records the acknowledgement number of a segment that is being sent.
     @inline(__always)
     mutating func noteSent(_ acknowledgement: SequenceNumber) { acknowledged = acknowledgement }
 
@@ -65,8 +65,7 @@ public struct Timestamps: BitwiseCopyable {
         recentAt = now
     }
 
-    /// Whether a SYN's timestamp is later than the connection's last, so that the SYN may end its TIME-WAIT (RFC
-    /// 6191).
+    /// Whether a SYN's timestamp is later than `recent`, so that the SYN may replace the connection (RFC 6191).
     func precede(_ value: UInt32) -> Bool { Int32(bitPattern: value &- recent) > 0 }
 
     /// Nanoseconds since the stack sent the echoed timestamp; `nil` if the echo is not a timestamp of the last

@@ -2,9 +2,10 @@
 /// and those that it has sent but the host has not accepted. A window never shrinks (RFC 9293 §3.8.6), so the bytes
 /// stay reserved until the host has accepted them.
 ///
-/// A connection may reserve up to twice the bytes that then remain unreserved, or a minimum. So a connection alone
-/// gets two thirds of `limit`, `n` of them get `2 / (2 * n + 1)` each, and there is always room for one more (dynamic
-/// thresholds; Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
+/// A connection may reserve up to twice the bytes that remain unreserved afterwards, but at least a minimum. So a
+/// connection alone gets two thirds of `limit`, `n` of them get `2 / (2 * n + 1)` each, and there is always room for
+/// one more (dynamic thresholds; Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet
+/// switches", 1998).
 struct WindowReservation {
     private(set) var reserved = 0
     /// The bytes to divide: the guest's share of half of the shard's small buffers. So all payload that the host has
