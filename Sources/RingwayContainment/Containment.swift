@@ -87,7 +87,8 @@ public enum Containment {
         }
         guard filters else { return }
         do throws(SystemError) {
-            try SystemCallFilter(.shard(getpid(), ringway_thread_number()), logsOnly: logsOnly).load(forAllThreads: false)
+            try SystemCallFilter(.shard(getpid(), ringway_thread_number()), logsOnly: logsOnly).load(
+                forAllThreads: false)
         } catch {
             fatalError("\(error)")
         }
