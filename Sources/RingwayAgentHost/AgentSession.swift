@@ -262,7 +262,7 @@ final class AgentSession: HostMember {
             host.reception.publish(granted, for: agent)
             send(.published(PublishAnswer(number: request.number, port: port)))
         } catch {
-            // A duplicate number is the agent's error, and not a refusal of the port.
+            // If the number is that of a granted request, the agent is at fault; the port itself was not refused.
             if forwards[key] == nil { host?.reception.refuse(request, because: error, for: agent) }
             send(.published(PublishAnswer(number: request.number, port: request.host.port, refusal: error)))
         }

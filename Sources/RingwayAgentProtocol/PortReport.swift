@@ -4,10 +4,10 @@ public import RingwayModel
 ///
 ///      0       2
 ///     +-------+----+----+-------+----------------+
-///     | count |what| is | port  | address        |  ... 20 bytes for each
+///     | count |what|open| port  | address        |  ... 20 bytes for each port
 ///     +-------+----+----+-------+----------------+
 ///
-/// "What" is 1 for TCP and 2 for UDP; "is" is 1 for an opened port and 0 for a closed one. The first report of a
+/// "What" is 1 for TCP and 2 for UDP; "open" is 1 for an opened port and 0 for a closed one. The first report of a
 /// control channel lists all open ports, continued in further reports if they are more than `maximumChanges`.
 public struct PortReport: Hashable, Sendable {
     /// One opened or closed port.

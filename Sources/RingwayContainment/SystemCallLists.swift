@@ -143,7 +143,7 @@ extension SystemCallList {
         "setxattr", "lsetxattr", "fsetxattr",
     ]
 
-    // Enumerators and macros of <linux/sched.h>, <sys/socket.h> and <sys/prctl.h> that Swift does not import.
+    // Enumerators and macros of <linux/sched.h>, <sys/socket.h> and <sys/prctl.h>, as numbers.
     private static let cloneThread: UInt64 = 0x0001_0000
     /// CLONE_THREAD, and the flags that make namespaces.
     private static let cloneKinds: UInt64 = 0x7E03_0000

@@ -46,7 +46,7 @@ public struct RelayDirection: BitwiseCopyable {
     /// The end of the direction has been passed to the sink.
     public var isShut = false
     public let framing: Framing
-    /// Bytes are copied, because the kernel cannot splice these sockets.
+    /// Whether all bytes are copied, because the kernel cannot splice from the source.
     var isCopied = false
     var header = RecordHeader()
     /// The bytes of the current record that are still in the source: of a record that is being received, or of a record

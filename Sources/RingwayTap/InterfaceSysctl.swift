@@ -1,7 +1,7 @@
 internal import CRingway
 internal import Glibc
 
-/// The sysctls of a guest's network namespace that enable IPv6 and duplicate address detection.
+/// The sysctls of a guest's network namespace by which IPv6 is enabled, and duplicate address detection disabled.
 ///
 /// `/proc/sys/net` refers to the network namespace of the thread that opens a file in it, here the caller's current
 /// one. If the file system is read-only, as in some containers, the settings remain as they are.
