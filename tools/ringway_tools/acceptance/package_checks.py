@@ -13,7 +13,10 @@ from ringway_tools.paths import TOOLS
 # Bytes of a stripped program.
 LIMITS = {"ringway": 20 * 1000 * 1000, "ringway-agent": 8 * 1000 * 1000}
 # The libraries that ringway may need.
-LIBRARIES = {"libc.so.6", "libseccomp.so.2", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+LIBRARIES = {
+    "libc.so.6", "libm.so.6", "libgcc_s.so.1", "libseccomp.so.2", "libstdc++.so.6", "ld-linux-x86-64.so.2",
+    "ld-linux-aarch64.so.1",
+}
 
 
 def command(arguments, **environment):
