@@ -2,6 +2,7 @@
 #include "ringway_namespace.h"
 
 #include "ringway_text.h"
+#include "text_bytes.h"
 
 #include <stdio.h>
 #include <errno.h>
@@ -190,15 +191,6 @@ int ringway_kind_network(void) { return CLONE_NEWNET; }
 int ringway_kind_mount(void) { return CLONE_NEWNS; }
 
 int ringway_owning_user_namespace(int descriptor) { return ioctl(descriptor, NS_GET_USERNS); }
-
-// Frees the bytes of paths, and keeps errno.
-static int finish(int result, char *first, char *second) {
-    int reason = errno;
-    free(first);
-    free(second);
-    errno = reason;
-    return result;
-}
 
 int ringway_mount_subordinate(const char *path) {
     char *bytes = ringway_text_bytes(path);

@@ -1,5 +1,6 @@
 // Text that represents bytes; documented in the header.
 #include "ringway_text.h"
+#include "text_bytes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,14 +83,6 @@ size_t ringway_text_length(const char *text) {
 bool ringway_text_is_mixed(const char *text) { return ringway_text_length(text) != strlen(text); }
 
 // --- System calls ------------------------------------------------------------------------------------------------
-
-static int finish(int result, char *first, char *second) {
-    int reason = errno;
-    free(first);
-    free(second);
-    errno = reason;
-    return result;
-}
 
 int ringway_path_unlink(const char *path) {
     char *bytes = ringway_text_bytes(path);

@@ -1,0 +1,17 @@
+// For the files of this module that convert text to the bytes of a path (ringway_text.h).
+#ifndef RINGWAY_TEXT_BYTES_H
+#define RINGWAY_TEXT_BYTES_H
+
+#include <errno.h>
+#include <stdlib.h>
+
+/// Returns a system call's result after the bytes of its paths have been freed, and keeps errno.
+static inline int finish(int result, char *first, char *second) {
+    int reason = errno;
+    free(first);
+    free(second);
+    errno = reason;
+    return result;
+}
+
+#endif
