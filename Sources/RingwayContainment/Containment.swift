@@ -69,8 +69,10 @@ public enum Containment {
             layers.append(Layer(name: "system calls", obstacle: "seccomp is missing or forbidden here"))
         }
         let filters = hasFilter
+        let dropsCapabilities = layers.contains(Layer(name: "capabilities", obstacle: nil))
         ThreadStart.set { kind in
-            if kind == .shard { containShard(filters: filters, logsOnly: mode == .log) }
+            guard kind == .shard else { return }
+            containShard(dropsCapabilities: dropsCapabilities, filters: filters, logsOnly: mode == .log)
         }
         entered.withLock { $0 = (mode, layers) }
     }
@@ -81,8 +83,8 @@ public enum Containment {
 
     /// Contains the calling thread, a shard whose ring is enabled. A shard that cannot be contained, although its
     /// process could be, must not run.
-    private static func containShard(filters: Bool, logsOnly: Bool) {
-        guard ringway_keep_capabilities(Capability.mask(Capability.shard)) == 0 else {
+    private static func containShard(dropsCapabilities: Bool, filters: Bool, logsOnly: Bool) {
+        if ringway_keep_capabilities(Capability.mask(Capability.shard)) != 0, dropsCapabilities {
             fatalError("\(SystemError("cannot give up capabilities"))")
         }
         guard filters else { return }

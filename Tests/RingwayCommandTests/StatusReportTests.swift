@@ -15,6 +15,18 @@ struct StatusReportTests {
         #expect(lines[0] == "network      blue (attach /run/netns/blue)")
     }
 
+    @Test func `shows the sandbox, and what it lacks`() throws {
+        func line(_ sandbox: String) throws -> String? {
+            try report(#"{"name":"blue","sandbox":\#(sandbox)}"#).lines.first { $0.hasPrefix("sandbox ") }
+        }
+        #expect(try line(#"{"mode":"on","layers":["system calls"],"missing":[]}"#) == "sandbox      on")
+        #expect(
+            try line(#"{"mode":"on","layers":[],"missing":[{"layer":"system calls","reason":"forbidden here"}]}"#)
+                == "sandbox      on, without system calls (forbidden here)")
+        #expect(try line(#"{"mode":"off","layers":[],"missing":[]}"#) == "sandbox      off")
+        #expect(try line(#"{"mode":"log","layers":[],"missing":[]}"#)?.hasPrefix("sandbox      log: ") == true)
+    }
+
     @Test func `shows each bound with its use, its users and its option`() throws {
         let lines = try report(
             #"""

@@ -121,6 +121,14 @@ struct DeedTests {
         #expect(try Self.end(of: deed, in: "process") == deed.process)
     }
 
+    @Test(arguments: ["process", "shard"]) func `find a process that cannot be traced or dumped`(_ thread: String)
+        throws
+    {
+        // PR_GET_DUMPABLE, which a shard may not even ask for.
+        let (status, output) = try Probe.run([thread, "prctl", "3", "0", "0", "0", "0"])
+        #expect(thread == "shard" ? status & 0x7F == SIGSYS : output == "0")
+    }
+
     private static func end(of deed: Deed, in thread: String) throws -> End {
         let (status, output) = try Probe.run([thread] + deed.call)
         if status & 0x7F == SIGSYS { return .death }
