@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -28,8 +29,9 @@ uint64_t ringway_permitted_capabilities(void) {
 int ringway_keep_capabilities(uint64_t kept) {
     for (int capability = 0; capability < 64; capability++) {
         if ((kept >> capability & 1) != 0) continue;
-        // This fails with EPERM without CAP_SETPCAP, and with EINVAL for numbers above this kernel's last capability.
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
+        // This fails with EPERM without CAP_SETPCAP, and with EINVAL for numbers above this kernel's last capability:
+        // then it fails for all further numbers, too.
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) break;
     }
     // Kernels before 4.3 have no ambient set.
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -48,4 +50,14 @@ int32_t ringway_thread_number(void) { return (int32_t)syscall(SYS_gettid); }
 
 _Bool ringway_has_seccomp_action(uint32_t action) {
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+int ringway_load_filter(const void *instructions, uint16_t count, _Bool for_all_threads) {
+    struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)instructions};
+    // Speculation is not restricted further: code in this process reads all of its memory anyway.
+    unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW | (for_all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0);
+    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    // A positive result is the number of a thread whose own filter is not an ancestor of this thread's.
+    if (result > 0) errno = ESRCH;
+    return result == 0 ? 0 : -1;
 }

@@ -356,6 +356,7 @@ public final class VirtualNetwork: Sendable {
             return !state.isStopped
         }
         guard isFirst else { return }
+        resolver.stopFollowing()
         listeners.close(on: loop)
         for guest in guests { try? detach(guest.id, because: "the network ends") }
         changes.withLock { _ in

@@ -1,5 +1,4 @@
 internal import CRingway
-internal import CSeccomp
 internal import Glibc
 internal import RingwaySystem
 internal import Synchronization
@@ -45,7 +44,8 @@ public enum Containment {
 
     /// Whether this kernel, and the container that the process may be in, allow filters of system calls.
     public static var canFilterSystemCalls: Bool {
-        ringway_has_seccomp_action(SCMP_ACT_KILL_PROCESS) && ringway_has_seccomp_action(SCMP_ACT_LOG)
+        ringway_has_seccomp_action(FilterProgram.Action.killProcess.value)
+            && ringway_has_seccomp_action(FilterProgram.Action.log.value)
     }
 
     /// Applies the layers to the calling process, as far as its kernel supports them.
@@ -89,8 +89,8 @@ public enum Containment {
         }
         guard filters else { return }
         do throws(SystemError) {
-            try SystemCallFilter(.shard(getpid(), ringway_thread_number()), logsOnly: logsOnly).load(
-                forAllThreads: false)
+            let list = SystemCallList.shard(getpid(), ringway_thread_number())
+            try SystemCallFilter(list, logsOnly: logsOnly).load(forAllThreads: false)
         } catch {
             fatalError("\(error)")
         }

@@ -26,4 +26,8 @@ int32_t ringway_thread_number(void);
 /// Whether the kernel has an action of seccomp filters (SECCOMP_GET_ACTION_AVAIL).
 _Bool ringway_has_seccomp_action(uint32_t action);
 
+/// Installs a seccomp filter of `count` instructions (struct sock_filter) for the calling thread, or for all threads of
+/// the process. The process must have forbidden new privileges before.
+int ringway_load_filter(const void *instructions, uint16_t count, _Bool for_all_threads);
+
 #endif

@@ -16,6 +16,10 @@ struct GuestKeeper {
     let source: SocketSource
     /// The files that are mounted for the guest's name resolution; `nil` if none are.
     let names: (any KeptNames)?
+    /// The queues of an interface that ends with the guest's namespace; otherwise empty. The kernel takes up to 30 ms to
+    /// remove the interface when its last descriptor closes. This process closes it, so that the bridge, for which the
+    /// caller of `ringway run` waits, does not.
+    let queues: [Int32]
     /// A duplicate of the guest's end of the `TapHandover` socket. The other end closes when the bridge ends.
     let life: Int32
 
@@ -23,7 +27,7 @@ struct GuestKeeper {
     /// namespaces.
     func start() {
         guard ringway_fork_sibling() == 0 else {
-            for end in ends { close(end) }
+            for descriptor in ends + queues { close(descriptor) }
             return
         }
         _ = ringway_die_with_parent(SIGKILL)
@@ -46,8 +50,8 @@ struct GuestKeeper {
 
     private func closeOthers() {
         var next: UInt32 = 0
-        for end in (ends + [life] + source.descriptors + (names?.descriptors ?? [])).map({ UInt32(bitPattern: $0) })
-            .sorted()
+        for end in (ends + queues + [life] + source.descriptors + (names?.descriptors ?? []))
+            .map({ UInt32(bitPattern: $0) }).sorted()
         {
             if end > next { _ = ringway_close_range(next, end - 1) }
             next = end + 1

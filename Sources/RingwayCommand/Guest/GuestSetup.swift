@@ -28,11 +28,12 @@ struct GuestSetup {
     func run(_ handover: consuming TapHandover) -> Never {
         let names: (any KeptNames)?
         let route: HostAddressRoute
+        let queues: [Int32]
         var note = ""
         do throws(GuestFailure) {
             try enterNamespaces()
             endWithBridge()
-            try makeInterface(handover)
+            queues = try makeInterface(handover)
             // This opens /proc/sys/net, and so comes before `showResolver`, which may enter a mount namespace in
             // which that directory is missing or read-only.
             route = HostAddressRoute(
@@ -46,7 +47,8 @@ struct GuestSetup {
         handover.sendConfigured(note)
         guard origin != .trial else { _exit(0) }
         let keeper = GuestKeeper(
-            ends: sockets, source: SocketSource(route), names: names, life: handover.keepOpen())
+            ends: sockets, source: SocketSource(route), names: names,
+            queues: isOurs ? queues : [], life: handover.keepOpen())
         guard case .command(let arguments) = origin else { keeper.run() }
         // The keeper is started only after the bridge has been told that the guest is configured, because the bridge
         // need not wait for the keeper.
@@ -103,12 +105,14 @@ struct GuestSetup {
         }
     }
 
-    private func makeInterface(_ handover: borrowing TapHandover) throws(GuestFailure) {
+    /// Makes the interface, sends its queues to the bridge and returns duplicates of them.
+    private func makeInterface(_ handover: borrowing TapHandover) throws(GuestFailure) -> [Int32] {
         try refuseObstacles()
         do {
             let device = try TapDevice.make(name: interfaceName, queues: queues)
             try handover.send(queues: device.queues, offloads: device.offloads)
             try interface.apply(to: interfaceName)
+            return device.queues.map { fcntl($0, F_DUPFD_CLOEXEC, 0) }.filter { $0 >= 0 }
         } catch let failure as GuestFailure {
             throw failure
         } catch {

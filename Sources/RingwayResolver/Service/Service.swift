@@ -72,7 +72,13 @@ final class Service {
         isStopping = true
         for client in Array(clients.values) { client.close() }
         sockets.closeAll()
+        stopFollowing()
+    }
+
+    /// Closes the watch on `resolv.conf`. The servers and search domains in force stay.
+    func stopFollowing() {
         follower?.close()
+        follower = nil
     }
 
     func count(_ counter: WritableKeyPath<Resolver.Statistics, UInt64>) {
