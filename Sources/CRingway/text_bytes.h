@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/// Returns a system call's result after the bytes of its paths have been freed, and keeps errno.
+/// Frees the bytes of a system call's paths, keeps the call's errno, and returns its result.
 static inline int finish(int result, char *first, char *second) {
     int reason = errno;
     free(first);

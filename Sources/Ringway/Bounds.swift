@@ -21,7 +21,7 @@ public struct Bound: Sendable, Equatable {
     public let inUse: Int
     /// The limit.
     public let limit: Int
-    /// The command-line option that sets the limit, or the setting of the host that does, such as `ulimit -n`.
+    /// The command-line option or the host's setting that determines the limit, such as `--max-flows` or `ulimit -n`.
     public let option: String
 
     init(_ name: String, _ scope: Scope, _ inUse: Int, of limit: Int, _ option: String) {
@@ -80,8 +80,8 @@ extension VirtualNetwork {
             Bound(
                 "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
                 "--max-half-open"),
-            // The counts below are those of the whole guest. The limits apply to each of its queues or, for buffers,
-            // to the shard of each queue, so they are multiplied.
+            // Each count below is a total of the guest, but each limit applies per queue or, for buffers, per shard. So
+            // the limit is multiplied by the number of queues (`engine.shards`).
             Bound(
                 "UDP mappings", .guest, counts["udpMappings"], of: limits.udpMappings * engine.shards,
                 "--max-udp-mappings"),

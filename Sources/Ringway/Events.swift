@@ -5,7 +5,7 @@ extension VirtualNetwork {
     /// An event on a network.
     public enum Event: Sendable, CustomStringConvertible {
         case guestAttached(Guest)
-        /// A guest was detached; `reason` is the end of a sentence.
+        /// A guest was detached; `reason` is a clause for users, such as "it was detached".
         case guestDetached(Guest, reason: String)
         /// A guest was assigned a new address.
         case leaseGiven(Guest)
@@ -30,9 +30,9 @@ extension VirtualNetwork {
         /// agent. While the agent is not connected, they are refused.
         case agentForwardAdded(AgentPlace)
         case agentForwardRemoved(AgentPlace)
-        /// The place is not permitted, could not be opened, or its clients cannot be accepted. If an agent requested
-        /// the place, the agent repeats the request, but only if it was granted earlier. Otherwise the network
-        /// retries.
+        /// The place is not permitted, could not be opened, or its clients cannot be accepted. The network retries
+        /// forwards and places that follow a port. It does not retry a place that an agent requested: the agent repeats
+        /// its request, if an earlier one was granted.
         case agentForwardFailed(AgentPlace, reason: String)
 
         case captureStarted(CaptureOptions)

@@ -27,11 +27,11 @@ public struct NetworkFlow: Sendable {
         case lastAck
         /// Both directions are closed.
         case timeWait
-        /// The guest's side is finished; bytes that it sent are still written to the host.
+        /// The connection with the guest is over, but bytes from the guest still wait for the host socket.
         case draining
     }
 
-    /// The guest; `nil` for a connection through an agent that carries no frames.
+    /// The guest; `nil` if the connection uses an agent without queues, which is no guest of the network.
     public let guest: Guest.ID?
     public let transport: Transport
     public let state: State
@@ -43,8 +43,8 @@ public struct NetworkFlow: Sendable {
     /// The guest's end; for a ping the port is its identifier. `nil` for a unix socket, and for a program in the guest
     /// that uses one of the host's sockets.
     public let guestAddress: TransportAddress?
-    /// The remote end as the guest sees it; `nil` for a UDP mapping or ping that may have several, and for a unix
-    /// socket.
+    /// The remote end as the guest sees it; `nil` for a unix socket, and for a UDP mapping or ping that may have
+    /// several remote ends.
     public let remoteAddress: TransportAddress?
     /// The address of the host socket's peer: the server that the guest connects to, or the client of a published port.
     /// `nil` if there is none.

@@ -316,7 +316,7 @@ public final class VirtualNetwork: Sendable {
 
     // MARK: Statistics and ending
 
-    /// The current counters, over all guests, including detached ones.
+    /// The network's current counters, summed over all guests, including detached ones.
     public func statistics() -> Statistics {
         // Counted under the lock, so that a guest detached at the same time is not counted twice.
         var (rows, count, refused) = state.withLock { state in

@@ -10,8 +10,8 @@ public import RingwaySystem
 /// ## Theory of operation
 ///
 /// Everything runs on one event loop (`HostLoop`) with its own thread, separate from the network's control loop. The
-/// thread relays connections for agents without frames, which must not wait for the control loop or an embedder's
-/// event handlers. The two threads call each other and wait for the result.
+/// thread relays connections for agents without frames, and these connections must not wait for the control loop or an
+/// embedder's event handlers. The threads of the two loops call each other and wait for the result.
 ///
 ///     connection ─► AgentListener ─► PendingChannel ─hello─► AgentSession     control
 ///                   MonitorSocket ─┘                       ├► its queues      frames
@@ -171,7 +171,7 @@ public protocol AgentReception: Sendable {
     func refuse(_ request: PublishRequest, because refusal: Refusal, for agent: AgentGuest)
 
     /// Called when the host cannot accept clients on the socket of a forward (`AgentGuest.forward`), and has closed
-    /// it.
+    /// the socket.
     func refuseForward(_ number: UInt32, because refusal: Refusal, for agent: AgentGuest)
 
     /// Called when an agent withdraws a request, whether granted or not.

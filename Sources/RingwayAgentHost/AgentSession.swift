@@ -11,8 +11,8 @@ final class AgentSession: HostMember {
     private static var openingTimeout: UInt64 { 10_000_000_000 }
     /// The most unsent bytes of messages to an agent that does not read.
     private static var maximumUnsent: Int { 256 << 10 }
-    /// The most forwards of one agent. The network allows fewer: 10,000 ports that the agent publishes, as many that
-    /// follow the guest's ports (`--max-agent-ports`), and the configured ones.
+    /// The most forwards of one agent. The network allows fewer: at most 10,000 ports that the agent publishes, as many
+    /// that follow the guest's ports (the maximum of `--max-agent-ports`), and the configured ones.
     private static var maximumForwards: Int { 32_768 }
     /// The most reads of messages per turn, so that other agents get their turn.
     private static var piecesPerTurn: Int { 128 }
@@ -96,7 +96,7 @@ final class AgentSession: HostMember {
         }
     }
 
-    /// Takes a further channel of the agent, after its hello.
+    /// Takes over another channel of the agent, after the hello on that channel.
     func take(_ channel: PendingChannel, _ role: Hello.Role) {
         switch role {
         case .control: channel.close()
@@ -262,7 +262,7 @@ final class AgentSession: HostMember {
             host.reception.publish(granted, for: agent)
             send(.published(PublishAnswer(number: request.number, port: port)))
         } catch {
-            // If the number is that of a granted request, the agent is at fault; the port itself was not refused.
+            // If this number was already granted, the agent is at fault, and no port was refused.
             if forwards[key] == nil { host?.reception.refuse(request, because: error, for: agent) }
             send(.published(PublishAnswer(number: request.number, port: request.host.port, refusal: error)))
         }

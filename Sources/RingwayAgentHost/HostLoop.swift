@@ -14,7 +14,7 @@ final class HostLoop {
     private static var maximumPending: Int { 1_024 }
     /// The most agents.
     private static var maximumSessions: Int { 1_024 }
-    /// The shortest suspension, in nanoseconds, after which guests are sent the time.
+    /// The shortest suspension, in nanoseconds, after which the host sends its time to guests.
     private static var shortestSleep: UInt64 { 1_000_000_000 }
 
     let loop: EventLoop
@@ -158,9 +158,8 @@ final class HostLoop {
         return true
     }
 
-    /// Ends the previous session of a restarted agent, which is the one with the same machine (CID) and MAC address.
-    /// A guest that is killed does not close its vsock connections, and the host would notice that only after a
-    /// while.
+    /// Ends the previous session of a restarted agent: the session with the same machine (CID) and MAC address. A guest
+    /// that is killed does not close its vsock connections, and the host would notice that only after a while.
     private func replace(_ session: AgentSession) {
         guard let machine = session.origin.machine else { return }
         for other in sessions.values

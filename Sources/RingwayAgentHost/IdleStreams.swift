@@ -92,8 +92,8 @@ extension AgentSession {
         let late = streams.waiting.filter { $0.deadline <= now }
         guard !late.isEmpty else { return }
         streams.waiting.removeAll { $0.deadline <= now }
-        // Streams that the agent was asked for and has not opened no longer count, so that the next dial requests them
-        // again.
+        // Streams that were requested and have not arrived no longer count as expected, so that the next dial requests
+        // them again.
         streams.expected = 0
         for dial in late { dial.completion(.failure(Refusal(errorNumber: AgentError.timedOut))) }
     }

@@ -12,8 +12,8 @@ final class PendingChannel: HostMember {
     /// The peer, for the limit of pending channels per peer.
     let peer: ConnectionPeer
     private var reader = AgentMessageReader.ofAgent()
-    /// When the channel is closed if no hello has arrived, in monotonic nanoseconds; `nil` for a channel opened by
-    /// the host, on which the agent sends a hello only when it needs a channel.
+    /// The deadline of the hello, in monotonic nanoseconds; `nil` for a channel opened by the host, on which the agent
+    /// sends a hello only when it needs a channel.
     private let deadline: UInt64?
     /// Called once: with true after the first message, with false if the channel failed before.
     var onFirstMessage: ((_ hasCome: Bool) -> Void)?

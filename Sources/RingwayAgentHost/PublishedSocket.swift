@@ -17,8 +17,8 @@ public enum PublishedSocket {
         if isStream {
             guard listen(socket.rawValue, backlog) == 0 else { throw Refusal(errorNumber: errno) }
         } else {
-            // This allows the sockets of single clients to bind to the same port. It is set after the bind, so that
-            // the bind fails if another program has the port.
+            // SO_REUSEPORT allows each client's own socket to bind to this port, too. It is set after the bind, so
+            // that the bind fails if another program has the port.
             _ = ringway_set_option(socket.rawValue, SOL_SOCKET, SO_REUSEPORT, 1)
             DatagramForward.prepare(socket.rawValue, ipv4: request.host.address.isIPv4)
         }

@@ -9,7 +9,7 @@ struct ReceivedDatagram {
     let sender: TransportAddress
     let local: IPAddress?
 
-    /// The next datagram of a non-blocking socket, or `nil`.
+    /// The next datagram of a socket; `nil` if none is queued or the receive fails.
     static func receive(_ descriptor: Int32) -> ReceivedDatagram? {
         var payload = [UInt8](repeating: 0, count: 65_535)
         var name = sockaddr_storage()

@@ -68,7 +68,7 @@ public enum AgentProtocolFailure: Error, Hashable, Sendable {
 }
 
 extension AgentProtocolFailure: CustomStringConvertible {
-    /// What the peer sent, as the end of "the peer sent …": "a message that ends too early".
+    /// What the peer sent, in words that complete "the peer sent …", such as "a message that ends too early".
     public var description: String {
         switch self {
         case .truncated: "a message that ends too early"

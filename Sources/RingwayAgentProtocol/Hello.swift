@@ -29,7 +29,8 @@ public struct Hello: Hashable, Sendable {
     /// The sender's protocol version.
     public var version: UInt16
     public var role: Role
-    /// A random identifier that the agent chooses for its control channel. All its channels have the same one.
+    /// A random identifier that the agent chooses for its control channel, and repeats in the hellos of its other
+    /// channels.
     public var session: SessionIdentifier
     /// The token that authorises the agent; empty if the agent has none.
     public var token: [UInt8]

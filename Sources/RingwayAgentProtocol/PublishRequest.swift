@@ -1,7 +1,7 @@
 public import RingwayModel
 
-/// A request of the agent that the host forward one of its ports to a server in the guest, until the channel closes
-/// or the agent withdraws the request.
+/// The agent's request to forward a port of the host to a server in the guest, until the control channel closes or
+/// the agent withdraws the request.
 ///
 ///      0               4    5    6       8                24      26
 ///     +---------------+----+----+-------+----------------+-------+----------------+

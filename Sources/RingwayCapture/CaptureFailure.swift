@@ -1,4 +1,4 @@
-/// Why a capture did not start, as the end of an error message.
+/// Why a capture did not start. `description` completes the caller's error message.
 public struct CaptureFailure: Error, Equatable, Sendable, CustomStringConvertible {
     public let description: String
 

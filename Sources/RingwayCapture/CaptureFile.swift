@@ -3,8 +3,8 @@ internal import Glibc
 internal import RingwayModel
 internal import RingwayWire
 
-/// Writes the blocks of one capture, and rotates its files. After a failed write, a regular file is truncated to its
-/// last whole block, so that it can be read even if the disk is full.
+/// Writes the pcapng blocks of one capture, and rotates its files. After a failed write, a regular file is truncated
+/// to its last whole block, so that it can be read even if the disk is full.
 struct CaptureFile: ~Copyable {
     /// The result of a write.
     struct Outcome: Equatable {
@@ -65,16 +65,16 @@ struct CaptureFile: ~Copyable {
         return (descriptor, isRegular)
     }
 
-    /// Opens a capture file. A symbolic link at the end of the path is not followed: a user with write access to the
-    /// directory could choose by it which file is overwritten. The links of `isDescriptor` are followed, because they
-    /// lead to files that this process has open.
+    /// Opens a capture file. A symbolic link at the end of the path is not followed, because any user with write access
+    /// to the directory could create one that leads to another file, which would be overwritten. The links of this
+    /// process's own descriptors (`isDescriptor`) are followed: they lead to files that the process has open.
     private static func open(_ path: String) -> Int32 {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK
         return ringway_open(path, isDescriptor(path) ? flags : flags | O_NOFOLLOW, 0o600)
     }
 
-    /// Whether a path names a descriptor of this process. A path with components after the number does not: they
-    /// could lead anywhere, such as by "..".
+    /// Whether a path names a descriptor of this process. A path that continues after the number does not: it could
+    /// lead to any file, for example through "..".
     private static func isDescriptor(_ path: String) -> Bool {
         guard path != "/dev/stdout", path != "/dev/stderr" else { return true }
         guard let directory = ["/dev/fd/", "/proc/self/fd/"].first(where: { path.hasPrefix($0) }) else { return false }
@@ -170,8 +170,8 @@ struct CaptureFile: ~Copyable {
     /// - Returns: false if that is impossible.
     private func cut(to length: Int) -> Bool { isRegular && ftruncate(descriptor, off_t(length)) == 0 }
 
-    /// Renames each file to the next higher number (`path` to `path.1`), and begins a new file at `path`. The last
-    /// rename replaces the oldest file. If only one file is kept, it is emptied instead.
+    /// Renames each file to the next higher number (`path` to `path.1`), and begins a new file at `path`. The oldest
+    /// file is replaced by the second oldest. If only one file is kept, it is emptied instead.
     ///
     /// - Returns: zero or the `errno`.
     private mutating func rotate() -> Int32 {
@@ -210,8 +210,8 @@ struct CaptureFile: ~Copyable {
 
     // MARK: Blocks
 
-    /// The number of whole blocks at the start of `blocks` that together have at most `limit` bytes, and their
-    /// length.
+    /// The number of whole blocks at the start of `blocks` that together have at most `limit` bytes, and the total
+    /// length of these blocks in bytes.
     private static func whole(_ blocks: UnsafeRawBufferPointer, within limit: Int) -> (count: Int, bytes: Int) {
         var (count, bytes) = (0, 0)
         while bytes < blocks.count {
@@ -223,7 +223,7 @@ struct CaptureFile: ~Copyable {
         return (count, bytes)
     }
 
-    /// The length of the first block, which bytes 4 to 7 of a block contain.
+    /// The length of the first block in bytes, read from bytes 4 to 7 of the block.
     private static func length(of block: UnsafeRawBufferPointer) -> Int {
         precondition(block.count >= 12, "blocks are whole")
         let length = Int(block.loadUnaligned(fromByteOffset: 4, as: UInt32.self))

@@ -36,7 +36,7 @@ struct CaptureFilter: ~Copyable {
     /// Whether a frame is to be captured.
     ///
     /// - Parameters:
-    ///   - frame: at least the first `inspectedLength` bytes of the frame, or all of it.
+    ///   - frame: at least the first `inspectedLength` bytes of the frame, or the whole frame if it is shorter.
     ///   - length: the length of the whole frame.
     borrowing func passes(_ frame: UnsafeRawBufferPointer, length: Int) -> Bool {
         guard let program, let start = frame.baseAddress else { return true }

@@ -10,13 +10,13 @@ internal import Synchronization
 /// ## Theory of operation
 ///
 /// `append` copies a frame into one half of a `RecordBuffer`, under a lock, and wakes the writer if it sleeps. The
-/// writer swaps the halves and appends the records to a `CaptureFile` without the lock. After a failed write, for
-/// example to a full disk, the records that it did not write are lost, and the writer waits a second. Meanwhile
-/// frames go to the other half; when that is full, further frames are dropped.
+/// writer swaps the halves and appends the records to a `CaptureFile` without the lock. If a write fails, for example
+/// because the disk is full, its unwritten records are lost, and the writer waits a second. Meanwhile frames go to
+/// the other half; when that is full, further frames are dropped.
 public final class CaptureSession: Sendable {
     /// Events of a running capture.
     public enum Change: Sendable {
-        /// A write has failed and frames are being lost; `reason` is the end of an error message.
+        /// A write has failed and frames are being lost. `reason` is the text of the `errno`.
         case failed(reason: String)
         /// Frames are written again, after `lost` frames were lost.
         case resumed(lost: Int)
@@ -192,8 +192,8 @@ public final class CaptureSession: Sendable {
         }
     }
 
-    /// Counts the records of a write that were written and lost. Calls the handler at the first failure, and at the
-    /// first success after one.
+    /// Counts the records that a write has stored and lost. Calls the handler at the first failure, and at the first
+    /// success after a failure.
     private func note(_ outcome: CaptureFile.Outcome, lost: inout Int) {
         let previous = state.withLock { state in
             state.written += outcome.written

@@ -65,9 +65,9 @@ struct RecordBuffer: ~Copyable {
         return .kept
     }
 
-    /// Swaps the halves: from now on, frames go to the other half, which must be empty. Returns the records of the
-    /// half that was filled until now: their address, which is no pointer, because a pointer must not leave the
-    /// closure that runs under the lock; and the number of bytes. The address is valid until the next call of `swap`.
+    /// Swaps the halves: from now on, frames go to the other half, whose records the caller must have written.
+    /// Returns the address and the byte count of the records in the half filled until now. The address is an integer,
+    /// because a pointer must not leave the closure that runs under the lock. It is valid until the next `swap`.
     mutating func swap() -> (address: UInt, count: Int) {
         defer {
             filling = 1 - filling

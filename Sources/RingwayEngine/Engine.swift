@@ -10,7 +10,8 @@ public import RingwaySystem
 internal import RingwayWire
 internal import Synchronization
 
-/// The control plane's handle of a guest, by which the guest is added to shards, changed and removed.
+/// The control plane's handle of a guest. It adds the guest to shards (the threads of the data path), changes the guest
+/// and removes it.
 ///
 /// The guest has one part for each queue of its link, on the least loaded shards. Each part owns the flows that a
 /// keyed hash of their addresses and ports assigns to it. The engine allocates the memory of the parts, lends it to
@@ -213,19 +214,19 @@ public final class Engine: Sendable {
     public func setPolicy(_ policy: DestinationPolicy) { change(.setPolicy(policy)) }
 
     /// Replaces the capture that gets the guest's frames; `nil` stops capturing. When this returns, the previous
-    /// capture gets no more frames. While frames are captured, new connections of published ports do not bypass the
-    /// link, so that their frames are captured, too.
+    /// capture gets no more frames. While a capture is set, new connections to published ports use the link, instead
+    /// of being spliced to the guest (`Relays`), so that they are captured, too.
     public func setCapture(_ capture: CaptureSession?) { change(.setCapture(capture)) }
 
     /// Relays bytes between a socket of the host and a channel to the guest's agent. The socket carries the plain
-    /// bytes, the channel carries them in records. Both descriptors must be non-blocking, and the caller has counted
-    /// both in the guest's share.
+    /// bytes, the channel carries them in records (`StreamRecord`). Both descriptors must be non-blocking, and the
+    /// caller must have counted both in the guest's share of descriptors.
     ///
     /// - Parameters:
     ///   - client: the socket of the host.
     ///   - address: the address of the connection's client; `nil` if it has none.
     ///   - server: the address of the connection's server; `nil` if it has none.
-    ///   - route: the number of the forward to which the connection belongs, for lists of flows.
+    ///   - route: the number of the forward (published port) to which the connection belongs, for lists of flows.
     ///   - isOpenedByGuest: true if a program in the guest opened the connection; the socket `client` is then
     ///     connected to a server on the host. False if the server is in the guest.
     public func join(
@@ -274,8 +275,8 @@ public final class Engine: Sendable {
     }
 
     /// Removes the guest from its shards, and waits until they have removed it, at most for `removalTimeout`. The
-    /// host sockets of the guest's flows are then closed, TCP connections normally by RST, and no shard uses the
-    /// listening sockets of published ports. Called once.
+    /// shards close the host sockets of the guest's flows, TCP sockets normally by RST, and no longer use the listening
+    /// sockets of published ports. Called once.
     public func stop() {
         let removal = GuestRemoval()
         tellAll(.stop(removal))

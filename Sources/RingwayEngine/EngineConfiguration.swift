@@ -22,7 +22,7 @@ public struct EngineConfiguration: Sendable {
     /// The registry of the IP addresses that the guest may send from. `nil` if the network does not check source
     /// addresses; it then has only one guest.
     public var claims: (any AddressClaims)?
-    /// The most neighbours of a guest, and the most IPv6 addresses from which it may send.
+    /// The most neighbours (other guests of the network), and the most IPv6 addresses from which the guest may send.
     public var neighborLimit = 64
     public var addressLimit = 16
     /// Whether the host socket of a connection from a privileged port of the guest (below 1024) is bound to the same
@@ -60,15 +60,15 @@ public protocol AddressClaims: Sendable {
 /// An event that an engine passes to its handler, on the thread of one of its shards.
 public enum EngineEvent: Sendable {
     /// The link is lost, normally because the guest, its namespace or its device no longer exists. `errno` is the
-    /// error of a read or a send; it is zero if the peer closed a stream in order.
+    /// error of a read or a send; it is zero if the peer closed a stream without an error.
     case linkLost(errno: Int32)
     /// The guest sent an invalid frame length on a stream. The start of the next frame is then unknown, so the link
     /// is lost.
     case linkMalformed(length: Int)
     /// A shard's io_uring failed; the shard has stopped, and with it all of its guests.
     case ringFailed(errno: Int32)
-    /// The guest has proved to have an address, does not answer at one, or has a new IPv4 address after it declined
-    /// the previous one. `Engine.target(ipv4:)` may have changed.
+    /// The guest has proved that it has an address, has not answered at an address, or has declined its IPv4 address
+    /// and got another one. The result of `Engine.target(ipv4:)` may have changed.
     case addressesChanged
 }
 
@@ -123,8 +123,8 @@ final class EngineShared: Sendable {
         return places[part]
     }
 
-    /// The part of this guest to which a part of a neighbour, at `sender`, posts its frames. It is always the same,
-    /// so that the frames stay in order. A part on the sender's own shard is preferred.
+    /// The part of this guest to which the neighbour's part at `sender` posts frames. For one sender the result is
+    /// always the same, so that the frames stay in order. A part on the sender's own shard is preferred.
     func place(nearest sender: GuestPlace) -> GuestPlace {
         for part in 0..<parts where places[part].shard == sender.shard { return places[part] }
         return places[Int(sender.shard) % parts]

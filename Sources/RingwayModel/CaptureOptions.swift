@@ -4,7 +4,7 @@ public struct CaptureOptions: Hashable, Sendable {
     public static var smallestFileSize: Int { 1 << 20 }
     /// The most files of a rotation.
     public static var mostFiles: Int { 1_000 }
-    /// The range of `snapLength`: an ethernet header at least.
+    /// The range of `snapLength` in bytes. The minimum is the length of an ethernet header.
     public static var snapLengths: ClosedRange<Int> { 14...262_144 }
 
     /// The pcapng file. In a rotation, older files are `path.1`, `path.2` and so on.

@@ -1,5 +1,5 @@
-/// Which destinations a guest may reach, and which hosts may send to it. The longest matching prefix decides; between
-/// equally long ones, deny wins.
+/// Which destinations a guest may reach, and which hosts may send to it. The longest matching prefix of `allow` and
+/// `deny` decides; if both have a match of that length, `deny` wins.
 ///
 /// Without a match a destination is allowed, except link-local addresses (169.254.0.0/16, fe80::/10). These need an
 /// explicit allow rule, because cloud metadata services use them.

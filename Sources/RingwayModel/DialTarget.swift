@@ -33,7 +33,7 @@ extension DialTarget: CustomStringConvertible {
 }
 
 extension DialTarget {
-    /// The format of the option `--forward`: `tcp:127.0.0.1:80@blue`.
+    /// The target in the format of the option `--forward`: `tcp:127.0.0.1:80@blue`.
     public var specification: String {
         let place = namespace.isEmpty ? "" : "@\(namespace)"
         switch endpoint {

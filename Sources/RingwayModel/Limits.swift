@@ -10,9 +10,9 @@ public struct Limits: Sendable, Equatable {
     /// UDP mappings per queue of a guest: one for each port of the guest, and one for each client of a published
     /// port. Beyond it the mapping idle for longest is evicted; mappings without any reply are evicted first.
     public var udpMappings = 8_192
-    /// Peers of a guest's UDP mappings and pings that have more than one peer. Beyond it the least recently used peer
-    /// of a mapping with the most peers is evicted. The default adds nothing to the flow table of a guest with one
-    /// queue, because the table's size is rounded up to a power of two, which has room for as many peers.
+    /// Peers of a guest, in equal parts for its queues. Only UDP mappings and pings with more than one peer count.
+    /// Beyond it the least recently used peer of a mapping with the most peers is evicted. With one queue, the default
+    /// does not enlarge the flow table: its size is a power of two, which leaves room for this many peers.
     public var udpPeers = 24_576
     /// Ping mappings per queue of a guest. Beyond it the mapping idle for longest is evicted.
     public var pingMappings = 256

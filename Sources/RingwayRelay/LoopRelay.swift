@@ -54,7 +54,7 @@ open class LoopRelay: LoopMember {
     private final class End: LoopMember {
         private unowned let relay: LoopRelay
         private let side: Relay.Side
-        /// The relay, while the end is registered: the loop retains the end, which so retains the relay.
+        /// Set while the end is registered: the loop then retains the end, and the end retains the relay.
         private var holding: LoopRelay?
 
         init(_ relay: LoopRelay, _ side: Relay.Side) {

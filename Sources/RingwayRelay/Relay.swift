@@ -129,8 +129,8 @@ public struct Relay: BitwiseCopyable {
         }
     }
 
-    /// Moves to `side` the data that the other end has sent so far: because that end has failed, or because the owner
-    /// closes the relay without waiting for its end of file.
+    /// Moves to `side` the data that the other end has sent so far. Called if the other end has failed, or if the owner
+    /// closes the relay without waiting for end of file from the other end.
     public mutating func moveLast(to side: Side, _ pipes: inout PipePool) {
         switch side {
         case .far: toFar.isReadable = true

@@ -14,7 +14,7 @@ public struct RelayEnd: BitwiseCopyable {
 }
 
 /// One direction of a relay. Bytes are moved through a pipe by splice(2), so that pages move without a copy. If there
-/// is no pipe or the sockets cannot be spliced, bytes are copied.
+/// is no pipe or the kernel cannot splice from the source, bytes are copied.
 ///
 /// Nothing is read from the source until the sink has accepted earlier data, so that a slow sink slows the source
 /// (backpressure). Besides the sockets, only the pipe buffers data.
@@ -199,8 +199,8 @@ extension RelayDirection {
 
     // MARK: Copies
 
-    /// Copies bytes, because there is no pipe or the sockets cannot be spliced. Bytes stay in the source until the sink
-    /// has accepted them.
+    /// Copies bytes: there is no pipe, the kernel cannot splice from the source, or a record was begun by copying.
+    /// Bytes stay in the source until the sink has accepted them.
     private mutating func copyAll(
         from source: RelayEnd, to sink: Int32, _ pipes: inout PipePool, budget: inout Int
     ) -> Outcome {

@@ -2,12 +2,12 @@ internal import Glibc
 public import RingwaySystem
 
 /// The gateway's DNS service. It answers queries for built-in names and for the network's own zones, and forwards all
-/// others to nameservers, whose answers it returns byte for byte except for the identifier.
+/// others to nameservers. It changes only the identifier of a nameserver's answer, unless the answer must be truncated.
 ///
 /// The service has a thread with an event loop of its own, because a query must not wait while the network's control
 /// loop attaches a guest or opens ports. The thread inherits the network namespace (and other per-thread attributes)
 /// of the resolver's creator, blocks all signals, and ends with `stop()` or with the last reference. Shards
-/// communicate with it through descriptors only and never block.
+/// communicate with the service through descriptors only and never block.
 public final class Resolver: Sendable {
     private let thread: LoopThread
     /// `nil` before the thread has started, and after `stop()`.
@@ -71,7 +71,7 @@ public final class Resolver: Sendable {
 
     /// Replaces the built-in names. Later queries are answered from the new ones.
     ///
-    /// - Throws: if one of them is invalid; nothing is changed then.
+    /// - Throws: if a name is invalid; the previous names then remain.
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
         zone.value = try BuiltinZone(names, own: own)
     }

@@ -2,7 +2,7 @@ internal import CRingway
 internal import Glibc
 internal import Synchronization
 
-/// The features of a ring's back end. `probe` finds out those of this kernel's io_uring. A feature that
+/// The features of a ring's back end. `probe` determines the features of this kernel's io_uring. A feature that
 /// `carriesDataPath` does not require only makes a ring faster.
 public struct KernelFeatures: Sendable, Equatable {
     /// The back end that has these features.
@@ -28,8 +28,9 @@ public struct KernelFeatures: Sendable, Equatable {
 
     private static let found = Mutex<KernelFeatures?>(nil)
 
-    /// The features, which are determined once: a later query would make a ring without restrictions, which a hijacked
-    /// shard could take. A failure to make a ring is not remembered, because it may be temporary.
+    /// The features of this kernel's io_uring, probed once and remembered. A later probe would create an unrestricted
+    /// ring, which an attacker who controls a shard's thread could use. If no ring could be created, nothing is
+    /// remembered, because the failure may be temporary.
     public static func current() -> KernelFeatures {
         found.withLock { found in
             if let found { return found }

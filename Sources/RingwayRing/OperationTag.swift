@@ -8,8 +8,8 @@
 ///                                      |         value          |
 ///                                      31                       0
 ///
-/// `generation` distinguishes an index from its previous occupant, so that a completion that arrives after a close is
-/// recognised as stale. A tag without a generation has a 32-bit index, `value`. `tenant` identifies the user of the
+/// `generation` tells apart the objects that have used the same index, so that a completion that arrives after a close
+/// is recognised as stale. A tag without a generation has a 32-bit index, `value`. `tenant` identifies the user of the
 /// ring that submitted the operation; the ring writes it (`Ring.tenant`).
 @frozen
 public struct OperationTag: BitwiseCopyable, Equatable, Sendable {

@@ -7,8 +7,8 @@ public import RingwaySystem
 /// ## Theory of operation
 ///
 /// Submissions are queued by the operations in `Ring+Operations.swift` and go to the kernel with the next
-/// `submitAndWait`, or earlier if the queue is full. Each has a 64-bit tag by which the owner routes its completion
-/// (`OperationTag`); no other file writes tags into submissions. `nextCompletion` returns completions, oldest first.
+/// `submitAndWait`, or earlier if the queue is full. Each has a 64-bit tag (`OperationTag`), by which the owner routes
+/// its completion. `nextCompletion` returns completions, oldest first.
 ///
 /// Both queues have liburing's layout on every back end. `RingDriver` contains the differences: how to submit, wait and
 /// cancel.
@@ -19,20 +19,21 @@ public struct Ring: ~Copyable {
     @usableFromInline let ring: UnsafeMutablePointer<io_uring>
     private let driver: RingDriver
     public let features: KernelFeatures
-    /// The number of operations queued so far, without messages to other rings. Each of them completes.
+    /// The number of operations queued so far. Each of them completes. Messages to other rings are not counted, because
+    /// they complete only on failure.
     public internal(set) var submissions: UInt64 = 0
-    /// The tenant for which operations are now queued. Several tenants share the ring; a tenant's number is part of
-    /// the tags of its operations and completions. Zero stands for the ring's owner.
+    /// The tenant whose operations are being queued. Tenants are the users that share the ring, such as the guests of a
+    /// shard; zero stands for the ring's owner. The number is part of the tags of operations and completions.
     public var tenant: UInt16 {
         get { UInt16(truncatingIfNeeded: tenantBits >> 40) }
         set { tenantBits = OperationTag.bits(ofTenant: newValue) }
     }
     private(set) var tenantBits: UInt64 = 0
-    /// A counter that changes whenever queued submissions are passed to the kernel. As long as it has the value that
-    /// it had when a submission was queued, the memory to which the submission points may be changed.
+    /// A counter that changes whenever queued submissions are passed to the kernel. Until it changes, the kernel has
+    /// not seen a queued submission, and the memory to which the submission points may still be modified.
     public private(set) var round: UInt64 = 0
     private var backlog = CompletionBacklog()
-    /// A dummy entry for submissions after the ring has failed; allocated then.
+    /// A dummy entry that takes the submissions made after the ring has failed. It is allocated only then.
     private var discarded: UnsafeMutablePointer<io_uring_sqe>?
 
     /// Creates a ring. The kernel restricts an io_uring to what `RingRestrictions` lists.
@@ -114,8 +115,8 @@ public struct Ring: ~Copyable {
     /// Submits queued operations and waits for a completion.
     ///
     /// - Parameter nanoseconds: the timeout; negative for none, zero to return at once.
-    /// - Returns: zero, also on a timeout, and if a signal or EBUSY or EAGAIN ends the wait. Otherwise the `errno`
-    ///   after which the ring is unusable.
+    /// - Returns: zero after a completion, a timeout, a signal, EBUSY or EAGAIN; otherwise the `errno` after which the
+    ///   ring is unusable.
     public mutating func submitAndWait(nanoseconds: Int64) -> Int32 {
         round &+= 1
         return Self.failure(driver.submitAndWait(nanoseconds: backlog.count > 0 ? 0 : nanoseconds))
@@ -178,7 +179,7 @@ public struct Ring: ~Copyable {
     /// Unregisters a ring of provided buffers. Its group number may be used again.
     mutating func unregister(group: UInt16) { driver.unregister(group: group) }
 
-    /// Cancels the current tenant's operations with a tag immediately.
+    /// Cancels the current tenant's operations with this tag immediately.
     ///
     /// - Parameter nanoseconds: how long to wait for an operation that is being executed. Such an operation ends, and
     ///   is counted, only when its completion is posted.
@@ -187,7 +188,8 @@ public struct Ring: ~Copyable {
         driver.cancelNow(tag.rawValue | tenantBits, nanoseconds: nanoseconds)
     }
 
-    /// Must be called before a descriptor is closed on which operations have been submitted.
+    /// Must be called before closing a descriptor on which operations have been submitted. An emulated ring ends those
+    /// operations, because the descriptor's number may be reused.
     @inline(__always)
     public mutating func closing(_ descriptor: Int32) { driver.closing(descriptor) }
 }

@@ -6,7 +6,7 @@ internal import RingwaySystem
 /// Another back end needs a case here and a file of its own.
 enum RingDriver {
     case kernel(KernelRing)
-    /// Behind a pointer, because it is large and mutable.
+    /// The emulated ring is behind a pointer, because it is large and mutable.
     case emulated(UnsafeMutablePointer<EmulatedRing>)
     /// Retained by the driver from `init` to `close`.
     case scripted(Unmanaged<ScriptedRing>)
@@ -60,7 +60,7 @@ enum RingDriver {
         }
     }
 
-    /// Submits queued entries; returns zero or more, or a negated `errno`.
+    /// Submits queued entries. Returns a negated `errno` on failure; zero and positive results mean success.
     func submit() -> Int32 {
         switch self {
         case .kernel(let kernel): return kernel.submit()
@@ -73,7 +73,7 @@ enum RingDriver {
         }
     }
 
-    /// Submits queued entries and collects completions without waiting; returns zero or more, or a negated `errno`.
+    /// Submits queued entries and collects completions without waiting. Results are those of `submit`.
     func submitAndCollect() -> Int32 {
         switch self {
         case .kernel(let kernel): return kernel.submitAndCollect()
@@ -86,7 +86,7 @@ enum RingDriver {
         }
     }
 
-    /// Submits queued entries and waits for a completion; returns zero or more, or a negated `errno`.
+    /// Submits queued entries and waits for a completion. Results are those of `submit`.
     @inline(__always)
     func submitAndWait(nanoseconds: Int64) -> Int32 {
         switch self {

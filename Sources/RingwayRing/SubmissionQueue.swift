@@ -4,8 +4,8 @@ internal import Glibc
 protocol SubmissionQueue: ~Copyable {
     /// Submits queued entries; returns the number accepted, or a negated `errno`.
     mutating func submitOnce() -> Int32
-    /// Moves completions from the kernel's queue to a backlog; if there are none, first has the kernel post those
-    /// that it has deferred (task work, overflow). Returns the number moved.
+    /// Moves completions from the kernel's queue to a backlog, and returns their number. If the queue is empty, the
+    /// kernel is first made to post the completions that it has deferred (task work, overflow).
     mutating func takeCompletions() -> Int
     /// Pauses briefly, because the kernel accepts no entries at the moment.
     mutating func rest()
@@ -14,9 +14,9 @@ protocol SubmissionQueue: ~Copyable {
 extension SubmissionQueue where Self: ~Copyable {
     /// Makes the kernel accept at least one entry.
     ///
-    /// After an overflow of the completion queue the kernel accepts none until completions are taken (EBUSY); without
-    /// memory it accepts none for a while (EAGAIN). So completions are taken before the call is repeated, and if
-    /// there are none, this pauses.
+    /// After an overflow of the completion queue the kernel accepts no entries until completions are taken (EBUSY).
+    /// Without memory it accepts no entries for a while (EAGAIN). So this method takes completions before it repeats
+    /// the call, and pauses if there are none.
     ///
     /// - Returns: zero, or the `errno` after which the ring is unusable.
     mutating func submitSome() -> Int32 {

@@ -1,5 +1,5 @@
-/// A set of positions, kept as sorted ranges that neither overlap nor touch. It shares no code with the stack under
-/// test, so that the two do not have the same bug.
+/// A set of positions in a byte stream, kept as sorted ranges that neither overlap nor touch. It shares no code with
+/// the stack under test, so that the test does not repeat a bug of the stack, which would hide it.
 struct ByteRanges {
     private(set) var ranges: [Range<Int>] = []
 

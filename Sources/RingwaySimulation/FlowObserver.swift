@@ -43,7 +43,7 @@ struct FlowObserver {
         fresh.insert(taken)
     }
 
-    /// Called when the stack has processed the guest's latest frame: the next acknowledgement must cover it.
+    /// Called when the stack has processed the guest's latest frame. The next acknowledgement must cover its data.
     mutating func settle() { due = fresh.contiguousEnd(from: 1) }
 
     /// Checks a segment of the stack; returns the error or `nil`. With `mayDrop`, data inside the window need not be

@@ -65,7 +65,7 @@ enum FrameLayout {
         put(Int(~sum(frame[ip..<ip + 20]) & 0xFFFF), &frame, ip + 10)
     }
 
-    /// Segments a TCP super-frame as a network card does: one frame per segment, with complete checksums.
+    /// Splits a TCP super-frame (GSO) into one frame per segment, with complete checksums, as a network card does.
     static func cut(_ frame: [UInt8]) -> [[UInt8]] {
         let tcp = ip + ipHeaderLength(frame)
         let payload = tcp + Int(frame[tcp + 12] >> 4) * 4

@@ -26,7 +26,7 @@ struct GuestBehavior: Sendable {
     var renegeChance = 0.0
 
     // Sending.
-    /// The most segments that are passed to the link together as one super-frame.
+    /// The most segments that are passed to the link as one super-frame (GSO).
     var segmentsPerFrame = 1
     /// Whether every segment has a partial checksum; super-frames always have one.
     var leavesChecksum = false

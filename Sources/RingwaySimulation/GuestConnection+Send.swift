@@ -118,7 +118,7 @@ extension GuestConnection {
 
     // MARK: Windows and acknowledgements
 
-    /// The value of the window field; records the right edge that it promises.
+    /// The value of the window field. Records in `rcvEdge` the right edge that the field announces.
     private func windowField() -> Int {
         let free = max(0, behavior.receiveBuffer - (received - bytesRead))
         var edge = rcvNxt + free

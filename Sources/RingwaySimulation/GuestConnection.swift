@@ -213,8 +213,8 @@ final class GuestConnection {
         transmit()
     }
 
-    /// Closes once the application has written everything and the condition in `guestCloses` is met. In a script with
-    /// the disturbance `guestCloses` it does not wait for that condition.
+    /// Closes once the application has written everything and the condition in `script.guestCloses` is met. With the
+    /// disturbance `.guestCloses`, the application closes without waiting for that condition.
     func closeWhenWritten() {
         guard !hasClosed, written == script.guestBytes, phase == .open else { return }
         let peerIsDone = peerHasFinished && bytesRead == received

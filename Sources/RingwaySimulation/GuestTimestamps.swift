@@ -2,7 +2,7 @@
 struct GuestTimestamps {
     /// Nanoseconds per tick of the timestamp clock: from 1 ms to 1 s, as in kernels.
     let tick: UInt64
-    /// The random start of the timestamp clock, so that it wraps during some connections.
+    /// The timestamp clock's value at time zero. It is random, so that the clock wraps during some connections.
     let offset: UInt32
     private var recent: UInt32 = 0
     private var acknowledged: UInt32 = 0

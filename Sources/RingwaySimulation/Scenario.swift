@@ -16,9 +16,9 @@ public struct Scenario: Sendable {
     public let toGuest: LinkFaults
     /// Nanoseconds after the start at which the faults end.
     public let healsAfter: UInt64
-    /// Whether the link splits super-frames, so that their segments are lost or delayed individually.
+    /// Whether the link splits super-frames (GSO), so that their segments are lost or delayed individually.
     let linkCuts: Bool
-    /// The length of a turn in nanoseconds: all events within it are passed to the stack before its timers run.
+    /// The length of a turn in nanoseconds: the stack gets all events of a turn before the stack's timers run.
     let turnLength: UInt64
     let largestStream: Int
     /// The stack's congestion control; not random, so that two algorithms can be compared over the same scenarios.

@@ -1,5 +1,5 @@
 /// Initial scripts for the fuzzer with frames that the simulation never sends: frames of other protocols than TCP,
-/// and TCP segments whose numbers are relative to those in the stack's segments.
+/// and TCP segments whose sequence numbers are relative to those of the stack's segments.
 public enum ScriptSamples {
     /// The name and the bytes of each script.
     public static func all() -> [(name: String, script: [UInt8])] {
@@ -82,8 +82,8 @@ public enum ScriptSamples {
             + [ScriptStep.echoed.rawValue | 0x80, 0, 12, 0, isIPv6 ? 8 : 0] + second(60)
     }
 
-    /// Two connections, one opened by each end. Their segments have numbers relative to the stack's last segment, so
-    /// that they stay near the window when the fuzzer changes other bytes of the script.
+    /// Two connections, one opened by each end. The sequence numbers of segments are relative to the stack's last
+    /// segment, so that they stay near the window when the fuzzer changes other bytes of the script.
     private static func segments(isIPv6: Bool) -> [UInt8] {
         let flow: UInt8 = isIPv6 ? 8 : 0
         let syn = step(.segment, [flow, 0x02, 1, 0, 0, 0xFF, 0, 0, 7, 84, 7])

@@ -21,10 +21,11 @@ enum ScriptStep: UInt8 {
     case starved
     /// A client of a published port connects. Argument: client.
     case opened
-    /// The guest sends a TCP segment with numbers relative to those of the stack's last one. Arguments: flow, flags,
-    /// two offsets, window, length, options.
+    /// The guest sends a TCP segment. Its sequence and acknowledgement numbers are relative to those of the stack's
+    /// last segment. Arguments: flow, flags, two offsets, window, length, options.
     case segment
-    /// The socket of a UDP mapping receives a datagram.
+    /// The socket of a UDP mapping receives a datagram. Arguments of this step and those below: object, two bytes of
+    /// count, one byte whose meaning depends on the step.
     case datagram
     /// A published UDP port receives a client's datagram.
     case forwarded

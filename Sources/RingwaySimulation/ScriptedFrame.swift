@@ -26,7 +26,7 @@ enum ScriptedFrame {
             isIPv6: isIPv6)
     }
 
-    /// A segment near what the stack expects, from a few bytes of a script.
+    /// A segment with sequence numbers near those that the stack expects, from a few bytes of a script.
     static func segment(
         _ choice: UInt8, _ reader: inout ScriptReader, _ positions: [UInt32: ScriptedNetwork.Position],
         _ plan: NetworkPlan
@@ -37,7 +37,7 @@ enum ScriptedFrame {
         segment.sourcePort = Int(ends.guest.port)
         segment.destinationPort = Int(ends.remote.port)
         segment.flags = Segment.Flags(rawValue: reader.byte())
-        // The two offsets are signed bytes, shifted left by four bits times the high three bits of `choices`.
+        // The two offsets are signed bytes, shifted left by four times the number in the high three bits of `choices`.
         let before = Int8(bitPattern: reader.byte())
         let after = Int8(bitPattern: reader.byte())
         segment.window = Int(reader.integer(2))

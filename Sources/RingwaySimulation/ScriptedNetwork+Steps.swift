@@ -4,7 +4,7 @@ internal import RingwayStorage
 
 /// The steps that report results of sockets and services to the stack.
 extension ScriptedNetwork {
-    /// The socket that a step selects. If it is closed, the open socket that was created last; `nil` if none is open.
+    /// The socket that a step selects, or the newest open socket if the selected one is closed; `nil` if none is open.
     private func socket(_ choice: UInt8) -> Int? {
         guard !sockets.isEmpty else { return nil }
         let index = Int(choice) % sockets.count

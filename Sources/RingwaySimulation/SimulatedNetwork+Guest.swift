@@ -149,12 +149,12 @@ extension SimulatedNetwork {
         }
     }
 
-    /// The most payload that a segment to this guest may have.
+    /// The most bytes of payload that a segment to this guest may have.
     private func segmentLimit(of flow: Int) -> Int {
         let script = scenario.flows[flow]
         let own = scenario.plan.mtu - (script.isIPv6 ? 60 : 40)
         let offered = script.behavior.maximumSegmentSize ?? (script.isIPv6 ? 1_220 : 536)
-        // Options that every segment has reduce its payload (RFC 6691).
+        // The timestamps option in every segment leaves 12 bytes less for the payload (RFC 6691).
         return min(own, max(88, offered)) - (script.behavior.offersTimestamps ? 12 : 0)
     }
 
@@ -191,7 +191,7 @@ extension SimulatedNetwork {
         settle(flow)
     }
 
-    /// Answers a segment that belongs to no connection with RST (RFC 9293 §3.10.7.1).
+    /// Sends RST in reply to a segment that belongs to no connection (RFC 9293 §3.10.7.1).
     private func refuse(_ segment: Segment, _ flow: Int) {
         guard !segment.flags.contains(.rst) else { return }
         var answer = Segment()
@@ -227,7 +227,7 @@ extension SimulatedNetwork {
         return FrameLayout.sum(frame[tcp...], FrameLayout.pseudoHeader(frame, tcpLength: frame.count - tcp)) == 0xFFFF
     }
 
-    /// Aborts a connection in SYN-SENT if the frame is an ICMP "destination unreachable" that quotes its SYN.
+    /// Ends a connection in SYN-SENT if the frame is an ICMP "destination unreachable" that quotes the guest's SYN.
     private func hearError(_ frame: [UInt8]) {
         let isIPv4 = FrameLayout.isIPv4(frame)
         let message = FrameLayout.ip + FrameLayout.ipHeaderLength(frame)

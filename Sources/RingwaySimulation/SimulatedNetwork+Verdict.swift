@@ -98,9 +98,9 @@ extension SimulatedNetwork {
         return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
     }
 
-    /// Checks how the disturbance has ended the connection. If the host failed, the guest must have seen it, unless
-    /// both directions had ended. If the guest went away, the host must not have seen FIN before all bytes of the
-    /// guest.
+    /// Checks how the disturbance has ended the connection. If the host failed, the guest must have seen RST, unless
+    /// FIN had been sent in both directions. If the guest went away, the host may have seen FIN only after all bytes
+    /// of the guest.
     private func faultOfDisturbed(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [HostSocket]
     ) -> String? {

@@ -3,8 +3,8 @@ internal import RingwayStack
 internal import RingwayWire
 
 /// A bulk transfer from the host to the guest over a path with fixed properties, to compare congestion control
-/// algorithms. Single segments to the guest are lost, but no acknowledgements of the guest. The host always has data
-/// to send, and the guest's window is larger than the path needs.
+/// algorithms. The path loses single segments to the guest, but never the guest's acknowledgements. The host always
+/// has data to send, and the guest's window is larger than the path needs.
 public struct Transfer: Sendable {
     public var bytes = 64 << 20
     /// The fraction of segments to the guest that are lost, in addition to queue overflow.
@@ -16,8 +16,8 @@ public struct Transfer: Sendable {
 
     public init() {}
 
-    /// The queue of the bottleneck link in bytes: one bandwidth-delay product, as is usual for routers, but at least a
-    /// super-frame.
+    /// The queue of the bottleneck link in bytes: one bandwidth-delay product, as is usual for routers, but at least
+    /// the 64 KiB of a super-frame (GSO).
     var queue: UInt64 { max(65_536, rate * roundTrip / 1_000_000_000) }
 
     /// Bits per second of a transfer that took `nanoseconds`.

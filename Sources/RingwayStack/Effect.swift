@@ -12,15 +12,15 @@ public import RingwayStorage
 @frozen
 public struct Effect: BitwiseCopyable, Sendable {
     public enum Kind: UInt8, Sendable, BitwiseCopyable {
-        /// Write a frame to the guest: `length` bytes at `offset` of `lease`, followed by `payloadLength` bytes at
-        /// `payloadOffset` of `payload` unless that is `none`. The effect owns one reference to each buffer, released
-        /// when the write completes.
+        /// Write a frame to the guest: `length` bytes at `offset` of `lease`, then, unless `payload` is `none`,
+        /// `payloadLength` bytes at `payloadOffset` of `payload`. The effect owns one reference to each buffer, which
+        /// the shard releases when the write completes.
         case writeFrame
         /// Open a TCP socket for connection `handle` and connect it to `address`, with `trafficClass`. `hopLimit` is
         /// the hop limit of the guest's SYN, less one if the destination is outside the guest's network; the shard
         /// sets it on the socket if it is below `TCPBounds.fewHops`, as in a traceroute. `sourcePort` is the guest's
-        /// port; the shard binds the socket to it if it is privileged and the configuration preserves privileged
-        /// ports.
+        /// port. If that port is privileged and the configuration preserves privileged ports, the shard binds the
+        /// socket to it.
         case connectStream
         /// Open a stream socket to the built-in DNS service for connection `handle`.
         case connectService
@@ -131,7 +131,7 @@ public struct Effect: BitwiseCopyable, Sendable {
         self.handle = handle
     }
 
-    /// A `writeFrame` of one buffer, which has the virtio-net header first.
+    /// A `writeFrame` effect for one buffer. Its bytes start with the virtio-net header.
     public static func frame(_ lease: Lease, offset: UInt32, length: UInt32) -> Effect {
         var effect = Effect(.writeFrame)
         effect.lease = lease
@@ -148,7 +148,7 @@ public struct Effect: BitwiseCopyable, Sendable {
 /// appends through one copy, and the shard removes through another.
 @frozen
 public struct EffectQueue: BitwiseCopyable {
-    /// Running indices of the oldest effect and of the next free slot.
+    /// Indices of the oldest effect and of the next free slot. They only increase; `mask` reduces them to slots.
     @frozen @usableFromInline
     struct Ends: BitwiseCopyable {
         @usableFromInline var head = 0

@@ -2,16 +2,16 @@ public import RingwayModel
 public import RingwayStorage
 public import RingwayWire
 
-/// The network stack of a guest on one shard: a gateway with TCP, UDP, ICMP, ARP, NDP and DHCP. It does no I/O:
-/// frames, socket events and the time go in, effects come out.
+/// The network stack of a guest on one shard, a thread with its own event loop: a gateway with TCP, UDP, ICMP, ARP, NDP
+/// and DHCP. It does no I/O: frames, socket events and the time go in, effects come out.
 ///
 /// ## Theory of operation
 ///
 /// The stack dispatches to its parts (TCP, UDP and so on): each frame to the part for its protocol, each socket event
 /// to the part whose flow the socket serves, and each timer to the part that set it. Their shared state is `core`,
-/// which every call passes `inout`. In every turn the shard calls `beginTurn`, then `receiveFrame` and the methods
-/// for socket events as they occur, then `runTimers` and `finishTurn`, each until it returns false. After each call
-/// it drains `effects`. A method that "takes the lease" takes ownership of the buffer.
+/// which every call passes `inout`. In every turn of the event loop the shard calls `beginTurn`, then `receiveFrame`
+/// and the methods for socket events as they occur, then `runTimers` and `finishTurn`, each until it returns false.
+/// After each call it drains `effects`. A method that "takes the lease" takes ownership of the buffer.
 public struct Stack: ~Copyable {
     public typealias Configuration = StackConfiguration
 
@@ -33,7 +33,7 @@ public struct Stack: ~Copyable {
     ) throws(MemoryFailure) {
         let limits = configuration.limits
         let capacities = StackCapacities(limits, shards: configuration.shards)
-        // Allocations that may fail come before any stored property is set.
+        // Allocations that may fail come before any stored property is set, so that a failure leaves nothing to undo.
         let core = try StackCore(configuration, pool: pool, counters: counters, capacities: capacities, now: now)
         let tcp = try TCP(configuration, capacity: capacities.connections, now: now)
         let udp = try UDP(limits, capacity: capacities.mappings, now: now)
@@ -101,7 +101,7 @@ public struct Stack: ~Copyable {
 
     // MARK: Frames from the guest
 
-    /// Processes a frame that was parsed without error and starts at the buffer's first byte. Takes the lease.
+    /// Processes a frame that was parsed without error. The buffer starts with its virtio-net header. Takes the lease.
     public mutating func receiveFrame(_ summary: FrameSummary, _ lease: Lease, length: Int) {
         let frame = UnsafeRawPointer(core.space.address(of: lease)) + VirtioNetHeader.length
         let bytes = UnsafeRawBufferPointer(start: frame, count: length &- VirtioNetHeader.length)
@@ -175,7 +175,7 @@ public struct Stack: ~Copyable {
     /// The host socket is connected: sends SYN-ACK.
     public mutating func streamConnected(_ handle: Handle) { tcp.streamConnected(handle, &core) }
 
-    /// The connect failed: the guest gets RST, an ICMP error or no reply. The shard has closed the socket.
+    /// The connect failed: `failure` decides between RST, an ICMP error and no reply. The shard has closed the socket.
     public mutating func streamConnectFailed(_ handle: Handle, _ failure: ConnectFailure) {
         tcp.streamConnectFailed(handle, failure, &core)
     }
@@ -207,7 +207,7 @@ public struct Stack: ~Copyable {
     /// The host socket failed: the guest gets RST.
     public mutating func streamFailed(_ handle: Handle) { tcp.streamFailed(handle, &core) }
 
-    /// The reply to `inspectStream`: what the host's kernel knows about the peer of the connection's socket.
+    /// The shard's reply to the effect `inspectStream`: what the host's kernel knows about the peer of the socket.
     public mutating func streamReported(_ handle: Handle, _ report: PeerReport) {
         tcp.streamReported(handle, report, &core)
     }
@@ -217,7 +217,7 @@ public struct Stack: ~Copyable {
     /// Whether the link accepts several datagrams as one super-frame.
     public var takesTrains: Bool { mutating get { core.configuration.segmentsUDP } }
 
-    /// Whether the socket of a mapping must be of IPv4; `nil` if the handle is stale.
+    /// Whether the socket of a mapping must be an IPv4 socket; `nil` if the handle is stale.
     public mutating func mappingIsIPv4(_ handle: Handle) -> Bool? { udp.isIPv4(handle) }
 
     /// The shard could not open a socket: the mapping ends.
@@ -251,7 +251,7 @@ public struct Stack: ~Copyable {
         udp.failed(handle, to: target, reason, from: router, payload: payload, &core)
     }
 
-    /// Listener, client and source address of a datagram to a published port's client; `nil` for a stale handle.
+    /// Listener, client and source address for datagrams of a forwarded mapping; `nil` for any other or stale handle.
     public mutating func forwardedMapping(
         _ handle: Handle
     ) -> (listener: UInt32, client: TransportAddress, local: IPAddress)? { udp.forwarded(handle) }
@@ -319,8 +319,8 @@ public struct Stack: ~Copyable {
         if core.isServiceShard { scheduleServices() }
     }
 
-    /// The address under which the guest at `guest` sees a peer of the host: the peer's own, or the network's host
-    /// address for a loopback peer or one of the other address family.
+    /// The address under which the guest at `guest` sees a peer of the host: the peer's own. If that is a loopback
+    /// address or of the other address family, it is the network's host address of the guest's family instead.
     public mutating func shownToGuest(_ peer: IPAddress, by guest: IPAddress) -> IPAddress {
         core.plan.shownToGuest(peer, by: guest)
     }
@@ -330,14 +330,14 @@ public struct Stack: ~Copyable {
     /// Sets the number of guests that share the shard's pool, which limits the sum of this guest's receive windows.
     public mutating func setShare(of guests: Int) { tcp.setShare(of: guests, core.configuration.limits) }
 
-    /// Removes the connections in the next slots from `cursor` on, because the guest ends, and releases their
-    /// buffers; the shard closes their sockets. False once none is left; no frame may be received after that.
+    /// Called when the guest ends: removes the connections in the next slots from `cursor` on, and releases their
+    /// buffers; the shard closes their sockets. False once no slot is left. No frame may be received after that.
     public mutating func forgetConnections(from cursor: inout UInt32) -> Bool { tcp.forget(512, from: &cursor, &core) }
 
     // MARK: Idle flows
 
-    /// The flow to end first if descriptors are short: the oldest without an answer, so that a port scan ends only
-    /// its own flows; if there is none, the longest idle flow of a sample. `nil` if no flow has a socket.
+    /// The flow to end first if descriptors are short: the oldest unanswered one, so that a port scan ends only its own
+    /// flows. If all are answered, the flow of a sample that has been idle for longest. `nil` if no flow has a socket.
     public mutating func idlestFlow() -> IdleFlow? {
         if let flow = oldestUnanswered() { return IdleFlow(flow: flow.flow, usedAt: 0) }
         return IdleFlow.older(IdleFlow.older(tcp.idlest(), udp.idlest(isAnswered: true)), ping.idlest())
@@ -389,7 +389,7 @@ public struct Stack: ~Copyable {
     public var connectionCount: Int { tcp.count }
     /// Connections whose handshake is not complete.
     public var halfOpenCount: Int { tcp.halfOpenCount }
-    /// Entries in the flow table: TCP connections, UDP mappings, pings, and peers of mappings and pings with several.
+    /// Entries in the flow table: TCP connections, UDP mappings and pings, and peers if a mapping or ping has several.
     public var flowCount: Int { core.table.count }
     /// Scheduled timers, including those of the services.
     public var scheduledTimerCount: Int { core.timers.count }

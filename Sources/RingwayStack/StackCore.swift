@@ -34,8 +34,8 @@ struct StackCore: ~Copyable {
         _ configuration: StackConfiguration, pool: UnsafeMutablePointer<BufferPool>, counters: Counters,
         capacities: StackCapacities, now: UInt64
     ) throws(MemoryFailure) {
-        // Allocations that may fail come before any stored property is set. The effect queue is the last of them: it
-        // has no `deinit` that would free it if a later allocation failed.
+        // Allocations that may fail come before any stored property is set, so that a failure leaves nothing to undo.
+        // The effect queue is the last of them: it has no `deinit` that would free it if a later allocation failed.
         let table = try FlowTable(capacity: capacities.flows, secret: configuration.secret)
         let timers = try StackTimers(capacities, now: now)
         let peers = try PeerTable(capacity: capacities.peers, owners: capacities.mappings + capacities.pings)
@@ -62,8 +62,8 @@ struct StackCore: ~Copyable {
 
     // MARK: Buffers
 
-    /// Whether large buffers are scarce and the guest holds at least half of its share of them, so that data to be
-    /// stored should be copied into small ones (`BufferPool.isPressed`).
+    /// Whether large buffers are scarce and the guest holds at least half of its share of them. Payload that must be
+    /// stored is then copied into small buffers if possible (`BufferPool.isPressed`).
     @inline(__always)
     var isPressed: Bool { mutating get { pool.pointee.isPressed } }
 
@@ -123,7 +123,7 @@ struct StackCore: ~Copyable {
         return true
     }
 
-    /// Reports that the guest has proved to have an address.
+    /// Reports to the shard that a packet from the guest has proved that the guest has `address`.
     mutating func reportShown(_ address: IPAddress) {
         var effect = Effect(.guestShown)
         effect.address.address = address

@@ -114,7 +114,8 @@ public struct BufferPool: ~Copyable {
     public var strayCount = 0
     /// The owner to which newly leased buffers are charged: the number of a guest, or zero for the shard itself.
     public var owner: UInt16 = 0
-    /// Large buffers guaranteed to each guest. Zero while only one guest uses the pool: it may use all buffers.
+    /// The number of large buffers guaranteed to each guest. Zero while only one guest uses the pool, because that
+    /// guest may use all buffers.
     public var share = 0
     /// The number of large buffers charged to each owner, then, from index `owners` on, the numbers of small ones.
     @usableFromInline let charges: UnsafeMutablePointer<Int32>
@@ -123,7 +124,7 @@ public struct BufferPool: ~Copyable {
     @frozen @usableFromInline struct FreeList {
         @usableFromInline let slots: UnsafeMutablePointer<UInt32>
         @usableFromInline var count = 0
-        /// Slots from this one on have never been leased, and their pages never touched.
+        /// Slots from this one on have never been leased, and their pages have never been touched.
         @usableFromInline var fresh: UInt32 = 0
         @usableFromInline let capacity: UInt32
 

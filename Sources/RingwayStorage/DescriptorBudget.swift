@@ -15,17 +15,19 @@ internal import Synchronization
 /// fair share is the pool divided by the number of members. The *headroom* is the part of the pool that may not be
 /// borrowed.
 ///
-/// - A member below its share gets descriptors at once. If other members have borrowed them, they come from the
-///   headroom, then from half of the reserve. Once half of the headroom is used, the member furthest above its share
-///   is asked to return descriptors. If that half of the reserve is used up, too, the member must wait.
+/// - A member below its share gets descriptors at once. If other members have borrowed the free part of the pool,
+///   the descriptors come from the headroom, then from half of the reserve. Once half of the headroom is used, the
+///   member furthest above its share is asked to return some. Once that half of the reserve is used, too, further
+///   members below their share must wait.
 /// - A member at its share may borrow free descriptors, except the headroom. If none are free, one of its own flows
-///   must end for the new one, or the new one is refused. Until the ended flow's descriptor is closed, the new flow's
-///   descriptor comes from half of the headroom; when this half is used up, new flows are refused.
+///   must end for the new flow, or the new flow is refused. Until the ended flow's descriptor is closed, the new
+///   flow's descriptor comes from half of the headroom; when this half is used up, new flows are refused.
 ///
 /// A member that is asked to return descriptors ends its own flows, on its own threads, the longest idle first.
 /// Counting is per flow, never per packet.
 public final class DescriptorBudget: Sendable {
-    /// A member's smallest share. A new member is refused if each would then have less; the first two never are.
+    /// A member's smallest share. A new member is refused if each member would then have less. The first two members
+    /// are never refused.
     public static var leastShare: Int { 16 }
     /// The number of members that are always admitted. They are a network's resolver and its first guest: even with a
     /// low limit a process serves one guest.
@@ -86,7 +88,7 @@ public final class DescriptorBudget: Sendable {
 
     // MARK: Members
 
-    /// Adds a member; `nil` if each would then have less than `leastShare`. The first two are always admitted.
+    /// Adds a member. Returns `nil` if each member would then have less than `leastShare`, but never for the first two.
     ///
     /// - Parameter standing: the number of descriptors that are open as long as the member exists.
     public func join(standing: Int) -> DescriptorShare? {

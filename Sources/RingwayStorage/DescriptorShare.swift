@@ -6,9 +6,9 @@ public final class DescriptorShare: Sendable {
     public enum Grant: Sendable {
         /// The descriptors are counted and may be opened.
         case granted
-        /// The member holds its share and may not borrow, so one of its own flows must end first. Also the result if
-        /// published ports hold half of the share (`acquireLasting`), or while acquisitions are refused
-        /// (`DescriptorBudget.setShort`).
+        /// The member holds its share and may not borrow, so one of its own flows must end first. `acquireLasting`
+        /// also returns this if published ports hold half of the share. So does every acquisition while memory is
+        /// short (`DescriptorBudget.setShort`).
         case beyondShare
         /// The member is below its share, but no descriptor is free; the member furthest above its share has been
         /// asked to return some.
@@ -140,8 +140,8 @@ public final class DescriptorShare: Sendable {
         for action in actions.withLock({ $0 }) { action() }
     }
 
-    /// Subtracts one from the descriptors that the member has to return. If the result is true, the caller must end a
-    /// flow.
+    /// Subtracts one from the number of descriptors that the member has to return. If the result is true, the caller
+    /// must end a flow.
     ///
     /// - Returns: false if the member has to return none, or no longer holds more than its share.
     public func takeDebt() -> Bool {

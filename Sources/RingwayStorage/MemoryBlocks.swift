@@ -27,7 +27,7 @@ extension UnsafeMutablePointer where Pointee: ~Copyable {
     }
 }
 
-/// Several allocations of which all succeed, or none.
+/// Several allocations that either all succeed or are all undone.
 ///
 /// Frees its blocks on deinit unless `keep` was called, so that an `init` that throws halfway leaks nothing.
 public struct MemoryBlocks: ~Copyable {

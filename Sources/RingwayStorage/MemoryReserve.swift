@@ -1,4 +1,4 @@
-/// The memory left to the process, if it is limited.
+/// The memory left to the process under its resource limits.
 ///
 /// Large blocks for guests are allocated by calls that can fail. Small objects are allocated by Swift, which ends the
 /// process if there is no memory for one. To prevent that, new guests and flows are refused while fewer than
@@ -7,13 +7,13 @@ public struct MemoryReserve: Sendable {
     /// Bytes reserved for small objects.
     public static var byteCount: Int { 16 << 20 }
 
-    /// The address space limit (RLIMIT_AS), and its use; `nil` without a limit.
+    /// The address space limit (RLIMIT_AS) and its use, in bytes. Each limit here is `nil` if it is not set.
     public var addressLimit: Int?
     public var addressesUsed = 0
-    /// The data segment limit (RLIMIT_DATA), and its use.
+    /// The data segment limit (RLIMIT_DATA) and its use, in bytes.
     public var dataLimit: Int?
     public var dataUsed = 0
-    /// The kernel's commit limit for all processes, if it does not overcommit (vm.overcommit_memory=2).
+    /// The kernel's commit limit for all processes and its use, in bytes. It applies with vm.overcommit_memory=2 only.
     public var commitLimit: Int?
     public var committed = 0
 

@@ -1,5 +1,5 @@
-/// The number of a slot and the generation of its occupant. An event for an earlier occupant of the slot has an older
-/// generation, and is recognised by it.
+/// The number of a slot and the generation of its occupant. An event for an earlier occupant of the slot is recognised
+/// by its older generation.
 @frozen
 public struct Handle: Hashable, Sendable, BitwiseCopyable {
     public let slot: UInt32
@@ -11,7 +11,7 @@ public struct Handle: Hashable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A fixed-capacity table with stable addresses, allocated once. Its pages are touched when a slot is first used.
+/// A fixed-capacity table with stable addresses, allocated once. A page is not touched before a slot in it is used.
 ///
 /// Insertion never moves an element and never allocates. Elements are trivial (`BitwiseCopyable`), so removal does
 /// not access them: it increments the generation and puts the slot on the free list.

@@ -6,7 +6,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     public let operation: String
     /// Linux's error number; never negative.
     public let errno: Int32
-    /// A more precise reason than the text of the error number.
+    /// A more precise reason than the text of the error number; `nil` if that text suffices.
     public let reason: String?
 
     /// - Parameter errno: the error number; by default the last system call's.
@@ -18,7 +18,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// Makes an error whose `operation` is "cannot STEP".
     ///
-    /// - Parameter explanation: a text that is added to that of the error number, such as the kernel's message in a
+    /// - Parameter explanation: a text to append to the text of the error number, such as the kernel's message in a
     ///   netlink reply.
     public init(cannot step: String, errno: Int32? = nil, explanation: String? = nil) {
         let number = errno ?? Glibc.errno

@@ -13,8 +13,8 @@ internal import RingwaySystem
 /// networks of Ringway in one namespace do not interfere.
 ///
 /// The rule, the route and the sysctls of `NamespaceSettings` are set when the first socket is needed. In a namespace
-/// that was not created for the guest, `undo` reverts them. There, nothing is set if other programs have routing
-/// rules for packet marks and `tcp_fwmark_accept` is off: to turn it on would apply those rules to accepted
+/// that was not created for the guest, `undo` reverts them. In such a namespace nothing is set if other programs have
+/// routing rules for packet marks and `tcp_fwmark_accept` is off: to turn it on would apply those rules to accepted
 /// connections, too.
 public final class HostAddressRoute {
     /// The upper 16 bits of marks and table numbers: "RI". The lower 16 bits are from the interface's index.

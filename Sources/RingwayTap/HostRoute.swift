@@ -25,7 +25,7 @@ public struct HostRoute: Hashable, Sendable {
     private static var shortestPrefix: Int { 8 }
 
     /// The routes of every table, and the namespace's own addresses; empty if the kernel does not list them. Default
-    /// routes, loopback and link-local destinations, and unicast routes through the loopback interface are omitted.
+    /// and multipath routes, loopback and link-local destinations, and unicast routes through loopback are omitted.
     public static func all(ipv4: Bool) -> [HostRoute] {
         let descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { return [] }

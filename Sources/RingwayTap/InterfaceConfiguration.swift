@@ -62,8 +62,8 @@ public struct InterfaceConfiguration: Sendable {
         // The IPv6 sysctls must be set before the interface is brought up, when the kernel assigns its link-local
         // address.
         if hasIPv6 { InterfaceSysctl.prepareIPv6(of: name, ownsNamespace: ownsNamespace) }
-        // The addresses must also be added before. Otherwise a router advertisement could first create the same IPv6
-        // address, with duplicate address detection.
+        // The addresses, too, must be added before the interface is brought up. Otherwise a router advertisement could
+        // first create the same IPv6 address, with duplicate address detection.
         var requests = [address(ipv4, of: index)]
         if hasIPv6 { requests.append(address(ipv6, of: index)) }
         requests += [Self.up(InterfaceConfiguration.loopbackIndex, "lo"), Self.up(index, name)]

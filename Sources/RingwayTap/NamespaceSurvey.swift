@@ -31,8 +31,8 @@ public enum NamespaceSurvey {
 }
 
 extension NetlinkSocket {
-    /// A description of the first IPv4 default route in the main table with metric 0, which the default route of the
-    /// new interface would have, too.
+    /// A description of the first IPv4 default route in the main table with metric 0; `nil` if there is none. It would
+    /// conflict with the new interface's default route, which has the same metric.
     fileprivate mutating func defaultRoute() throws(SystemError) -> String? {
         var header = rtmsg()
         header.rtm_family = UInt8(AF_INET)

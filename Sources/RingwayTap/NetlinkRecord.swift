@@ -7,7 +7,7 @@ struct NetlinkRecord {
     /// The bytes after the message header.
     let bytes: [UInt8]
 
-    /// The record's header. `nil` if the record is shorter than `Header`, which an older kernel may know with fewer
+    /// The record's header. `nil` if the record is shorter than `Header`: in an older kernel the header may have fewer
     /// fields.
     func header<Header: BitwiseCopyable>(as type: Header.Type) -> Header? {
         guard bytes.count >= MemoryLayout<Header>.size else { return nil }
@@ -38,8 +38,8 @@ struct NetlinkRecord {
         return value.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
     }
 
-    /// The objects in a datagram, and whether the list ends with it. `errorNumber` is zero, or why the kernel refused
-    /// the request.
+    /// The objects in a datagram, and whether the list ends with that datagram. `errorNumber` is the `errno` with which
+    /// the kernel refused the request, or zero.
     static func parse(
         _ datagram: UnsafeRawBufferPointer
     ) -> (records: [NetlinkRecord], isLast: Bool, errorNumber: Int32) {
@@ -63,7 +63,8 @@ struct NetlinkRecord {
 }
 
 extension NetlinkSocket {
-    /// The objects that the kernel lists for a request. Throws if it refuses, or if the list exceeds 4,096 datagrams.
+    /// The objects that the kernel lists for a request. Throws if the kernel refuses it, or if the list exceeds 4,096
+    /// datagrams.
     mutating func list(_ request: NetlinkMessage) throws(SystemError) -> [NetlinkRecord] {
         var records: [NetlinkRecord] = []
         try send(request)

@@ -23,7 +23,7 @@ public struct NetlinkSocket: ~Copyable {
 
     /// Sends all requests in order and waits until the kernel has acknowledged each.
     ///
-    /// Throws the first refusal. The other requests have taken effect, also those after the refused one.
+    /// Throws the first refusal. All requests that were not refused have taken effect, even those after a refused one.
     public mutating func perform(_ requests: [NetlinkMessage]) throws(SystemError) {
         guard let first = requests.first else { return }
         var batch: [UInt8] = []

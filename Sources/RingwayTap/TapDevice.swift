@@ -56,8 +56,8 @@ public struct TapDevice: ~Copyable {
         return TapDevice(name: name, offloads: offloads, queues: queues)
     }
 
-    /// Opens the device of this name, or creates it. Of an existing single-queue device one queue is opened, of an
-    /// existing multi-queue device `count` queues.
+    /// Opens the device of this name, or creates it. If a single-queue device of this name exists, its queue is opened.
+    /// If a multi-queue device of this name exists, `count` queues are opened.
     public static func open(name: String, queues count: Int) throws(SystemError) -> TapDevice {
         precondition(count >= 1 && count <= maximumQueues)
         guard if_nametoindex(name) != 0 else { return try make(name: name, queues: count) }

@@ -1,5 +1,5 @@
-// System calls by which a process gives up privileges for good. Each returns zero, or -1 with errno, unless it says
-// otherwise.
+// System calls by which a process gives up privileges for good. Each returns zero, or -1 with errno, unless its comment
+// says otherwise.
 #ifndef RINGWAY_CONTAINMENT_H
 #define RINGWAY_CONTAINMENT_H
 

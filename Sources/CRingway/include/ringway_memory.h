@@ -16,8 +16,9 @@ static inline void *ringway_allocate(size_t bytes, size_t alignment) {
 long ringway_address_limit(void);
 long ringway_data_limit(void);
 
-/// Reads a number from a short file such as /proc/meminfo: the one at `index`, counted from 0, of the numbers that
-/// directly follow the first `key`, or that the file begins with if `key` is NULL. Returns 0 if there is none.
+/// Reads one number from a short file such as /proc/meminfo. The function looks at the numbers that directly follow the
+/// first `key`, or at those that begin the file if `key` is NULL, and returns number `index` of them, counted from 0.
+/// Returns 0 if there is no such number.
 long ringway_field(const char *path, const char *key, int index);
 
 #endif

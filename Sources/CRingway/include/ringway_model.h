@@ -1,4 +1,4 @@
-// The simulated host that, in a simulation, executes a thread's system calls instead of the kernel.
+// In a simulation, a simulated host (the model) executes a thread's system calls instead of the kernel.
 #ifndef RINGWAY_MODEL_H
 #define RINGWAY_MODEL_H
 

@@ -4,8 +4,8 @@
 #ifndef RINGWAY_NAMESPACE_H
 #define RINGWAY_NAMESPACE_H
 
-// _GNU_SOURCE must be defined before the first system header, which decides for all headers of the module which
-// declarations are visible.
+// _GNU_SOURCE must be defined before the first system header of the module, because that header fixes which
+// declarations are visible in all later ones.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -166,7 +166,7 @@ int ringway_event_descriptor(void);
 /// Accepts a connection, non-blocking and close-on-exec.
 int ringway_accept(int descriptor);
 
-/// The number of sent bytes that the peer has not read, or on TCP has not acknowledged (SIOCOUTQ); zero if the kernel
+/// The number of sent bytes that the peer has not read, or, on TCP, has not acknowledged (SIOCOUTQ); zero if the kernel
 /// does not report it.
 int ringway_unsent(int descriptor);
 
@@ -177,7 +177,8 @@ int ringway_message_pair(int ends[2]);
 ssize_t ringway_send_message(int socket, const void *bytes, size_t length, const int *descriptors, size_t count);
 
 /// Receives one message. `descriptors` must have room for RINGWAY_MAXIMUM_DESCRIPTORS; those received are
-/// close-on-exec. Returns the number of bytes, zero if the peer has closed its socket, or -1. errno is EMSGSIZE if
-/// the message does not fit, and EMFILE if its descriptors exceed the process's limit; in both cases all are closed.
+/// close-on-exec. Returns the number of bytes, zero if the peer has closed its socket, or -1. errno is EMSGSIZE if the
+/// message does not fit, and EMFILE if its descriptors exceed the process's limit; in both cases all received
+/// descriptors are closed.
 ssize_t ringway_receive_message(int socket, void *bytes, size_t capacity, int *descriptors, size_t *count);
 #endif

@@ -1,5 +1,6 @@
 // Parts of io_uring that liburing 2.3 lacks, or that Swift's importer cannot see: function-like macros, enum-valued
-// macros and the newest opcodes. No logic: each function fills one submission entry or reads one field.
+// macros and the newest opcodes. No logic: each function fills one submission entry, accesses fields of a ring, or
+// makes one call.
 #ifndef RINGWAY_RING_H
 #define RINGWAY_RING_H
 
@@ -95,7 +96,8 @@ static inline void ringway_pause(void) {
 #endif
 }
 
-/// Submits queued operations and waits for one completion, at most `nanoseconds`; a negative value means no timeout.
+/// Submits queued operations and waits for one completion, for at most `nanoseconds`; a negative value means no
+/// timeout.
 static inline int ringway_submit_and_wait(struct io_uring *ring, int64_t nanoseconds) {
     struct io_uring_cqe *first;
     if (nanoseconds < 0) return io_uring_submit_and_wait(ring, 1);
@@ -145,7 +147,7 @@ static inline void ringway_prepare_cancel_descriptor(struct io_uring_sqe *entry,
     io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
 }
 // Cancels all operations of a ring that have this tag; returns their number, or a negated errno. If one of them is
-// being executed, waits for its completion, at most `nanoseconds`.
+// being executed, waits for its completion, for at most `nanoseconds`.
 static inline int ringway_cancel_tag_now(int ring, uint64_t tag, uint64_t nanoseconds) {
     struct io_uring_sync_cancel_reg request = {
         .addr = tag,

@@ -108,7 +108,7 @@ static inline int ringway_socket_error(int descriptor) {
     return error;
 }
 
-/// Whether the socket has bytes to receive (FIONREAD); false if it only has end of file.
+/// Whether the socket has bytes to receive (FIONREAD); false if only the end of the stream is left to read.
 bool ringway_has_unread(int descriptor);
 
 /// The number of the process's open descriptors, or -1. From Linux 6.2 on it is the size of /proc/self/fd; on an
@@ -116,7 +116,7 @@ bool ringway_has_unread(int descriptor);
 long ringway_open_descriptors(void);
 
 /// Writes the control messages with which a datagram is sent: the hop limit unless it is negative, the traffic class
-/// and the segment size if they are positive. Returns the bytes written.
+/// and the segment size if they are positive. Returns the number of bytes written.
 static inline uint32_t ringway_write_datagram_control(void *control, bool ipv4, int hop_limit, int traffic_class,
                                                       uint16_t segment_size) {
     struct cmsghdr *header = (struct cmsghdr *)control;
@@ -231,7 +231,7 @@ static inline void ringway_read_datagram_control(const void *control, uint32_t l
 }
 
 /// Writes the control message that sets a datagram's source address (IP_PKTINFO, IPV6_PKTINFO), so that a reply comes
-/// from the address to which the request was sent. Returns the bytes written.
+/// from the address to which the request was sent. Returns the number of bytes written.
 static inline uint32_t ringway_write_source_control(void *control, bool ipv4, uint64_t high, uint64_t low) {
     struct cmsghdr *header = (struct cmsghdr *)control;
     if (ipv4) {
@@ -267,8 +267,8 @@ static inline int ringway_filter_icmp_echo_reply(int descriptor, bool ipv4) {
     return setsockopt(descriptor, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
 }
 
-/// Makes a raw ICMP socket receive only messages whose identifier equals `bits` in the bits of `mask`. The message
-/// type is filtered by `ringway_filter_icmp_echo_reply`.
+/// Makes a raw ICMP socket receive only messages whose identifier, ANDed with `mask`, equals `bits`. The message type
+/// is filtered by `ringway_filter_icmp_echo_reply`.
 static inline int ringway_filter_echo_identifiers(int descriptor, bool ipv4, uint16_t bits, uint16_t mask) {
     // On an IPv4 raw socket the IP header precedes the message, on an IPv6 one it does not.
     struct sock_filter code4[] = {

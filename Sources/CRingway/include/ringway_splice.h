@@ -1,5 +1,6 @@
-// Pipes and splices: calls that the C library declares only if _GNU_SOURCE is defined before the first header, which an
-// importer of this header cannot guarantee, and the variadic fcntl. No logic: each function makes one system call.
+// Pipes and splices. Swift cannot import the variadic fcntl. The C library declares the other calls only if _GNU_SOURCE
+// is defined before the first header, which an importer of this header cannot guarantee. No logic: each function makes
+// one system call.
 #ifndef RINGWAY_SPLICE_H
 #define RINGWAY_SPLICE_H
 

@@ -1,10 +1,10 @@
 // A TAP device and the netlink headers that configure it, which Swift cannot import: ioctl numbers, struct ifreq,
-// enum-valued macros. No logic: each function makes one system call.
+// enum-valued macros. No logic: each function makes one or two system calls.
 #ifndef RINGWAY_TAP_H
 #define RINGWAY_TAP_H
 
-// _GNU_SOURCE must be defined before the first system header, which decides for all headers of the module which
-// declarations are visible.
+// _GNU_SOURCE must be defined before the first system header of the module, because that header fixes which
+// declarations are visible in all later ones.
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -41,7 +41,7 @@ int ringway_tap_set_offloads(int descriptor, unsigned offloads);
 /// The device of a queue: the interface's name, of IFNAMSIZ bytes, and the IFF_ flags it was opened with.
 int ringway_tap_describe(int descriptor, char *name, int *flags);
 
-/// A descriptor of the interface's current network namespace, even if the queue was opened elsewhere (Linux 5.2).
+/// A descriptor of the interface's current network namespace, even if the queue was opened in another one (Linux 5.2).
 int ringway_tap_namespace(int descriptor);
 
 /// Reads the interface's ethernet address, also if the interface is in another network namespace.

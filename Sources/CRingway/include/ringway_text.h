@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 /// The text for `bytes`: UTF-8 represents itself, and each byte that is not UTF-8 becomes the character U+10FF00 plus
-/// its value. If such a private-use character is in `bytes`, its bytes count as not UTF-8, so no two arguments have
-/// the same text. The caller frees the text.
+/// its value. If such a private-use character is in `bytes`, its bytes count as not UTF-8, so different bytes never
+/// have the same text. The caller frees the text.
 char *ringway_text_from_bytes(const char *bytes);
 
 /// The bytes that a text represents. The caller frees them.

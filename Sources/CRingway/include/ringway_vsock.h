@@ -1,6 +1,6 @@
-// Sockets between a guest and its host, the kernel's list of sockets, and clocks, which Swift cannot import: address
-// families and structures that the C library lacks, enum-valued macros. No logic: each function fills or reads one
-// structure, or makes one system call or a fixed sequence of them.
+// Sockets between a guest and its host, the kernel's list of sockets, and clocks. Most calls need address families or
+// structures that the C library lacks, or enum-valued macros, which Swift cannot import. No logic: each function fills
+// or reads one structure, or makes one system call or a fixed sequence of them.
 #ifndef RINGWAY_VSOCK_H
 #define RINGWAY_VSOCK_H
 

@@ -15,7 +15,7 @@ final class CaptureControl: Sendable {
 
     var current: CaptureSession? { state.withLock { $0.current } }
 
-    /// Frames written and lost, of all captures.
+    /// The numbers of frames written and lost, summed over all captures.
     var counts: (frames: Int, dropped: Int) {
         state.withLock { state in
             let status = state.current?.status
@@ -32,8 +32,8 @@ final class CaptureControl: Sendable {
         }
     }
 
-    /// Ends the current capture, which the shards must no longer use. Returns its final status; `nil` if there was
-    /// none.
+    /// Ends the current capture, and returns its final status; `nil` if no capture is running. The caller must have
+    /// taken the capture away from the shards before.
     func end() -> CaptureStatus? {
         guard let session = state.withLock({ $0.current }) else { return nil }
         session.stop()

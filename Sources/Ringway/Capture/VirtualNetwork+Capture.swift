@@ -7,8 +7,8 @@ extension VirtualNetwork {
     /// The status of the capture; `nil` if there is none.
     public var capture: CaptureStatus? { captures.current?.status }
 
-    /// Writes the frames of all guests, also of guests attached later, to a pcapng file, until `stopCapture` or the
-    /// network's end. Connections to published ports that are opened during the capture use the guests' links, so
+    /// Writes the frames of all guests, including guests attached later, to a pcapng file, until `stopCapture` or the
+    /// network's end. While it runs, new connections to published ports are not spliced: they use the guests' links, so
     /// that the capture contains them.
     public func startCapture(_ options: CaptureOptions) throws(Failure) {
         try changes.withLock { (_) throws(Failure) in

@@ -28,13 +28,13 @@ public struct AgentPlace: Hashable, Sendable, Identifiable {
     /// billion.
     public let id: PublishedPort.ID
     public let kind: Kind
-    /// The place and the server. The host address is the one that was granted, which may differ from the one that was
-    /// requested; `VirtualNetwork.agentForwards` has the requests of `VirtualNetwork.forward`.
+    /// The place and the server. The host address is the granted one, which may differ from the requested one;
+    /// `VirtualNetwork.agentForwards` has the forwards as requested from `VirtualNetwork.forward`.
     public internal(set) var forward: AgentForward
-    /// `forward`, `follow`, or `agent:` and the agent's name.
+    /// The owner's label: `forward`, `follow`, or `agent:` followed by the agent's name.
     public let owner: String
     /// The guest to which clients are currently forwarded; `nil` while the agent is not connected, and for an agent
-    /// without frames.
+    /// without queues, which is no guest of the network.
     public internal(set) var guest: Guest.ID?
     public internal(set) var state: State
     /// Why the place is `failed`; `nil` in any other state.
@@ -61,7 +61,7 @@ extension AgentPlace {
 }
 
 extension AgentForward {
-    /// The format of the option `--forward`: `web/127.0.0.1:8080=tcp:127.0.0.1:80@blue`.
+    /// The forward in the format of the option `--forward`: `web/127.0.0.1:8080=tcp:127.0.0.1:80@blue`.
     public var specification: String {
         switch place {
         case .address(let address): "\(guest == .first ? "" : "\(guest)/")\(address)=\(target.specification)"

@@ -10,11 +10,11 @@ public enum BindPolicy: Hashable, Sendable {
     /// Only these addresses.
     case addresses([IPAddress])
 
-    /// The addresses at which a requested port may be bound; empty if it may not be opened. A request for all
-    /// addresses of one family gets the allowed ones of that family, a request for all addresses of both gets all
-    /// allowed ones. An element `nil` stands for all addresses of both families.
+    /// The addresses to bind for a requested address; empty if the port may not be opened. A request for all addresses
+    /// of one family gets the allowed addresses of that family. A request for all addresses of both families gets all
+    /// allowed addresses.
     ///
-    /// - Parameter requested: `nil` for every address of both families.
+    /// - Parameter requested: `nil` for all addresses of both families, as in the result.
     func places(for requested: IPAddress?) -> [IPAddress?] {
         let allowed: [IPAddress]
         switch self {

@@ -45,8 +45,8 @@ enum BoundSockets {
         }
     }
 
-    /// Appends the sockets at the port that a received part of the dump lists. Returns false at the end of the dump,
-    /// and after an error.
+    /// Parses one received part of the dump, and appends its sockets at `port` to `found`. Returns false at the end of
+    /// the dump, and after an error.
     private static func read(
         _ answer: ArraySlice<UInt8>, _ port: UInt16, _ found: inout [(inode: UInt64, user: UInt32)]
     ) -> Bool {

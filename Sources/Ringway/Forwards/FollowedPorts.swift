@@ -5,8 +5,8 @@ internal import RingwayModel
 internal import RingwaySystem
 internal import Synchronization
 
-/// The addresses of the listeners that an agent has reported, by the number of the forward that follows them. A forward
-/// may follow several listeners on one port: on a loopback address, and on all addresses of one family or of both.
+/// The addresses of the listeners that an agent has reported, by the number of the forward that leads to them. One
+/// forward may lead to several listeners on the same port, such as one on 0.0.0.0 and one on `::`.
 struct FollowedListeners {
     fileprivate var addresses: [UInt32: Set<IPAddress>] = [:]
 }
@@ -79,8 +79,8 @@ extension VirtualNetwork {
     }
 
     /// The loopback addresses at which the agent reaches a listener in the guest, and at which the host's ports are
-    /// opened for it. For a listener on `::` these are 127.0.0.1 and ::1, because it usually accepts IPv4, too. For a
-    /// listener on 0.0.0.0, 127.0.0.1 or ::1 it is the one of its family. A listener on any other address has none.
+    /// opened for it: for a listener on `::`, both 127.0.0.1 and ::1, because it usually accepts IPv4, too; for one on
+    /// 0.0.0.0, 127.0.0.1 or ::1, the loopback address of the same family; for any other listener, none.
     private static func servers(_ listener: TransportAddress) -> [TransportAddress] {
         let ipv4 = TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: listener.port)
         let ipv6 = TransportAddress(address: IPAddress(high: 0, low: 1), port: listener.port)

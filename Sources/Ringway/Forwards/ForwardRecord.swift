@@ -14,7 +14,7 @@ struct ForwardRecord {
     private(set) var isListening = false
     /// Whether another program opened the socket, which then always listens.
     private(set) var isInherited = false
-    /// For each order of UDP sockets, the guest's address when the sockets were lent to the guest's engine.
+    /// The guest's addresses when the UDP sockets were lent to its engine, one for each UDP `ListenOrder`.
     private(set) var targets: [IPAddress] = []
 
     init(port: PublishedPort) { self.port = port }
@@ -23,7 +23,7 @@ struct ForwardRecord {
     /// families. A UDP mapping belongs to the shard that its guest's address selects, and the guest has one address
     /// per family, so UDP needs a socket for each family.
     ///
-    /// - Parameter engine: the guest's engine; `nil` while it is not attached.
+    /// - Parameter engine: the guest's engine; `nil` while the guest is not attached.
     func orders(on policy: BindPolicy, _ engine: Engine?) -> [ListenOrder] {
         let forward = port.forward
         let places = policy.places(for: forward.hostAddress)
@@ -81,7 +81,8 @@ struct ForwardRecord {
         isListening = true
     }
 
-    /// Stops listening on the sockets, which no engine uses; they stay bound. An inherited socket keeps listening.
+    /// Stops listening on the sockets, which stay bound. An inherited socket keeps listening. No engine may use the
+    /// sockets any more.
     mutating func rest(_ orders: [ListenOrder]) {
         port.guest = nil
         targets = []
@@ -90,7 +91,7 @@ struct ForwardRecord {
         isListening = false
     }
 
-    /// Closes the sockets, which no engine uses.
+    /// Closes the sockets. No engine may use them any more.
     mutating func close() {
         PortSockets.close(sockets)
         forgetSockets()

@@ -90,7 +90,7 @@ extension VirtualNetwork {
         resetClients(of: descriptor)
     }
 
-    /// Accepts and resets clients of a socket without guest.
+    /// Accepts and resets the clients of a socket that has no guest.
     func resetClients(of descriptor: Int32) {
         state.withLock { $0.inheritedPorts.resetClients(of: descriptor, true) }
         loop.post { [weak self] in
@@ -113,10 +113,10 @@ extension VirtualNetwork {
         loop.post { [weak self] in self?.loop.unwatch(descriptor) }
     }
 
-    /// Closes the ports of forwards whose sockets no engine uses; sockets opened by another program are kept for the
-    /// next forward of the port.
+    /// Closes the sockets of forwards, except those opened by another program: they are kept for the next forward of
+    /// the port. No engine may use the sockets any more.
     func closePorts(of records: [ForwardRecord]) {
-        // In one call, which closes many sockets on several threads.
+        // All sockets in one call, because `PortSockets.close` uses several threads for many sockets.
         PortSockets.close(records.flatMap { $0.isInherited ? [] : $0.sockets })
         for record in records where record.isInherited {
             guard let descriptor = record.sockets.first else { continue }

@@ -98,8 +98,8 @@ final class PlaceSocket: Sendable {
             return (state.descriptor, state.file)
         }
         file?.remove()
-        // The agents' thread has a duplicate of the descriptor, which may be closed later. The shutdown stops listening
-        // at once.
+        // The agents' thread may close its duplicate of the descriptor later, and until then the socket would listen.
+        // So a shutdown stops the listening at once.
         if held >= 0 {
             shutdown(held, Int32(SHUT_RDWR))
             close(held)

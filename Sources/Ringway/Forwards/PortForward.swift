@@ -6,8 +6,8 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
 
     /// The listening address; `nil` for all addresses of both families.
     public var hostAddress: IPAddress?
-    /// As many ports as `guestPorts`, in the same order; or `0...0` for free ports, or, for a single guest port, a
-    /// range from which a free port is chosen.
+    /// As many ports as `guestPorts`, in the same order. `0...0` stands for any free ports. If there is only one guest
+    /// port, this may be a range, from which a free port is chosen.
     public var hostPorts: ClosedRange<UInt16>
     public var guestPorts: ClosedRange<UInt16>
     public var transport: Transport
@@ -54,7 +54,7 @@ public struct PortForward: Hashable, Sendable, CustomStringConvertible {
         return nil
     }
 
-    /// In Docker's syntax, preceded by the guest if one is named.
+    /// The forward in Docker's syntax, preceded by the guest and `=` unless the guest is `first`.
     public var description: String {
         func range(_ ports: ClosedRange<UInt16>) -> String {
             ports.count == 1 ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"

@@ -83,8 +83,8 @@ extension GuestSelector {
 
 /// The machine's sockets, as far as the kernel shows them to this process.
 enum HostSocketTable {
-    /// The process with a socket bound to the port, or its user if that process may not be inspected; `nil` if
-    /// neither is found.
+    /// Names the process that has a socket bound to the port. If that process may not be inspected, describes the user
+    /// who owns the socket. `nil` if no such socket is found.
     static func holder(of port: UInt16, _ transport: PortForward.Transport) -> String? {
         var found = table(port, transport)
         // /proc/net does not list bound sockets that do not listen, such as those of published ports without a guest.

@@ -6,7 +6,7 @@ internal import Synchronization
 /// A connected agent.
 struct AttachedAgent {
     let agent: AgentGuest
-    /// The agent's guest; `nil` for an agent without frames.
+    /// The agent's guest; `nil` for an agent without queues, which carries no frames.
     let guest: Guest.ID?
     /// A label for users: the guest's name. Without a guest, the name that the link assigns or the agent claims, or
     /// else the agent's number.

@@ -22,8 +22,8 @@ extension VirtualNetwork {
     ///   - forward: if its host port is 0, any free host ports are chosen; if it has several host ports for one guest
     ///     port, a free one of them is chosen. The result names the chosen ports.
     ///   - owner: the owner tag; `setPublished` for another owner does not remove the forward.
-    ///   - keepsTrying: whether a forward with fixed host ports that cannot be opened is kept and retried, instead
-    ///     of an error being thrown; the result describes the problem.
+    ///   - keepsTrying: whether to keep and retry a forward whose fixed host ports cannot be opened. The call then does
+    ///     not throw, and the result's `problem` is the reason.
     @discardableResult
     public func publish(
         _ forward: PortForward, owner: String = "", keepsTrying: Bool = false
@@ -74,8 +74,8 @@ extension VirtualNetwork {
             var missing = counts
             var result = ForwardChanges()
             for port in publishedPorts where port.owner == owner {
-                // A request for a fixed port matches an earlier forward, too, for which the network chose exactly
-                // this port.
+                // A request for a fixed port also matches an earlier forward for which the network itself chose this
+                // port.
                 let match = [port.requested, port.forward].first { missing[$0, default: 0] > 0 }
                 if port.problem == nil, let match {
                     missing[match, default: 0] -= 1
@@ -90,7 +90,7 @@ extension VirtualNetwork {
         }
     }
 
-    /// Filters `wanted`, in order: of each group of equal forwards the first ones remain, as many as `counts` says.
+    /// Keeps, of each group of equal forwards in `wanted`, only as many as `counts` says, and keeps the order.
     private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
         // Usually all remain, and the array, which may be long, is then not copied.
         guard counts.values.reduce(0, +) < wanted.count else { return wanted }

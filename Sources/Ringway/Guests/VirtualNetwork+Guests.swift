@@ -364,9 +364,9 @@ extension VirtualNetwork {
         }
     }
 
-    /// Calls `action` once, when the link of any guest fails for the first time, on a thread of the data path, which
-    /// it must not block. If that has happened already, or the network has been stopped, calls it at once on the
-    /// caller's thread. Replaces an earlier action.
+    /// Calls `action` once, when a guest's link fails for the first time on this network. `action` runs on a thread of
+    /// the data path, and must not block. If a link has failed already, or the network has been stopped, `action` is
+    /// called at once, on the caller's thread. Replaces an earlier action.
     public func onLinkLost(_ action: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
             state.linkLost = action

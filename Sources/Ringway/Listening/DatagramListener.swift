@@ -115,9 +115,8 @@ final class DatagramListener: GuestListener {
     /// Binds a new socket in place of the one that was connected to the former guest.
     private func renew() {
         guard !isClosed else { return }
-        // The former descriptor was closed with the guest, so its number may belong to another file by now and is
-        // forgotten. The former socket's file is removed at the first attempt only: at a later one, its inode number
-        // may belong to another file.
+        // The former descriptor is closed, and its number may be in use again, so the number is forgotten. Only the
+        // first attempt removes the former socket's file: later, a new file at the path may have the same inode number.
         if descriptor >= 0 { file.remove() }
         descriptor = -1
         do throws(VirtualNetwork.Failure) {

@@ -13,7 +13,7 @@ protocol GuestListener: AnyObject {
     /// Called after any guest of the network was detached, perhaps one that another listener accepted.
     func guestLeft(_ guest: Guest.ID)
     /// Stops listening, closes the listener's sockets and removes their files. Its guests stay attached, except those
-    /// of agents: an agent opens its connections at this address, so it has to connect again at another.
+    /// of agents: an agent opens all its connections at this address, so it must start again at another address.
     func close()
 }
 

@@ -5,9 +5,9 @@ internal import RingwaySystem
 
 /// A listening socket; each connection is a guest.
 ///
-/// A connection may be silent until its machine boots. When `mostPending` connections are silent, one is closed for
-/// each new one. The user with the most silent connections is found, and of that user's processes the one with the
-/// most; the oldest connection of that process is closed.
+/// A connection may be silent until its machine boots. Beyond `mostPending` silent connections, each new connection
+/// causes one of them to be closed: the oldest connection of one process. That process has the most silent connections
+/// among the processes of the user who has the most.
 final class StreamListener: GuestListener {
     /// The lowest and highest limit of pending connections. Between the two, the limit is twice the number of guests
     /// that the network may have.

@@ -103,8 +103,8 @@ private struct NamespaceVisitor {
         if wanted == place { return source }
         source?.end()
         source = nil
-        // With this value, the next request tries again if a step below fails, even if the interface has returned to
-        // the former namespace by then.
+        // If a step below fails, this value makes the next request try again, even if the interface is back in the
+        // former namespace by then.
         place = home
         var name = [CChar](repeating: 0, count: TapDevice.maximumNameLength + 1)
         var flags: Int32 = 0

@@ -30,8 +30,8 @@ final class DockerProxy: LoopMember {
 
     /// Runs the engine's command line until the process ends.
     static func run(_ arguments: [String]) -> Never {
-        // Descriptor 3 is looked at before any other is opened: if the engine passed none, a new descriptor could get
-        // this number.
+        // Descriptor 3 is checked before any other is opened: if the engine has not passed it, a new descriptor could
+        // get this number.
         let result = ProxyResult()
         do {
             let options = try ProxyOptions(arguments)

@@ -62,7 +62,7 @@ final class FramePump: Sendable {
         threads.withLock { $0.append(thread) }
     }
 
-    /// The socket buffer size: room for several super-frames, but small enough for the processor's cache.
+    /// The socket buffer size: room for several GSO frames of 64 KiB, but small enough for the processor's cache.
     private static var socketBytes: Int32 { 512 << 10 }
 
     /// Why frames have stopped.

@@ -5,8 +5,8 @@ internal import RingwayAgentProtocol
 /// Moves a queue's frames from guest to host: reads frames from the device, puts a length before each, and sends many
 /// by one call.
 enum FramesFromGuest {
-    /// Bytes gathered per call. Three super-frames fit; with more, the first would be evicted from the processor's
-    /// cache before it is sent.
+    /// The most bytes gathered per call. Three GSO frames of 64 KiB fit; with more, the first would be evicted from the
+    /// processor's cache before it is sent.
     private static var capacity: Int { 256 << 10 }
 
     /// Runs until the device is deleted or the channel ends.

@@ -38,7 +38,7 @@ final class GuestInterface {
         while queues.count > max(1, count) { close(queues.removeLast()) }
     }
 
-    /// Sets the interface's ethernet address and MTU, and if `configures` also its addresses and default routes.
+    /// Sets the interface's ethernet address and MTU. With `configures` it also sets IP addresses and default routes.
     func set(_ network: GuestNetwork, configures: Bool) throws(AgentFailure) {
         let configuration = InterfaceConfiguration(
             mac: mac, mtu: Int(network.mtu), ipv4: network.ipv4, ipv4Gateway: network.ipv4Gateway, ipv6: network.ipv6,

@@ -63,7 +63,7 @@ final class ResolverFile {
 
     /// Keeps the existing file under a second name (`backup`); a symbolic link is kept as a link.
     private func keep() {
-        // If there is no file, a killed agent may have left the former one under its second name.
+        // If there is no file, the second name may have the former file of a killed agent, so it is not touched.
         guard ringway_path_type(path) != 0 else { return }
         _ = ringway_path_unlink(backup)
         if ringway_path_link(path, backup) != 0, errno != ENOENT { _ = ringway_path_rename(path, backup) }

@@ -5,8 +5,8 @@ internal import RingwayModel
 internal import RingwayRelay
 internal import RingwaySystem
 
-/// A stream: a channel to the host that carries one connection, from the agent's `Hello` on it to its end. The channel
-/// is the far end of a relay, whose near end is a socket in the guest.
+/// A stream: a channel to the host that carries one connection. It lasts from the agent's `Hello` until the channel is
+/// closed. The channel is the far end of a relay, whose near end is a socket in the guest.
 final class AgentStream: LoopRelay {
     private enum Phase {
         /// Nothing is relayed yet. A stream for a program in the guest waits for the host's `Welcome`. Any other

@@ -220,7 +220,7 @@ final class SharedSocket {
     }
 }
 
-/// Registers a descriptor that is owned elsewhere, and calls a closure when it is readable.
+/// A loop member for a descriptor that is owned elsewhere. It calls a closure when the descriptor is readable.
 final class SocketMember: LoopMember {
     let descriptor: Int32
     private let onReadable: () -> Void

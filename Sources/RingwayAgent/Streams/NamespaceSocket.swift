@@ -9,7 +9,7 @@ internal import Synchronization
 /// A socket permanently belongs to the namespace in which it was created. A short-lived thread enters the namespace and
 /// creates the socket; no other thread ever changes its namespace, because it might be unable to return.
 enum NamespaceSocket {
-    /// A non-blocking socket in a namespace: empty for the agent's own, a name in /run/netns, or a path.
+    /// Opens a non-blocking socket. `namespace` is a path, a name in /run/netns, or empty for the agent's own one.
     static func open(_ namespace: String, family: Int32, kind: Int32) -> Result<Int32, Refusal> {
         guard !namespace.isEmpty else { return make(family, kind) }
         let path = namespace.utf8.contains(UInt8(ascii: "/")) ? namespace : "/run/netns/\(namespace)"

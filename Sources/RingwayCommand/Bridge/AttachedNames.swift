@@ -17,7 +17,7 @@ struct AttachedNames {
         written = try resolver.write(ResolverConfiguration.contents(gateway: order.plan.gatewayIPv4, host: host))
     }
 
-    /// A message for the user about name resolution; `nil` for none.
+    /// A message for the user about name resolution; `nil` if there is nothing to report.
     ///
     /// - Parameter note: why no file could be mounted over the process's `/etc/resolv.conf`; empty if one was.
     func line(note: String) -> String? {
@@ -51,7 +51,7 @@ struct AttachedNames {
             + "which contains \(line)"
     }
 
-    /// Restores what was there before the file was written (`NetnsResolver.Written.takeBack`). Returns a message for
+    /// Restores the resolv.conf that the written one replaced (`NetnsResolver.Written.takeBack`). Returns a message for
     /// the user, if any.
     func takeBack() -> String? { written?.takeBack() }
 }

@@ -7,7 +7,7 @@ internal import RingwayTap
 struct BridgeConnection {
     let network: VirtualNetwork
     let control: LazyControl
-    /// Why the guest's programs do not use the gateway for DNS; empty if they do, or if nothing was attempted.
+    /// Why no resolv.conf could be mounted for the guest's programs; empty if one was mounted or none was attempted.
     private(set) var note = ""
     private let statistics: StatisticsFile?
     private let reports: VirtualNetwork.Subscription
@@ -68,7 +68,7 @@ struct BridgeConnection {
         try statistics?.write(network.statistics().json)
     }
 
-    /// Milliseconds between two writes of the statistics file; negative if there is none.
+    /// Milliseconds between two writes of the statistics file; negative if there is no such file.
     var statisticsInterval: Int32 { statistics == nil ? -1 : 1000 }
 
     /// Writes the statistics file, if there is one.

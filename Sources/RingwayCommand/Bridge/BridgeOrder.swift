@@ -12,7 +12,8 @@ struct BridgeOrder {
     let origin: GuestOrigin
     let interfaceName: String
     let queues: Int
-    /// Whether connections from the host's loopback to published ports bypass the guest's interface, by splice(2).
+    /// Whether connections from the host's loopback to published ports are relayed by splice(2) to a socket inside the
+    /// guest, bypassing the guest's interface.
     let splices: Bool
     let control: ControlOrder
     /// Whether to set default routes through this network.
@@ -89,8 +90,8 @@ struct BridgeOrder {
     /// The guest's ethernet address, derived from its IPv4 address, so that it is the same at every start.
     private var mac: MACAddress { MACAddress(rawValue: 0x5255_0000_0000 | UInt64(plan.firstGuestIPv4.rawValue)) }
 
-    /// The guest's IPv6 address. It is the one of SLAAC (RFC 4862 §5.5.3), so that the gateway's router advertisement
-    /// does not add a second address.
+    /// The guest's IPv6 address. SLAAC (RFC 4862 §5.5.3) forms the same address, so that the gateway's router
+    /// advertisement does not add a second one.
     private var ipv6: IPv6Address { IPv6Address(prefix: plan.ipv6Prefix, interfaceIdentifierFrom: mac) }
 
     /// The addresses that identify the guest to the network.

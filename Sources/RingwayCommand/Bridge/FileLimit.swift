@@ -2,7 +2,7 @@ internal import CRingway
 
 /// The limit of open descriptors, which bounds the number of flows.
 enum FileLimit {
-    /// The most descriptors for which the kernel's table is sized at the start. Each takes 8 bytes of the table.
+    /// The most descriptors for which `raise` enlarges the kernel's table, which takes 8 bytes for each.
     private static var room: UInt64 { 1 << 16 }
 
     /// Raises the soft limit to the hard one, and enlarges the descriptor table while the process has one thread. If

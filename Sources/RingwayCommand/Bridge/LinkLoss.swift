@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// Notifies the main thread, from a shard's thread, that the guest's link has failed, as when its interface is
-/// deleted.
+/// Notifies the main thread, from a shard's thread, that the guest's link has failed, for example because the guest's
+/// interface was deleted.
 final class LinkLoss: Sendable {
     /// Readable once the link has failed.
     let descriptor: Int32

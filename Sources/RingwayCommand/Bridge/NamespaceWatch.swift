@@ -45,8 +45,8 @@ struct NamespaceWatch: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Whether `isGone` must be polled. This is so if a file names the namespace: inotify does not report changes of
-    /// files in `/proc`, for example.
+    /// Whether `isGone` must be polled: true if a file names the namespace, because inotify does not report all
+    /// changes, for example not those of files in `/proc`.
     var needsPolling: Bool { path != nil }
 
     /// Whether the file no longer refers to the original namespace. False if no file names the namespace.

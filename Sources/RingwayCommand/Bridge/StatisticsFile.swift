@@ -6,7 +6,7 @@ internal import RingwaySystem
 /// over the old one.
 final class StatisticsFile {
     let path: String
-    /// Why the last version could not be written; empty if it was.
+    /// The error of the last write; empty if it succeeded.
     private var problem = ""
 
     init(_ path: String) { self.path = path }

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Ringway
 internal import RingwayContainment
 
-/// The options of the process that carries the traffic, and of its output.
+/// The options of the process that carries the traffic: its threads, kernel interface, output files and sandbox.
 struct BridgeOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(

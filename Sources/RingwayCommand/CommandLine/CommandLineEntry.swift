@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import CRingway
 internal import Glibc
 
-/// The `ringway` program; the executable only calls it, so that everything can be tested.
+/// The `ringway` program. It is in a library, and the executable only calls it, so that tests can call it, too.
 public enum CommandLineEntry {
     /// Parses the command line, runs the command and ends the process.
     public static func run() -> Never {

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Ringway
 
 /// The options for the limits of `run`, `attach` and `serve`. Defaults and descriptions are those of `Limits`. A size
-/// is bytes, or a number with K, M or G.
+/// is a number of bytes, or a number followed by K, M or G.
 struct LimitOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(HelpText.limit("--max-flows"), valueName: "count"),
@@ -95,7 +95,7 @@ struct LimitOptions: ParsableArguments {
     }
 }
 
-/// The options for the limits that only `serve` has, because they matter to networks with several guests or with
+/// The options for the limits that only `serve` has, because they matter only to networks with several guests or with
 /// agents.
 struct NeighborLimitOptions: ParsableArguments {
     @Option(

@@ -16,14 +16,14 @@ struct NetworkChoice {
 
     /// The host's route or address that overlaps the network; `nil` if there is none.
     func conflict(of network: CIDRBlock) -> HostRoute? {
-        // Of several routes, the one whose prefix length is closest to the network's tells the user most. For
-        // example, both an address of the host and the network of that address overlap; the network tells more.
+        // Several routes may overlap, for example the host's address (a /32) and the /24 that contains it. The route
+        // whose prefix length is closest to the network's tells the user most.
         routes.filter { $0.overlaps(network) }.min { first, second in
             abs(first.block.prefixLength - network.prefixLength) < abs(second.block.prefixLength - network.prefixLength)
         }
     }
 
-    /// The network to use, and a message about it.
+    /// The network to use, and a message for the user if there is a conflict with a route of the host.
     ///
     /// - Parameters:
     ///   - network: the network that the user specified, or the standard network.

@@ -132,7 +132,7 @@ enum OptionValue {
         return "\(bytes)"
     }
 
-    /// Parses the address of a DNS server: an IP address, and a port if it is not 53.
+    /// Parses the address of a DNS server: an IP address, optionally with a port, which is 53 by default.
     static func nameServer(_ text: String) throws -> TransportAddress {
         if let address = IPAddress(text) { return TransportAddress(address: address, port: 53) }
         guard let server = TransportAddress(text), server.port != 0 else {
@@ -141,7 +141,7 @@ enum OptionValue {
         return server
     }
 
-    /// Parses a size: bytes, or a number with K, M or G for the powers of 1024.
+    /// Parses a size: a number of bytes, or a number followed by K, M or G for the powers of 1024.
     static func size(_ text: String) throws -> Int {
         var digits = Substring(text)
         var unit = 1
@@ -160,7 +160,7 @@ enum OptionValue {
         return bytes
     }
 
-    /// Parses a time from one second to one day: seconds, or a number with s, m or h.
+    /// Parses a time from one second to one day: a number of seconds, or a number followed by s, m or h.
     static func seconds(_ text: String) throws -> Int {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600]
         let unit = text.last.flatMap { units[$0] }

@@ -116,7 +116,7 @@ struct UsageMessage {
         return message
     }
 
-    /// "The value 'VALUE' is invalid for 'PLACE': WHY", where WHY may be missing.
+    /// Rephrases "The value 'VALUE' is invalid for 'PLACE': WHY". WHY may be missing.
     private func invalid(_ value: String, _ message: String) -> String {
         let rest = message.dropFirst("The value '\(value)' is invalid for '".count)
         guard let end = rest.firstIndex(of: "'") else { return message }
@@ -138,7 +138,7 @@ struct UsageMessage {
         guard message.hasPrefix(beginning + "'") else { return nil }
         let rest = message.dropFirst(beginning.count + 1)
         if let end { return rest.firstRange(of: "'" + end).map { String(rest[..<$0.lowerBound]) } }
-        // The parser's own suggestion may follow after a full stop; it is left out.
+        // A suggestion of the parser may follow after a full stop. It is left out: this program makes its own.
         return rest.lastIndex(of: "'").map { last in
             let text = rest[..<last]
             return String(text.firstRange(of: "'. ").map { text[..<$0.lowerBound] } ?? text)

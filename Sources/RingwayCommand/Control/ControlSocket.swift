@@ -9,7 +9,7 @@ enum ControlSocket {
     /// The socket could not be created, but it was optional.
     case missing(reason: String)
     /// The socket is listening. `name` is the network's name. `wanted` is the network's default name if another
-    /// network uses that; otherwise it is `nil`.
+    /// network has taken that name, otherwise `nil`.
     case listening(ControlListener, name: String, wanted: String?)
 
     /// Creates the socket. Throws if the user's own path or name cannot be used.

@@ -3,7 +3,7 @@ internal import RingwayControl
 
 /// Converts published ports between the command line and the control API.
 enum ForwardText {
-    /// Writes a forward as an object of a request.
+    /// Writes a forward as a JSON object for a request body.
     static func write(_ forward: PortForward, owner: String?, to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("transport", forward.transport.rawValue)

@@ -9,11 +9,12 @@ final class LazyControl {
     private let network: VirtualNetwork
     private let identity: ControlIdentity?
     private var server: ControlServer?
-    /// Descriptors that are closed when the server starts, so that it can open its own even if guests use all others.
+    /// Descriptors that are closed when the server starts, so that the server can open its own even if guests use all
+    /// others.
     private var reserve: [Int32] = []
     private static var reserveSize: Int { 8 }
 
-    /// - Parameter identity: returns what the control API reports about the network under a name.
+    /// - Parameter identity: returns the identity that the control API reports for a network of the given name.
     init(_ socket: ControlSocket, _ network: VirtualNetwork, identity: (String) -> ControlIdentity) {
         self.socket = socket
         self.network = network

@@ -2,7 +2,7 @@ internal import RingwayControl
 
 /// A running network, found by its control socket.
 struct LiveNetwork {
-    /// Seconds within which a network must respond. A stopped process (SIGSTOP) does not.
+    /// Seconds within which a network must respond. A stopped process (SIGSTOP), for example, does not respond.
     private static var timeout: Int { 2 }
 
     let name: String

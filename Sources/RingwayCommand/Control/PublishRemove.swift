@@ -33,7 +33,7 @@ struct PublishRemove: ParsableCommand {
     func run() throws {
         let client = try control.client()
         let published = try client.ask("GET", "/v1/forwards")["forwards"]?.elements ?? []
-        // All forwards are looked up before the first is removed, so that an unknown one is an error without effect.
+        // All forwards are looked up before the first is removed, so that none is removed if one is unknown.
         let numbers = try targets.map { target in
             let found = published.first { forward in
                 switch target {

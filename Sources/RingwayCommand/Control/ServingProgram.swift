@@ -40,8 +40,8 @@ enum ServingProgram {
     }
 
     /// The target of a process's `/proc/PID/exe`, to which the kernel appends " (deleted)" if the file was removed or
-    /// replaced; `nil` if it cannot be read. If `isReplaced` is known, the link is not read: the result then is a
-    /// path with this ending, or `nil`.
+    /// replaced; `nil` if the link cannot be read. If `isReplaced` is known, the link is not read: the result then is
+    /// a path that ends with " (deleted)" if the file was replaced, otherwise `nil`.
     private static func executable(of process: Int, _ isReplaced: Bool?) -> String? {
         if let isReplaced { return isReplaced ? "/ringway (deleted)" : nil }
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))

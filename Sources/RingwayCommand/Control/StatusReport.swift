@@ -7,7 +7,7 @@ struct StatusReport {
     /// The report for users: facts, use of the limits, and problems.
     var lines: [String] { TextTable.lines(facts) + bounds + troubles }
 
-    /// The response, to which the client's version and whether the serving program is old are added.
+    /// The response, with two members added: the client's version, and whether the serving program is old.
     var json: JSONValue {
         guard case .object(var members) = status else { return status }
         members.append(.init(key: "clientVersion", value: .string(Version.text)))

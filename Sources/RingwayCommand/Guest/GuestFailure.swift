@@ -6,7 +6,7 @@ struct GuestFailure: Error, Equatable {
 
     init(_ message: String) { self.message = message }
 
-    /// "cannot STEP: REASON", with the error of the last system call.
+    /// Makes the message "cannot STEP: REASON". The reason is by default the error of the last system call.
     init(cannot step: String, errorNumber: Int32 = errno) {
         message = "cannot \(step): \(String(cString: strerror(errorNumber)))"
     }

@@ -2,14 +2,13 @@ internal import CRingway
 internal import Glibc
 internal import RingwayTap
 
-/// The process that stays inside the guest's namespaces while the bridge runs, which is the process of `ringway run`
-/// or `ringway attach`. The keeper creates TCP sockets there, and mounts the guest's resolv.conf again when the
-/// kernel has removed the mount.
+/// A process inside the guest's namespaces. It creates TCP sockets there, and mounts the guest's resolv.conf again
+/// when the kernel has removed the mount. It runs as long as the bridge, the process of `ringway run` or `attach`.
 ///
-/// The bridge of an ordinary user could not enter the namespaces later, so this process stays there. Under `run` it
-/// is a sibling of COMMAND, and the kernel kills it when the bridge ends. Under `attach` it ends when the bridge's
-/// end of the `TapHandover` socket closes, which also happens if the bridge is killed. Before it ends, it removes its
-/// mounts, rules and routes from namespaces that continue to exist.
+/// The bridge of an ordinary user could not enter the namespaces later, so the keeper stays there. Under `run` the
+/// keeper is a sibling of COMMAND, and the kernel kills it when the bridge ends. Under `attach` it ends when the
+/// bridge's end of the `TapHandover` socket closes, which also happens if the bridge is killed. Before it ends, it
+/// removes its mounts, rules and routes from namespaces that continue to exist.
 struct GuestKeeper {
     /// The guest's ends of `SocketPairs`, on which the shards request TCP sockets.
     let ends: [Int32]
@@ -89,7 +88,7 @@ protocol KeptNames: AnyObject {
     var descriptors: [Int32] { get }
     /// Readable when `attend` must be called; negative if there is no descriptor to watch.
     var descriptor: Int32 { get }
-    /// Milliseconds after which `attend` must be called in any case; negative for never.
+    /// Milliseconds after which `attend` must be called even if `descriptor` is not readable; negative for no limit.
     var interval: Int32 { get }
     /// Starts to watch the mounts, and handles changes that have already occurred.
     func keep()

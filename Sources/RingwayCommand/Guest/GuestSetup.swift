@@ -7,7 +7,7 @@ internal import RingwayTap
 /// Sets up the guest in the forked child process, which then becomes COMMAND or the `GuestKeeper`.
 ///
 /// The queues of the interface are sent to the bridge, which is the parent process, before addresses and routes are
-/// set. So the bridge attaches the queues meanwhile. Frames that the kernel sends in that time wait in the queues.
+/// set. While they are set, the bridge attaches the queues. Until it has, frames from the kernel wait in the queues.
 struct GuestSetup {
     let origin: GuestOrigin
     let interface: InterfaceConfiguration

@@ -12,8 +12,8 @@ enum MountNamespace {
     }
 
     /// Makes the root a mount point, for a process in a chroot. There the root is only a directory of a mount that is
-    /// out of reach and may be shared with the host. The tree is therefore bind-mounted on `/proc/fs`, which becomes
-    /// the root.
+    /// out of reach and may be shared with the host. The tree below the root is therefore bind-mounted on `/proc/fs`,
+    /// which becomes the root.
     private static func becomeMountPoint() throws(GuestFailure) {
         let place = "/proc/fs"
         guard let directory = getcwd(nil, 0) else { throw GuestFailure(cannot: "find the working directory") }

@@ -6,7 +6,7 @@ internal import Ringway
 ///
 /// If the user requests it, the file is replaced as a whole, and restored at the end. The former file is kept beside
 /// the directory `/etc/netns/NAME`, because "ip netns exec" mounts every file in that directory over the file of the
-/// same name in `/etc`. If this process is killed, the former file stays there.
+/// same name in `/etc`. If this process is killed, the kept file remains.
 struct NetnsResolver {
     /// The directories in which "ip netns" keeps namespaces by name.
     private static let places = ["/run/netns/", "/var/run/netns/"]
@@ -97,9 +97,8 @@ struct NetnsResolver {
 }
 
 extension NetnsResolver.Written {
-    /// Restores the former file, or removes the written one if there was none. If another program has changed the
-    /// file meanwhile, it is left as it is. If a former file is still kept then, the message that is returned names
-    /// both.
+    /// Restores the former file, or removes the written one if there was none. A file that another program has changed
+    /// meanwhile is left as it is; the returned message then names it and the kept former file, if there is one.
     func takeBack() -> String? {
         defer { for path in made { rmdir(path) } }
         guard EntryIdentity(file.path) == identity, ResolverConfiguration.hostContents(at: file.path) == contents else {

@@ -25,7 +25,8 @@ final class PrivateEtc {
     private let memory: Int32
     private let cover: Cover
     private let file: Cover
-    /// A clone of the mount of the host's directory; negative while the private directory is not mounted.
+    /// A descriptor of a clone of the mount of the host's directory; negative while the private directory is not
+    /// mounted.
     private(set) var host: Int32 = -1
 
     /// Adds the links to the entries of the root directory, and clones the tmpfs.

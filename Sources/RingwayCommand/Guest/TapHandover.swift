@@ -9,8 +9,8 @@ internal import RingwayTap
 ///       | -- configured ---------------------> |   publishes, reports that it is ready
 ///       | <------------------------------ go - |
 ///
-/// The guest may send "failure" and a reason instead of either of its messages. Each message is one byte of kind and a
-/// body. If an end is closed without a message, its process has ended or given up.
+/// The guest may send "failure" and a reason instead of either of its messages. Each message is one byte for its kind,
+/// and a body. If an end is closed without a message, its process has ended or given up.
 struct TapHandover: ~Copyable {
     /// A message of the guest's process.
     enum Offer: Equatable {
@@ -112,7 +112,7 @@ struct TapHandover: ~Copyable {
         }
     }
 
-    /// Makes the guest's process see the end of the connection, upon which it ends.
+    /// Shuts the connection down. The guest's process then sees a hang-up, and ends.
     borrowing func hangUp() { _ = shutdown(socket, Int32(SHUT_RDWR)) }
 
     /// Lets the guest's process continue.

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Ringway
 
 /// The keys `agent-token`, `trust-agent-names`, `agent-publish`, `agent-socket`, `forward` and `follow-ports`, which
-/// set the same as the options of these names.
+/// have the same effect as the options of these names.
 enum AgentKeys {
     static func read(
         _ members: [String: ConfigurationNode], into order: inout NetworkOrder

@@ -1,6 +1,6 @@
 internal import Ringway
 
-/// The key `capture`, and those for the bytes kept of each frame, the size and number of files, and the filter.
+/// The key `capture`, and the keys for the bytes kept of each frame, the size and number of files, and the filter.
 enum CaptureKeys {
     private static let details = ["capture-snaplen", "capture-size", "capture-files", "capture-filter"]
 

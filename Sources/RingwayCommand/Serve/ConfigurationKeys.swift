@@ -95,8 +95,8 @@ enum LeaseKeys {
     }
 }
 
-/// The key `names`: domain names, each with one IPv4 address, one IPv6 address, or both. A name that starts with the
-/// label `*` matches every name below the rest of the name.
+/// The key `names`: domain names, each with one IPv4 address, one IPv6 address, or both. The name `*.apps.example`
+/// stands for every name below `apps.example`.
 enum NameKeys {
     static func read(_ node: ConfigurationNode) throws(CommandFailure) -> [NetworkName] {
         var names: [NetworkName] = []

@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// Detects that a configuration file may have changed: it is written, replaced or removed, or a symbolic link that
-/// leads to it changes.
+/// Detects that a configuration file may have changed: it is written, replaced or removed. If its path is a symbolic
+/// link, changes in the link's directory and in the directory of the link's final target are detected.
 struct ConfigurationWatch: ~Copyable {
     /// Readable after an event; negative if nothing is watched.
     let descriptor: Int32
-    /// The directory entry whose events matter. `nil` if the path contains symbolic links; then all events matter.
+    /// The directory entry whose events matter. `nil` if the path may be a symbolic link; then all events matter.
     private let name: String?
 
     /// Starts watching.

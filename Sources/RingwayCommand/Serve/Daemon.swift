@@ -4,7 +4,7 @@ internal import Ringway
 
 /// `ringway serve`: the networks, and the thread that handles signals, the configuration and periodic work.
 struct Daemon {
-    /// The file is read after this many milliseconds without changes, so that it is complete.
+    /// A changed file is read after this many milliseconds without further changes, so that it is complete.
     private static let quiet: Int32 = 100
 
     private let source: ConfigurationSource

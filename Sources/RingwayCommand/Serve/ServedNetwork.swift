@@ -10,7 +10,7 @@ struct ServedNetwork {
     var name: String { order.name }
     var publishedPorts: [PublishedPort] { network.publishedPorts }
 
-    /// Starts the network, its links and its ports; all or nothing.
+    /// Starts the network, its links and its ports. If one of them cannot be started, stops all and throws.
     ///
     /// - Parameter isAlone: whether this is the only network, so that messages about it need no name.
     init(_ order: NetworkOrder, isAlone: Bool, state place: StateOrder = .none) throws(CommandFailure) {
@@ -56,8 +56,8 @@ struct ServedNetwork {
         }
     }
 
-    /// Whether an event is logged. The kinds of events that usually follow a request of the user, or another logged
-    /// event, are not.
+    /// Whether an event is logged. An event that usually follows a request of the user, or another logged event, is
+    /// not logged.
     private static func isNews(_ event: VirtualNetwork.Event) -> Bool {
         switch event {
         case .guestAttached, .guestDetached, .guestRefused, .forwardFailed, .forwardRecovered, .agentForwardFailed,
@@ -101,8 +101,8 @@ struct ServedNetwork {
 
     // MARK: Changes
 
-    /// Applies changed settings, as far as this is possible without a restart. Returns a line for each change, and
-    /// one for each change that needs a restart.
+    /// Applies changed settings, as far as this is possible without a restart. Returns log lines: one for each change,
+    /// for each failure, and for each change that needs a restart.
     mutating func change(to next: NetworkOrder) -> [String] {
         var lines: [String] = []
         lines += changeLeasesAndNames(next)
@@ -233,7 +233,7 @@ struct ServedNetwork {
         order.configuration.capture = wanted
         var lines: [String] = []
         if let now, network.capture?.options == now {
-            // Another client of the API may have stopped it already.
+            // A failure is ignored: a client of the control API may have stopped the capture already.
             _ = try? network.stopCapture()
             lines.append("frames are no longer captured to \(now.path)")
         }

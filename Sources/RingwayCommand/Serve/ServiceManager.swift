@@ -7,8 +7,8 @@ struct ServiceManager {
     /// The links of inherited descriptors. A descriptor with the name "vpnkit" uses VPNKit's protocol. Any other one
     /// uses QEMU's, except those named "publish", which are in `ports`.
     let links: [LinkOrder]
-    /// Inherited listening TCP sockets with the name "publish". A published port uses the one of its address and
-    /// port.
+    /// Inherited listening TCP sockets with the name "publish". A published port uses the socket that is bound to the
+    /// same address and port of the host.
     let ports: [Int32]
     private let path: String?
 

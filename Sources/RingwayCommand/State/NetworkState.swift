@@ -14,8 +14,8 @@ struct NetworkState: Equatable {
         let owner: String
     }
 
-    /// An owner of published ports that has a lease (`VirtualNetwork.holdForwards`), and the seconds until the lease
-    /// expires. An owner that does not renew its lease in time loses its ports.
+    /// An owner of published ports whose ports are removed when its lease expires, unless it renews the lease
+    /// (`VirtualNetwork.holdForwards`). `seconds` is the time until the lease expires.
     struct Owner: Equatable {
         let name: String
         let seconds: Int

@@ -69,9 +69,9 @@ extension StateKeeper {
         }
     }
 
-    /// The state file for a network without a name. It is, in this order: a file whose state has one of these links,
-    /// a file that does not exist or cannot be parsed, any file that no process has locked, the first file. The other
-    /// files belong to other networks without a name, which are running or have ended.
+    /// The state file for a network without a name. The order of preference is: a file whose state has one of these
+    /// links, a file that does not exist or cannot be parsed, any file that no process has locked, the first file. The
+    /// other files belong to other networks without a name, which are running or have ended.
     private static func unnamed(in directory: String, links: [String]) -> String {
         let paths = (1...mostUnnamed).map { number in
             "\(directory)/\(NetworkOrder.onlyName)\(number == 1 ? "" : "-\(number)").json"

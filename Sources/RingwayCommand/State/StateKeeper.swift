@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Stores the state of a network in a file, so that guests keep their addresses, names and ports after a restart.
 ///
-/// Each change is written after a short delay, together with later ones, on the keeper's own event loop, so that
-/// neither the data path nor the network's thread waits for a disk.
+/// A change is written after a short delay, together with those that follow in that time. The writes are on the
+/// keeper's own event loop, so that neither the data path nor the network's thread waits for a disk.
 final class StateKeeper: Sendable {
     /// The delay between the first change and the write, in nanoseconds.
     private static var delay: UInt64 { 100_000_000 }
@@ -97,7 +97,7 @@ final class StateKeeper: Sendable {
 
     /// Writes the current state.
     func save(_ network: VirtualNetwork) {
-        // The flag is reset before the state is read, so that a later change causes another write.
+        // `isDue` is reset before the state is read, so that a later change causes another write.
         isDue.store(false, ordering: .releasing)
         let failure = work.withLock { work -> String? in
             guard !work.hasEnded else { return nil }

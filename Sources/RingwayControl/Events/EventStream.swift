@@ -34,7 +34,7 @@ final class EventStream {
     /// Counts events as lost.
     func lose(_ count: Int) { lost += count }
 
-    /// Flushes what was written, and writes waiting events, then the report of a loss, as far as there is room.
+    /// Flushes what `offer` has written. While there is room, writes the waiting events, and then the report of a loss.
     func flush() {
         push()
         while isWritable(), let event = waiting.popFirst() {

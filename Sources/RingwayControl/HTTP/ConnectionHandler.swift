@@ -107,7 +107,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     private func answer(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        // The timer keeps running, so that a client that does not read its responses is disconnected.
+        // While the request is held, the timer keeps running, so that a client that does not read its responses is
+        // disconnected.
         guard context.channel.isWritable else {
             phase = .held(head)
             return

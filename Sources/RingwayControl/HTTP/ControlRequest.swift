@@ -5,7 +5,8 @@ struct ControlRequest: Sendable {
     let path: String
     let query: [(name: String, value: String)]
     let body: [UInt8]
-    /// The parts of the path at the names in braces of the route's path, by name.
+    /// The values of the variable parts of the path, by name: for the route `/v1/guests/{id}` and the path
+    /// `/v1/guests/3`, the value of `id` is "3".
     var parameters: [String: String] = [:]
 
     /// Parses the target of a request.
@@ -73,7 +74,7 @@ struct ControlRequest: Sendable {
         return value
     }
 
-    /// Parses the part of the path at a name in braces as a number.
+    /// The number in the variable part of the path that has this name, such as `id` in `/v1/guests/{id}`.
     func number(_ name: String) throws(ControlFailure) -> UInt32 {
         let text = parameters[name] ?? ""
         guard let value = Self.decimal(text), let number = UInt32(exactly: value) else {

@@ -90,13 +90,13 @@ struct MetricName: Equatable {
         kind = isGauge ? .gauge : .counter
     }
 
-    /// The names to convert instead of a counter's own, because the result would otherwise be another counter's name
-    /// or lack the unit.
+    /// The names that are converted in place of these counters' own. Otherwise `dns.queries` would get the metric name
+    /// of `dnsQueries`, and the name of `tcpWindowCommitted` would lack the unit.
     private static let renamed = [
         "dns.queries": "dns.resolverQueries", "tcpWindowCommitted": "tcpWindowCommittedOctets",
     ]
 
-    /// `framesFromGuest` as `frames_from_guest`, and `refused.badTCPOptions` as `refused_bad_tcp_options`.
+    /// Converts `framesFromGuest` to `frames_from_guest`, and `refused.badTCPOptions` to `refused_bad_tcp_options`.
     static func snakeCase(_ key: String) -> String {
         let letters = Array(key)
         var text = ""

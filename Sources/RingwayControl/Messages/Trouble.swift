@@ -37,7 +37,7 @@ struct Trouble: Sendable, Equatable {
         self.option = option
     }
 
-    /// The rows of the table whose counters are above zero, and the counts.
+    /// The rows whose counters are above zero, with the counts. Drops that the table lacks are included.
     static func all(in counters: [(name: String, value: Int)]) -> [(trouble: Trouble, count: Int)] {
         var counts: [String: Int] = [:]
         for (name, value) in counters { counts[name] = value }

@@ -14,7 +14,7 @@ struct Route: Sendable {
         self.answer = answer
     }
 
-    /// The parts of a request's path at the names in braces, by name; `nil` if the path does not match.
+    /// The values that a request's path has for the names in braces, by name; `nil` if the path does not match.
     fileprivate func match(_ other: String) -> [String: String]? {
         let own = path.split(separator: "/", omittingEmptySubsequences: false)
         let parts = other.split(separator: "/", omittingEmptySubsequences: false)

@@ -13,9 +13,10 @@ internal import RingwayWire
 /// ## Theory of operation
 ///
 /// Each concern is a component with its own state: the link, TCP, UDP and ping sockets, port listeners, relays, the
-/// channel to the name service, and the neighbours. Calls pass a component the shard's core and the stack `inout`
-/// where it needs them. This type routes between the components: a completion by the owner in its tag, an effect by
-/// its kind, and a result, such as a frame or an accepted client, to the next component.
+/// channel to the name service, and the neighbours. A component that needs the shard's core or the stack gets it as an
+/// `inout` argument of the call. This type routes between the components. A completion goes to the component that its
+/// tag names, and an effect of the stack to the component for its kind. The result of a component, such as a frame or
+/// an accepted client, goes to the next component.
 ///
 /// The stack's effect queue has room for the effects of one event only. Therefore every event is a `ShardWork`, and
 /// `run` performs the effects after each.
@@ -52,7 +53,7 @@ struct GuestDataPath: ~Copyable {
         part: Int, shared: EngineShared, queue: consuming Queue, framing: Link.Framing,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters, now: UInt64
     ) throws(MemoryFailure) {
-        // Initialisers that may fail run before any stored property is set.
+        // Initialisers that may fail run first, so that an error never leaves `self` partly initialised.
         var configuration = shared.configuration.stack
         configuration.shard = part
         let stack = try Stack(configuration, pool: pool, counters: counters, now: now)
@@ -278,15 +279,15 @@ struct GuestDataPath: ~Copyable {
         }
     }
 
-    /// Releases the buffer or client in a message to this guest, which is ending.
+    /// Releases the buffer, or resets the client, in a message to this guest, which is ending.
     mutating func discard(_ message: ShardMessage, _ core: inout ShardCore) {
         if message.kind == .frame { core.counters.add(.handOverRefused) }
         core.releaseAny(message.lease)
         if message.kind == .accepted { shared.turnAway(message.client) }
     }
 
-    /// Sends neighbours' frames to the guest, after all other frames of the turn, so that a flood of them does not
-    /// delay the others.
+    /// Sends neighbours' frames to the guest. Called after all other frames of the turn, so that a flood from
+    /// neighbours does not delay those.
     @inline(never)
     mutating func takeNeighborFrames(_ core: inout ShardCore) {
         var budget = neighbors.grant(isLinkQuiet: link.isQuiet(below: neighbors.quietBytes), &core)
@@ -329,7 +330,7 @@ struct GuestDataPath: ~Copyable {
 
     // MARK: Addresses
 
-    /// The guest has declined its IPv4 address: requests another one and announces it to all parts.
+    /// The guest has declined its IPv4 address: gets another one, if there is one, and sets it in all parts.
     private mutating func replaceAddress(_ core: inout ShardCore) {
         guard let address = neighbors.replaceAddress(stack.guestAddress) else { return }
         setGuestIPv4(address, &core)

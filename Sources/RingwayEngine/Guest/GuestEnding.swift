@@ -33,8 +33,8 @@ struct GuestEnding {
         mutating get { removal != nil }
     }
 
-    /// Starts the removal. `GuestDataPath.close` leaves some sockets open, which `goOn` closes: TCP connections by
-    /// RST, because the guest no longer exists.
+    /// Starts the removal. `goOn` later closes the sockets that `GuestDataPath.close` leaves open. TCP connections are
+    /// then reset, because the guest no longer exists.
     mutating func begin(_ removal: GuestRemoval, _ dataPath: inout GuestDataPath, _ core: inout ShardCore) {
         self.removal = removal
         // Queued operations refer to their socket by its descriptor number, which may be reused after a close, so

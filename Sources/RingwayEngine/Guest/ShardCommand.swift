@@ -8,8 +8,8 @@ internal import Synchronization
 enum ShardCommand: Sendable {
     /// Accept clients of published TCP ports, and receive datagrams of published UDP ports.
     case listen([ListeningSocket])
-    /// Stop the listeners of these forwards, from slot `from` of the listeners' table on. The reply says that the
-    /// shard no longer uses their sockets.
+    /// Stop the listeners of these forwards (published ports), from slot `from` of the listeners' table on. The reply
+    /// says that the shard no longer uses their sockets.
     case unlisten(Set<UInt32>, from: UInt32, ShardReply)
     /// Start serving the guest, after all shards have added their parts.
     case start
@@ -42,7 +42,7 @@ enum ShardCommand: Sendable {
     /// commands until the sum of their `cost` reaches the budget.
     static var sockets: Int { 64 }
 
-    /// What the command takes of a turn's budget (`sockets`). `unlisten` and `giveBack` take all of it.
+    /// The amount that the command deducts from a turn's budget (`sockets`). `unlisten` and `giveBack` use all of it.
     var cost: Int {
         switch self {
         case .listen(let sockets): sockets.count

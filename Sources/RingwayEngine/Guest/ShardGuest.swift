@@ -30,8 +30,8 @@ struct ShardGuest: ~Copyable {
     /// Registers the buffers of the guest's link with the ring. Called when the guest is added to the shard.
     mutating func register(_ core: inout ShardCore) throws(SystemError) { try dataPath.link.register(&core) }
 
-    /// Unregisters the buffers of the guest's link from the ring and releases them, once no operation of the guest is
-    /// in flight.
+    /// Unregisters the buffers of the guest's link from the ring and releases them. No operation of the guest may be in
+    /// flight.
     mutating func unregister(_ core: inout ShardCore) { dataPath.link.unregister(&core) }
 
     /// Sets the number of guests that share the shard's buffers, which limits the guest's receive windows.

@@ -1,7 +1,7 @@
 internal import RingwayRing
 internal import RingwayStack
 
-/// A unit of work for a guest. The stack's effects are performed after each.
+/// A unit of work for a guest. After each unit, the shard performs the effects that the stack has requested.
 enum ShardWork {
     case completion(Completion)
     case message(ShardMessage)

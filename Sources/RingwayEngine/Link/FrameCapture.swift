@@ -1,8 +1,8 @@
 internal import RingwayCapture
 internal import RingwayWire
 
-/// The access of a guest's part to the capture. Callers check `isOn` first. While nothing is captured, this check is
-/// all that a frame costs.
+/// The capture of a guest's frames, as one part of the guest uses it. Callers check `isOn` first. While nothing is
+/// captured, capturing costs a frame only this check.
 struct FrameCapture {
     /// Whether frames are captured.
     private(set) var isOn: Bool

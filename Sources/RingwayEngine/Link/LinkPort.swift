@@ -14,7 +14,7 @@ internal import RingwayWire
 /// ## Theory of operation
 ///
 /// **A device** (TAP) is read by one multishot read, or by several single reads. Each completion returns one frame in
-/// a leased buffer. A frame to the guest is written from its own buffer, by an operation of its own.
+/// a leased buffer. Each frame to the guest is written by a separate operation, from the buffer that holds it.
 ///
 /// **A socket** is a stream of frames with length prefixes, or has one frame per datagram. A stream has one receive
 /// in flight at a time, whose bytes `nextFrame` splits into frames; datagrams are read as from a device. Frames to
@@ -118,7 +118,7 @@ struct LinkPort: ~Copyable {
         core.close(queue.descriptor, reset: false)
     }
 
-    /// Unregisters the link's buffers from the ring and releases them, once no operation on the link is in flight.
+    /// Unregisters the link's buffers from the ring and releases them. No operation on the link may be in flight.
     mutating func unregister(_ core: inout ShardCore) {
         sendQueue?.pointee.close()
         if let decoder { _ = decoder.pointee.discard(core.pool) }
@@ -334,7 +334,7 @@ struct LinkPort: ~Copyable {
         state = sendQueue.pointee.isCongested ? .congested : .open
     }
 
-    /// Sends the unsent rest of the batch; true if it was sent immediately.
+    /// Sends the unsent rest of the batch. False if the rest is not sent yet, or the link is lost.
     private mutating func send(
         _ sendQueue: UnsafeMutablePointer<FrameSendQueue>, _ core: inout ShardCore
     ) -> Bool {

@@ -1,12 +1,11 @@
-/// Limits the batch of neighbours' frames that is sent from a guest's inbox to its link at a time. Data from host
-/// sockets waits for at most one batch. A batch is therefore small, but large enough for full throughput between two
-/// guests.
+/// Limits how many neighbours' frames are sent from a guest's inbox to its link in one batch. Data from host sockets
+/// waits for at most one batch. A batch is therefore small, but large enough for full throughput between two guests.
 ///
 /// While the link still holds frames that the guest has not read, a full batch would delay the next data from host
 /// sockets. A batch then has only `least` frames, and the next one follows after a `pause`: neighbours' frames become
 /// slower than other traffic, but do not stop.
 struct NeighborBudget: Equatable {
-    /// The largest batch in frames and in bytes while the link is quiet, and the batch in frames while it is busy.
+    /// While the link is quiet, the most frames and the most bytes of a batch. While it is busy, the frames of a batch.
     static var most: Int { 32 }
     static var lotBytes: Int { 1 << 20 }
     static var least: Int { 2 }

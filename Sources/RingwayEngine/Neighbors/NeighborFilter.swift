@@ -10,14 +10,13 @@ enum NeighborVerdict: UInt8 {
     /// Only the gateway may send this: DHCP replies, router advertisements, router renumbering, redirects, MLD
     /// queries.
     case refused
-    /// A fragment of a refused packet or of a neighbour discovery message, or a fragment that cannot be checked
+    /// A fragment of a refused packet or of a neighbour discovery message. Also a fragment that cannot be checked,
     /// because the first fragment lacks a header or has not been seen.
     case refusedFragment
 }
 
-/// Keeps packets that configure hosts from passing between guests, because only the gateway may send them: DHCP and
-/// DHCPv6 (RFC 7610), router advertisements (RFC 6105) and redirects. Such packets are also recognised if they are
-/// fragmented (RFC 7113) or have extension headers.
+/// Prevents guests from configuring each other, which only the gateway may do. It filters DHCP and DHCPv6 (RFC 7610),
+/// router advertisements (RFC 6105) and redirects, even if they are fragmented (RFC 7113) or have extension headers.
 ///
 /// Each part of a guest has a filter, for the packets that the guest sends.
 struct NeighborFilter {
@@ -85,7 +84,7 @@ struct NeighborFilter {
     }
 
     /// Whether a later fragment, whose first fragment has not been seen, may belong to a packet that other guests must
-    /// not get. An IPv6 fragment always may, because only the first one contains the protocol (RFC 8200 §4.5).
+    /// not get. Every IPv6 fragment may, because only the first fragment tells the protocol (RFC 8200 §4.5).
     private static func isJudged(_ summary: FrameSummary) -> Bool {
         guard !summary.isIPv6 else { return true }
         return summary.protocolNumber == IPProtocol.udp || summary.protocolNumber == IPProtocol.icmp

@@ -10,7 +10,7 @@ struct NeighborInbox {
     /// The most frames in the queue, and the most of them in large buffers.
     static var frameLimit: Int { 1_024 }
     static var largeLimit: Int { 128 }
-    /// If this many large buffers are queued, frames that fit a small buffer are copied to one.
+    /// If this many large buffers are queued, frames that fit a small buffer are copied to one, to free the large one.
     private static var copyFrom: Int { 16 }
 
     private var frames = LeaseQueue()

@@ -42,8 +42,8 @@ struct NeighborPort: ~Copyable {
         mutating get { isSwitched }
     }
 
-    /// Drops a frame whose source address, or sender in ARP or a neighbour advertisement, is not the guest's. Posts
-    /// any other frame to the neighbours to which it is addressed.
+    /// Drops a frame that is not sent from the guest's own addresses, or that claims another address for the guest by
+    /// ARP or a neighbour advertisement. Posts any other frame to the neighbours to which it is addressed.
     ///
     /// - Parameter isReassembled: the packet came in fragments, which have already been passed to neighbours.
     /// - Returns: true if the stack must handle the frame, because it is for the gateway, broadcast or multicast. If
@@ -171,10 +171,10 @@ struct NeighborPort: ~Copyable {
         return false
     }
 
-    /// Whether the frame may be passed to neighbours; counts those that may not.
+    /// Whether the frame may be passed to neighbours. Counts the frame if it may not.
     ///
-    /// - Parameter isFlooded: the frame is broadcast or multicast. Requests to the gateway normally are, so they are
-    ///   not counted in this case.
+    /// - Parameter isFlooded: the frame is broadcast or multicast, as requests to the gateway normally are. Such
+    ///   requests are therefore not counted.
     private mutating func reachesNeighbors(
         _ summary: FrameSummary, _ frame: UnsafeRawPointer, isFlooded: Bool, _ now: UInt64
     ) -> Bool {

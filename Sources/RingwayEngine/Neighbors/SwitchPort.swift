@@ -32,8 +32,8 @@ struct SwitchPort {
     var filter: NeighborFilter
     var crossings: TokenBucket
 
-    /// The last address that was reported because it is not the guest's own, and when. Limits the reports about a guest
-    /// that sends from many addresses.
+    /// The address in the last report that the guest sends from a foreign address, and the time of that report. They
+    /// limit the reports about a guest that sends from many addresses.
     private var toldAddress = IPAddress(high: 0, low: 0)
     private var toldAt: UInt64?
     private let addresses: UnsafeMutablePointer<IPAddress>
@@ -131,8 +131,8 @@ struct SwitchPort {
     }
 
     /// Whether to report that the guest sends from an address that is not its own: at most once a second, and at most
-    /// once a minute for the same address. Only for IPv4: guests routinely create more IPv6 addresses than they may
-    /// use.
+    /// once a minute while the address stays the same. IPv6 addresses are not reported, because guests routinely create
+    /// more of them than they may use.
     mutating func shouldTell(of address: IPAddress, now: UInt64) -> Bool {
         guard address.isIPv4, !address.isUnspecified else { return false }
         let rest: UInt64 = address == toldAddress ? 60_000_000_000 : 1_000_000_000

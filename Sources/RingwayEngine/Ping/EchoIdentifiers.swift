@@ -23,9 +23,9 @@ struct EchoIdentifiers: Equatable, Sendable {
     /// The bits of an identifier that select the block.
     var mask: UInt16 { ~UInt16(count - 1) }
 
-    /// Reserves a block for `wanted` pings, but not more than the largest size; `nil` if none is free. The search
-    /// starts at a random block, because other Ringway processes on the host choose blocks in the same way and do not
-    /// share this table.
+    /// Reserves a block of at least `wanted` identifiers, but never of more than `largest`; `nil` if no such block is
+    /// free. The search starts at a random block, because other Ringway processes on the host also choose blocks and do
+    /// not share this table.
     static func take(atLeast wanted: Int) -> EchoIdentifiers? {
         var count = unit
         while count < min(wanted, largest) { count *= 2 }

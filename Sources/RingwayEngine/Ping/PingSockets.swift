@@ -21,7 +21,7 @@ struct PingSockets: ~Copyable {
         case receive
         /// A multishot receive on a raw socket: of IPv4 if the tag's index is one, of IPv6 if it is zero.
         case rawReceive
-        /// The send of the message that the tag identifies.
+        /// The send of a message; the operation's tag has the message's handle in `ShardCore.messages`.
         case send
 
         static var owner: OperationOwner { .ping }
@@ -149,8 +149,8 @@ struct PingSockets: ~Copyable {
             let error = -completion.result
             let mtu = error == EMSGSIZE ? PathMTU.toward(message.pointee.target) : nil
             if queued > 0, mtu == nil, !message.pointee.hasRetried {
-                // The error was about an earlier echo request, which `reportErrors` has reported. This one was not
-                // sent.
+                // The kernel has returned the error of an earlier echo request instead of sending this one, so this
+                // one is sent again. `reportErrors` has reported the error.
                 message.pointee.hasRetried = true
                 return sender.submit(message, place, on: socket.pointee.descriptor, &core)
             }
@@ -311,8 +311,8 @@ struct PingSockets: ~Copyable {
 
     /// Re-arms receives that had found no buffer.
     ///
-    /// - Parameter budget: the most receives to re-arm; reduced by their number. Those of the raw sockets, two at most,
-    ///   are not counted.
+    /// - Parameter budget: the most receives to re-arm; reduced by the number of those re-armed. The receives of the
+    ///   raw sockets, two at most, are not counted.
     mutating func retryStarved(_ budget: inout Int, _ core: inout ShardCore) {
         guard budget > 0 else { return }
         if rawEchoes.ipv4.receive == .starved { armRaw(isIPv4: true, &core) }

@@ -4,13 +4,13 @@ internal import RingwayReactor
 internal import RingwayStack
 
 extension Engine {
-    /// Timeout for shards to return listeners, in milliseconds. A part that has been removed replies at once.
+    /// Timeout for shards to stop using sockets lent to them, in milliseconds. A removed part replies at once.
     private static var closeTimeout: Int32 { 10_000 }
 
     /// Lends the sockets of published ports to the guest's shards, which forward clients to the guest. The shards may
     /// begin after this returns: until then the kernel queues clients and datagrams.
     ///
-    /// - Parameter sockets: for each port of the orders, in order, its socket, or -1 if there is none.
+    /// - Parameter sockets: one entry for each port of `orders`, in the same sequence: the socket, or -1 for none.
     public func listen(_ orders: [ListenOrder], on sockets: [Int32]) {
         var lent = [[ListeningSocket]](repeating: [], count: shards)
         var place = 0

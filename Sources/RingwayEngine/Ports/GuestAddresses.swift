@@ -42,7 +42,7 @@ struct AddressBook {
 
     // MARK: Proofs of addresses
 
-    /// Records that the guest has proved to have the address. Returns whether that was unknown.
+    /// Records that the guest has proved to have the address. Returns true if that was not known before.
     mutating func shown(_ address: IPAddress, now: UInt64) -> Bool {
         if address.isLinkLocal {
             // A link-local address with the interface identifier of the expected address shows that the guest forms its
@@ -63,7 +63,7 @@ struct AddressBook {
         return true
     }
 
-    /// Records that the address does not answer. Returns whether that was unknown.
+    /// Records that the address does not answer. Returns true if that was not known before.
     mutating func silent(_ address: IPAddress, now: UInt64) -> Bool {
         guard let index = entries.firstIndex(where: { $0.address == address }) else { return false }
         if index >= 2 {
@@ -83,9 +83,9 @@ struct AddressBook {
         entries[0] = Entry(address: IPAddress(address))
     }
 
-    /// Called before a datagram is sent to an address of the guest. UDP gives no sign that the guest does not have
-    /// the address, so an address that the guest has not proved recently is checked by ARP or NDP. Returns `ask` if
-    /// the caller must send such a request, and `unanswered` if the guest has not answered one in time.
+    /// Called before a datagram is sent to an address of the guest. UDP does not show whether the guest has the
+    /// address, so an address that the guest has not proved recently is checked by ARP or NDP. Returns `ask` if the
+    /// caller must send an ARP or NDP request, and `unanswered` if the guest has not answered the last one in time.
     mutating func sending(to address: IPAddress, now: UInt64) -> Question {
         guard let index = entries.firstIndex(where: { $0.address == address }), isDoubtful(entries[index], now: now)
         else { return .none }
@@ -100,8 +100,9 @@ struct AddressBook {
 
     // MARK: Choosing a target
 
-    /// The address to which a client of a family is forwarded: the best address of that family (`choice`). If it has
-    /// none, the best of the other family; if that has none either, the expected address of the client's family.
+    /// The address to which a client of a family is forwarded: the best address of that family (`choice`). If no
+    /// address of the family may be tried, it is the best address of the other family. If no address at all may be
+    /// tried, it is the expected address of the client's family.
     func target(ipv4: Bool, now: UInt64) -> IPAddress {
         let own = choice(ipv4: ipv4, now: now)
         if let own, own.isShown { return own.address }
@@ -116,8 +117,8 @@ struct AddressBook {
         guard let entry = entries.first(where: { $0.address == address }), entry.silentUntil <= now,
             let other = choice(ipv4: !address.isIPv4, now: now)
         else { return .certain }
-        // An IPv4 address is abandoned only if the guest has proved its IPv6 address instead. Otherwise a slow guest is
-        // more likely than one without IPv4.
+        // An IPv4 address is abandoned only if the guest has proved an IPv6 address, but not this one. Otherwise the
+        // guest is more likely slow to answer than without IPv4.
         if address.isIPv4 { return other.isShown && !entry.isShown ? .doubtful : .certain }
         // `likely` rather than `certain`: the guest may have disabled IPv6 since it proved the address.
         return entry.isShown ? .likely : .doubtful

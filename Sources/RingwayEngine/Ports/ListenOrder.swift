@@ -5,12 +5,12 @@ public struct ListenOrder: Sendable {
     /// The host address on which to listen; `nil` for all addresses of both families, which is used for TCP only.
     public var address: IPAddress?
     public var ports: ClosedRange<UInt16>
-    /// The guest's address and port for the first host port. Further host ports lead to the guest ports that follow
-    /// it. TCP uses only the port: `AddressBook.target` chooses the address for each client.
+    /// The guest's address and port for the first host port. Each further host port leads to the next guest port. TCP
+    /// uses only the port: `AddressBook.target` chooses the address for each client.
     public var guest: TransportAddress
     /// Whether the ports are TCP ports rather than UDP ports.
     public var isStream: Bool
-    /// The number of the forward.
+    /// The control plane's number of the forward (a published port or range of ports).
     public var forward: UInt32
     /// Whether a port is skipped without an error if the host lacks the address or its address family.
     public var isOptional = false

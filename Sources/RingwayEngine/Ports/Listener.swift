@@ -35,8 +35,8 @@ enum Listener {
     ///
     /// The socket must not have SO_REUSEADDR, because two sockets with that option may share a port while neither
     /// listens. If ended connections on the port make bind fail without the option, the socket is bound with it, and
-    /// listens for a moment. After that the kernel no longer lets other sockets share the port, and `rest` clears the
-    /// option.
+    /// listens for a moment. A listening socket does not share its port, and `rest` clears the option before the
+    /// socket stops listening.
     static func restingStream(address: IPAddress?, port: UInt16) throws(SystemError) -> Int32 {
         do throws(SystemError) {
             return try bound(type: SOCK_STREAM, address: address, port: port, reusesAddress: false)

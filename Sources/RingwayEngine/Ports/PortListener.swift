@@ -11,9 +11,9 @@ struct PortListener: BitwiseCopyable {
         /// No operation is in flight.
         case idle
         case armed
-        /// A receive found no buffer; queued to be re-armed after one was released.
+        /// A receive found no buffer. The listener is queued to be armed again when a buffer is free.
         case starved
-        /// An accept found no descriptor; queued to be re-armed after a pause.
+        /// An accept found no free descriptor. The listener is queued to be armed again after a pause.
         case deferred
         /// The socket is returned to the control plane as soon as its operation has completed.
         case ending
@@ -29,10 +29,10 @@ struct PortListener: BitwiseCopyable {
     /// Whether the socket is a TCP listener rather than a UDP socket.
     let isStream: Bool
     var state = State.idle
-    /// The links of the queue on which a starved or deferred listener is.
+    /// The links of a starved or deferred listener in its queue.
     var links = SlotLinks()
-    /// UDP only: the next time to check that the guest has the address, in monotonic nanoseconds; and the interval of
-    /// the checks.
+    /// UDP only: when to check next that the guest has the address, in monotonic nanoseconds, and the nanoseconds
+    /// between two checks.
     var doubtAt: UInt64 = 0
     static var doubtInterval: UInt64 { 200_000_000 }
     /// UDP only: the host address and port to which the socket is bound.

@@ -27,7 +27,7 @@ struct PortListeners: ~Copyable {
         case accept
         /// The multishot receive of a UDP listener.
         case receive
-        /// The send of the message that the tag identifies.
+        /// The send of a message; the operation's tag has the message's handle in `ShardCore.messages`.
         case send
 
         static var owner: OperationOwner { .ports }
@@ -36,7 +36,7 @@ struct PortListeners: ~Copyable {
     private let shared: EngineShared
     private let counters: Counters
     private var listeners: Slab<PortListener>
-    /// The number of listeners that are ending, and the requests to be answered when none is left.
+    /// The number of listeners that are ending, and the replies to send when it is zero.
     private var endingCount = 0
     private var awaitedEnds: [ShardReply] = []
     /// UDP listeners whose receive found no buffer.
@@ -60,7 +60,7 @@ struct PortListeners: ~Copyable {
         sender = DatagramSender(Operation.send, counters: counters)
     }
 
-    /// Handles a completion of one of the component's operations; returns an accepted client.
+    /// Handles a completion of one of the component's operations. Returns the client if one was accepted.
     mutating func complete(
         _ completion: Completion, _ core: inout ShardCore, _ stack: inout Stack
     ) -> PortClient? {
@@ -112,7 +112,7 @@ struct PortListeners: ~Copyable {
     // MARK: Ending
 
     /// Ends at most `ShardCommand.sockets` listeners of these forwards, from slot `first` on. Returns the slot to
-    /// continue from; `nil` if there are no more.
+    /// continue from; `nil` if no listener is left to end.
     mutating func end(
         of numbers: Set<UInt32>, from first: UInt32, _ core: inout ShardCore, _ stack: inout Stack
     ) -> UInt32? {
@@ -314,8 +314,8 @@ struct PortListeners: ~Copyable {
             segmentSize: datagram.segmentSize, marks: datagram.reportedMarks ?? DatagramMarks())
     }
 
-    /// Checks periodically that the guest has the address to which datagrams are sent, because UDP gives no indication
-    /// if it does not.
+    /// Checks periodically that the guest has the address to which datagrams are sent, because UDP does not show
+    /// whether the guest has it.
     private func askForGuest(
         _ listener: UnsafeMutablePointer<PortListener>, _ core: inout ShardCore, _ stack: inout Stack
     ) {

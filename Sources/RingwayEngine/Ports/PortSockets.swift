@@ -6,7 +6,7 @@ internal import RingwaySystem
 /// them to the shards of the current guest.
 ///
 /// The sockets are one list: for each order, one socket per port, or -1 if the order is optional and the host lacks
-/// the address or its address family. Many ports are handled by several threads.
+/// the address or its address family. Many sockets are divided among several threads.
 public enum PortSockets {
     /// The most ports that a thread opens or closes at a time.
     private static var portsPerPart: Int { 1_024 }

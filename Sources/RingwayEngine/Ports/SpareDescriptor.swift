@@ -11,8 +11,8 @@ struct SpareDescriptor: ~Copyable {
         if descriptor >= 0 { HostCalls.close(descriptor) }
     }
 
-    /// Resets the next client in a listener's queue. False if the client must wait, because the reserved descriptor
-    /// was lost or accept failed.
+    /// Resets the next client in a listener's queue, by means of the reserved descriptor. False if the client must
+    /// wait, because that descriptor is lost and cannot be opened again, or accept failed.
     mutating func resetClient(of listener: Int32) -> Bool {
         if descriptor < 0 { descriptor = Self.open() }
         guard descriptor >= 0 else { return false }

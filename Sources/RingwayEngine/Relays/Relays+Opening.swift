@@ -10,14 +10,15 @@ internal import RingwayStorage
 /// The opening of spliced connections for clients of published ports.
 ///
 /// The guest cannot reach a client on the host's loopback under the client's own address, so the client appears to
-/// come from the host address, which stands for the host in the guest's network. A socket inside the guest that is
-/// bound to the host address looks the same to the guest's server. The client's bytes may therefore come from such a
-/// socket instead of the link. Nothing is read from the client until that socket is connected. On any failure the
-/// client is returned and its connection uses the link, so that the client gets the guest's own reply, such as RST.
+/// come from the host address, which stands for the host in the guest's network. A socket that is opened inside the
+/// guest's network namespace and bound to the host address looks the same to the guest's server. The client's bytes may
+/// therefore come from such a socket instead of the link. Nothing is read from the client until that socket is
+/// connected. On any failure the client is returned and its connection uses the link, so that the client gets the
+/// guest's own reply, such as RST.
 extension Relays {
     /// Timeout in nanoseconds for each step of opening a spliced connection: getting a socket, and connecting it.
-    /// After it the connection uses the link. A server in the same namespace replies within microseconds. If the
-    /// guest's firewall redirects the packets elsewhere, no reply comes.
+    /// After the timeout the connection uses the link. A server in the same namespace replies within microseconds. If
+    /// the guest's firewall redirects the packets elsewhere, no reply comes.
     private static var openTimeout: UInt64 { 100_000_000 }
 
     /// Takes an accepted client if it may bypass the link; otherwise returns false. If the opening then fails,
@@ -41,7 +42,7 @@ extension Relays {
         return true
     }
 
-    /// Gives a stream its socket in the guest, or makes it wait for one.
+    /// Takes a socket inside the guest for a stream and connects it, or makes the stream wait for a socket.
     private mutating func openInside(_ slot: UInt32, _ core: inout ShardCore, _ stack: inout Stack) {
         guard let stream = streams.pointer(inSlot: slot) else { return }
         let server = stream.pointee.server

@@ -86,7 +86,7 @@ struct Relays: ~Copyable {
         }
     }
 
-    /// The next time at which streams need a turn, monotonic nanoseconds; `nil` for never.
+    /// The next time at which streams need a turn, in monotonic nanoseconds; `nil` for never.
     func deadline(now: UInt64) -> UInt64? {
         if running.count > 0 { return now }
         return streams.pointer(inSlot: opening.first)?.pointee.deadline
@@ -177,7 +177,7 @@ struct Relays: ~Copyable {
     // MARK: Connections of an agent
 
     /// Relays a connection through the guest's agent: `client` is a socket on the host, and the agent relays
-    /// `channel` to a socket in the guest. Takes ownership of both descriptors, which the caller has counted.
+    /// `channel` to a socket in the guest. Takes ownership of both descriptors, which are already counted.
     mutating func join(client: Int32, channel: Int32, _ ends: ChannelEnds, _ core: inout ShardCore) {
         guard let handle = streams.insert(SplicedStream(client: client, channel: channel, ends, now: core.now)),
             let stream = streams.pointer(to: handle)
@@ -212,7 +212,7 @@ struct Relays: ~Copyable {
         return true
     }
 
-    /// Of a sample of the streams (`IdleHand`), the one that has been idle for longest; `nil` if the sample has none.
+    /// The stream that has been idle longest in a sample (`IdleHand`); `nil` if no stream in the sample is connected.
     mutating func idlest() -> (slot: UInt32, usedAt: UInt64)? {
         hand.idlest(of: streams) { $0.pointee.phase == .moving ? $0.pointee.usedAt : nil }
     }

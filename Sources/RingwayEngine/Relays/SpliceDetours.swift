@@ -5,8 +5,8 @@ internal import RingwayStorage
 /// not be opened (`Relays+Opening.swift`).
 ///
 /// The table has a fixed size and is indexed by a hash of the server's address and port. If two servers have the same
-/// index, the entry of the first is lost. Its next client then tries a spliced connection, at the cost of one
-/// timeout.
+/// index, the entry of the first is lost. The next client of that server then tries a spliced connection, at the cost
+/// of one timeout.
 struct SpliceDetours: ~Copyable {
     /// Nanoseconds for which a server's clients use the link. The long time applies after a timeout, unless the
     /// server has answered since its previous timeout. The short time applies otherwise.

@@ -2,10 +2,10 @@ internal import RingwayModel
 internal import RingwayRelay
 internal import RingwayStorage
 
-/// A connection whose bytes are relayed between two sockets. The near socket is on the host: the client's, or one
-/// connected to a server if the guest opened the connection through its agent. The far socket is inside the guest and
-/// connected to the guest's server, or it is a channel to the agent. A `Relay` moves the bytes; the other fields are
-/// for opening, listing and closing.
+/// A connection whose bytes are relayed between two sockets. The near socket is on the host. It is the client's socket
+/// or, if the guest opened the connection through its agent, a socket connected to a server. The far socket is inside
+/// the guest and connected to the guest's server, or it is a channel to the agent. A `Relay` moves the bytes; the other
+/// fields are for opening, listing and closing.
 struct SplicedStream: BitwiseCopyable {
     /// The state of the connection.
     enum Phase: UInt8, BitwiseCopyable {
@@ -34,7 +34,7 @@ struct SplicedStream: BitwiseCopyable {
     var place = Place.none
     /// The ring's round (`Ring.round`) in which the latest poll of the sockets was queued.
     var watchedInRound: UInt64 = .max
-    /// The time of the last visit, or at first that of the opening, in monotonic nanoseconds.
+    /// The time of the last visit, in monotonic nanoseconds; before the first visit, the time of the opening.
     var usedAt: UInt64
     /// The links of the list that `place` names.
     var links = SlotLinks()
@@ -59,7 +59,7 @@ struct SplicedStream: BitwiseCopyable {
     }
 }
 
-/// What lists of flows show of a connection through an agent.
+/// The properties of a connection through an agent that lists of flows show.
 struct ChannelEnds: BitwiseCopyable, Sendable {
     /// The addresses of client and server. Address and port are zero for an end that has none, such as a unix socket.
     var client: TransportAddress

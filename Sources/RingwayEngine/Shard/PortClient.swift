@@ -1,7 +1,7 @@
 internal import RingwayModel
 
 /// An accepted client of a published port. The holder of this value owns the descriptor, which is counted in the
-/// guest's share.
+/// guest's share of descriptors.
 struct PortClient: BitwiseCopyable, Sendable {
     var descriptor: Int32
     /// The client's own address and port.

@@ -44,7 +44,7 @@ struct Shard: ~Copyable {
     private var aborted: [EndedGuest] = []
 
     init(index: Int, set: ShardSet) throws(SystemError) {
-        // Initialisers that may fail run before any stored property is set.
+        // Initialisers that may fail run first, so that an error never leaves `self` partly initialised.
         let ring = try Ring(entries: 1_024, completions: 8_192, features: set.features)
         let core = try ShardCore(
             index: index, network: set.network, busyPoll: set.configuration.busyPoll, ring: ring, pool: set.pool(index),

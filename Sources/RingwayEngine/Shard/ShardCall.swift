@@ -2,7 +2,7 @@ internal import Dispatch
 internal import RingwaySystem
 internal import Synchronization
 
-/// A request of the control plane to a shard, about one of its guests or to stop.
+/// A request of the control plane to a shard. It concerns one guest, or stops the shard.
 enum ShardCall: Sendable {
     /// Add a guest.
     case admit(GuestAdmission)

@@ -40,8 +40,8 @@ struct ShardCore: ~Copyable {
     /// The buffer group of all host sockets. The group of a guest's link is the guest's slot, which is never zero.
     static var hostGroup: UInt16 { 0 }
 
-    /// If a turn moves more bytes than this, the shard stops busy polling, because the threads that receive the data
-    /// need the processor more.
+    /// If a turn moves more bytes than this, the shard stops busy polling: the threads that receive the data need the
+    /// processor more than this thread.
     private static var bulkTurn: Int { 8_192 }
 
     /// Bytes that a multishot `recvmsg` reserves before the payload for the sender's address and for control data.
@@ -88,7 +88,7 @@ struct ShardCore: ~Copyable {
         index: Int, network: ShardNetwork, busyPoll: UInt64, ring: consuming Ring,
         pool: UnsafeMutablePointer<BufferPool>, counters: Counters
     ) throws(SystemError) {
-        // Initialisers that may fail run before any stored property is set.
+        // Everything that may fail comes first, so that an error never leaves `self` partly initialised.
         let receiveBuffers = try LeaseRing(
             capacity: Self.ringBufferLimit, least: Self.ringBuffers, group: Self.hostGroup, headroom: Stack.headroom,
             reserve: Self.linkReserve)
@@ -147,7 +147,7 @@ struct ShardCore: ~Copyable {
 
     // MARK: The guest that is served
 
-    /// Makes the guest in a slot the one that is served, until `leave`.
+    /// Starts to serve the guest in a slot, until `leave` or the next call.
     @inline(__always)
     mutating func serve(_ slot: UInt16, _ guestCounters: Counters) {
         tenant = slot

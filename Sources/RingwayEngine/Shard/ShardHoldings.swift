@@ -4,7 +4,7 @@ public struct ShardHoldings: Equatable, Sendable {
     public var leases = 0
     /// Leased buffers that wait for data in buffer rings, which are expected in an idle shard; only for shards.
     public var expectedLeases = 0
-    /// Operations in flight: `sendmsg` only (`messages`), or of any kind (`operations`, only for a guest).
+    /// `messages` counts the `sendmsg` operations in flight. `operations`, only for a guest, counts those of any kind.
     public var messages = 0
     public var operations = 0
     /// Counts of the guest's stack.

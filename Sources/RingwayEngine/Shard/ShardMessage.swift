@@ -54,7 +54,7 @@ struct ShardMessage: BitwiseCopyable, Sendable {
     }
 }
 
-/// The mailboxes between all pairs of shards, and the doorbells that wake them.
+/// The mailboxes between all pairs of shards, and the doorbells that wake the shards.
 ///
 /// The tables are raw memory, written before any shard runs. Reading a Swift array would write its reference count,
 /// and all shards would contend for that cache line.
@@ -64,8 +64,8 @@ struct ShardNetwork: @unchecked Sendable {
     private let boxes: UnsafeMutablePointer<Mailbox<ShardMessage>>
     let count: Int
 
-    /// - Parameter buffers: the number of a shard's large buffers. Almost every message carries one, so frames cannot
-    ///   fill a mailbox that has room for twice as many messages.
+    /// - Parameter buffers: the number of a shard's large buffers. A mailbox has room for twice as many messages.
+    ///   Almost every message carries a large buffer, so frames cannot fill the mailbox.
     init(count: Int, buffers: Int) throws(SystemError) {
         var depth: UInt32 = 1_024
         while Int(depth) < 2 * buffers { depth *= 2 }
@@ -103,7 +103,7 @@ struct ShardNetwork: @unchecked Sendable {
         bells.deallocate()
     }
 
-    /// Whether another shard has posted to this one.
+    /// Whether messages from other shards wait for this shard.
     @inline(__always)
     func hasMail(for shard: Int) -> Bool {
         if count == 1 { return false }

@@ -33,7 +33,7 @@ final class ShardReply: Sendable {
         return poll(&entry, 1, milliseconds) == 1
     }
 
-    /// Waits if no eventfd could be opened: checks the count every millisecond.
+    /// `wait` without an eventfd, if none could be opened: checks the count every millisecond.
     private func look(milliseconds: Int32) -> Bool {
         for _ in 0..<milliseconds where missing.load(ordering: .acquiring) > 0 { _ = poll(nil, 0, 1) }
         return missing.load(ordering: .acquiring) <= 0

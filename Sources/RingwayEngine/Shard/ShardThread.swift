@@ -87,8 +87,8 @@ final class ShardThread {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Frees the shard and its ring. Engines free the guests' memory when they are notified, which comes last: the
-    /// kernel may access that memory until the ring is closed.
+    /// Frees the shard and its ring, then notifies the engines of guests that a failure of the ring has ended. Their
+    /// memory may be freed only now, because the kernel may access it until the ring is closed.
     private func dismantle() {
         let aborted = shard.pointee.takeAborted()
         shard.deinitialize(count: 1)

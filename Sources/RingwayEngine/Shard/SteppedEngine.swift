@@ -4,8 +4,8 @@ internal import RingwayStack
 public import RingwayStorage
 public import RingwaySystem
 
-/// A guest on shards without threads (`SteppedShards`), for simulations. Where `Engine`, its counterpart for shards
-/// with threads, waits for a shard, the owner of a `SteppedEngine` calls `poll` between steps.
+/// A guest on shards without threads (`SteppedShards`), for simulations. `Engine`, its counterpart for shards with
+/// threads, blocks until the shards answer. The owner of a `SteppedEngine` calls `poll` between steps instead.
 ///
 ///     admitting ─► serving ─► leaving ─► gone
 ///         └──► withdrawing ───────────────▲

@@ -60,7 +60,8 @@ public final class SteppedShards {
     /// Ends the shards immediately, with all guests that are still on them.
     public func end() { for shard in places.indices where places[shard] != .ended { dismantle(shard) } }
 
-    /// Frees a shard and its ring before the guests' memory is freed, which the kernel may access through the ring.
+    /// Frees a shard and its ring, then notifies the engines of guests that a failure of the ring has ended. Their
+    /// memory may be freed only now, because the kernel may access it until the ring is closed.
     private func dismantle(_ shard: Int) {
         places[shard] = .ended
         let aborted = (shards + shard).pointee.takeAborted()

@@ -7,14 +7,14 @@ internal import RingwayStorage
 /// frames per turn, and a number of bytes, because a frame of up to 64 KiB (TSO) takes longer than a short one.
 /// Frames that open or close sockets take longer than others; their cost is deducted from the guest's later frames.
 struct TurnShares: ~Copyable {
-    /// The number of frames per turn that the active guests' links divide, and its bounds for one link.
+    /// The number of frames per turn that the active guests' links divide, and the bounds of one link's part of it.
     private static var frames: Int { 64 }
     private static var linkFrames: ClosedRange<Int> { 8...16 }
-    /// The number of bytes per turn that the active guests' links divide, and its bounds for one link.
+    /// The number of bytes per turn that the active guests' links divide, and the bounds of one link's part of it.
     private static var bytes: Int { 1 << 20 }
     private static var linkBytes: ClosedRange<Int> { 256 << 10...512 << 10 }
-    /// The least number of frames for one link if the pool is small, and the most if the guest has used up its share
-    /// of buffers.
+    /// If the pool is small, a link may still read this many frames. If the guest has used up its share of buffers, its
+    /// link may read no more than this.
     static var leastFrames: Int { 4 }
     /// The cost of opening or closing a socket, and the most that a guest can owe for it, both in frames.
     private static var socketCost: Int32 { 4 }

@@ -13,7 +13,7 @@ struct ConnectManner: BitwiseCopyable {
     var hopLimit: UInt8?
     /// The traffic class: DSCP in the upper six bits, and zero for the ECN bits.
     var trafficClass: UInt8
-    /// The guest's source port. The socket is bound to it if it is privileged; otherwise the kernel chooses a port.
+    /// The guest's source port. If the port is privileged, the socket is bound to it. Otherwise the kernel chooses one.
     var privilegedPort: UInt16
 
     init(hopLimit: UInt8?, trafficClass: UInt8, privilegedPort: UInt16) {
@@ -24,8 +24,8 @@ struct ConnectManner: BitwiseCopyable {
 
     /// Sets the properties on a new socket. Default properties need no system call.
     ///
-    /// - Returns: false if the connection will use another port than requested, because the port is not permitted or in
-    ///   use.
+    /// - Returns: false if the connection will use another port than requested, because the port is in use, or binding
+    ///   to it is not permitted.
     func apply(to descriptor: Int32, ipv4: Bool) -> Bool {
         if trafficClass != 0 { Self.classify(descriptor, ipv4: ipv4, trafficClass) }
         if let hopLimit {

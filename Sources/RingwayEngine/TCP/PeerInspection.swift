@@ -18,7 +18,8 @@ struct PeerInspection: BitwiseCopyable {
         var roundTrip: UInt64
     }
 
-    /// The original TCP_KEEPIDLE in seconds, and TCP_KEEPCNT, while they are changed to probe at once; otherwise zero.
+    /// The original TCP_KEEPIDLE in seconds, and TCP_KEEPCNT, while both options are changed to probe the peer at once.
+    /// At other times `usualIdle` is zero.
     private var usualIdle: Int32 = 0
     private var usualCount: UInt8 = 0
 

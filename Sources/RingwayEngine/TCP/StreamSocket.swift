@@ -77,7 +77,7 @@ struct StreamSocket: BitwiseCopyable {
 
     /// - Parameters:
     ///   - state: `open` for a connected socket.
-    ///   - mayDelay: whether it is a TCP socket without TCP_NODELAY, so that the kernel may delay its sends.
+    ///   - mayDelay: true for a TCP socket without TCP_NODELAY, whose sends the kernel may delay.
     init(descriptor: Int32, flow: Handle, state: State = .open, mayDelay: Bool = false) {
         sends = mayDelay ? .none : .several
         self.descriptor = descriptor

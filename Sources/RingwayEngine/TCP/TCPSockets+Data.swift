@@ -113,8 +113,8 @@ extension TCPSockets {
     ///
     /// - Parameters:
     ///   - limit: the most bytes.
-    ///   - isPaused: whether the link is congested or the guest has used up its share of buffers: nothing is received
-    ///     now.
+    ///   - isPaused: whether the link is congested or the guest has used up its share of buffers. If so, nothing is
+    ///     received now and the socket is queued.
     mutating func receive(_ flow: Handle, _ slot: UInt32, limit: UInt32, isPaused: Bool, _ core: inout ShardCore) {
         guard let socket = self.socket(slot, of: flow) else { return }
         precondition(

@@ -11,7 +11,7 @@ struct GatheredTrain {
     private(set) var offset = 0
     private(set) var length = 0
     private(set) var marks = DatagramMarks()
-    /// Bytes of the first datagram, and of all that follow except the last.
+    /// Bytes of the first datagram. Each later one except the last has the same length.
     private var size = 0
 
     init() {}

@@ -14,7 +14,7 @@ internal import RingwaySystem
 /// with other bits (RFC 3168, section 5), so its fields are always reported. So are the fields of all datagrams on a
 /// socket whose senders alternate.
 struct MarksReport: BitwiseCopyable {
-    /// The number of datagrams in a row that must repeat the fields of an earlier one.
+    /// The number of datagrams in a row that must repeat the fields of an earlier one before reports are turned off.
     static let steadyAfter: UInt8 = 32
     /// Nanoseconds for which the socket does not report, so that a change of the fields may go unnoticed.
     static let pause: UInt64 = 100_000_000
@@ -41,8 +41,8 @@ struct MarksReport: BitwiseCopyable {
         return marks
     }
 
-    /// The fields of a received datagram, without a system call: if this changes `isOn`, the caller sets the socket's
-    /// options.
+    /// Like `marks`, without the system call: if this changes `isOn`, the caller must turn the socket's reports on or
+    /// off.
     ///
     /// - Parameters:
     ///   - reported: the fields that the socket reported; `nil` if it did not. That may be so for a while after

@@ -5,8 +5,8 @@ internal import RingwaySystem
 
 /// The path MTU from the host to a destination.
 enum PathMTU {
-    /// The kernel's value: the route's, the device's, or the one reported by routers; `nil` if it is unknown, as
-    /// without a route. It costs at least four system calls, so it is queried only after errors.
+    /// The kernel's value, which comes from the route, the device or the reports of routers; `nil` if it is unknown,
+    /// for example without a route. The query costs at least four system calls, so it is made only after errors.
     ///
     /// - Parameter source: the host's source address; `nil` for the kernel's choice.
     static func toward(_ destination: TransportAddress, from source: IPAddress? = nil) -> UInt32? {

@@ -17,7 +17,7 @@ struct SendMessage: BitwiseCopyable {
     var control = InlineArray<14, UInt64>(repeating: 0)
     var address = SocketAddress()
     var count = 0
-    /// The flow to which the message belongs; unused for a TCP socket's.
+    /// The flow to which the message belongs; unused in a message of a TCP socket.
     var owner = Handle(slot: 0, generation: 0)
     /// The destination of a datagram, for error reports. It and the fields below apply to all datagrams of a train
     /// (`isTrain`).
@@ -66,7 +66,7 @@ struct SendMessage: BitwiseCopyable {
         return base.assumingMemoryBound(to: msghdr.self)
     }
 
-    /// The bytes of the first slice, which is the only one of a datagram.
+    /// The bytes of the first slice. A datagram or a train has only this slice.
     var length: Int { slices[0].iov_len }
 
     /// Whether the message is a *train*: several datagrams in one buffer, which the kernel segments (UDP_SEGMENT).

@@ -20,7 +20,7 @@ struct UDPSockets: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// A multishot receive of a mapping's socket.
         case receive
-        /// The send of the message that the tag identifies.
+        /// The send of a message; the operation's tag has the message's handle in `ShardCore.messages`.
         case send
 
         static var owner: OperationOwner { .udp }
@@ -150,7 +150,7 @@ struct UDPSockets: ~Copyable {
         case .retried: return true
         case .separated:
             // If the guest forbids fragmentation and the datagrams were too long, it will send smaller ones, which
-            // can form trains again. Otherwise trains of this socket would fail again, so it gets no more.
+            // can form trains again. Otherwise trains of this socket would fail again, so it sends no more trains.
             if !dontFragment || error != EMSGSIZE && error != EINVAL { socket.pointee.cannotSegment = true }
             return true
         case .failed(let pathMTU):
@@ -170,7 +170,7 @@ struct UDPSockets: ~Copyable {
     /// Closes the socket of a mapping that has ended.
     mutating func close(_ mapping: Handle, _ core: inout ShardCore) {
         guard let socket = self.socket(mapping) else { return }
-        // Queued sends refer to the socket by its descriptor number, which may be reused.
+        // Queued sends refer to the socket by its descriptor number, which may be reused, so they are submitted first.
         core.reactor.ring.submitAll()
         switch socket.pointee.receive {
         case .armed: core.cancel(Operation.receive.tag(mapping))
@@ -232,7 +232,7 @@ struct UDPSockets: ~Copyable {
 
     /// Re-arms receives that had found no buffer.
     ///
-    /// - Parameter budget: the most receives to re-arm; reduced by their number.
+    /// - Parameter budget: the most receives to re-arm; reduced by the number of those re-armed.
     mutating func retryStarved(_ budget: inout Int, _ core: inout ShardCore) {
         while budget > 0, let slot = starved.popFirst(), let socket = sockets.pointer(slot) {
             budget -= 1

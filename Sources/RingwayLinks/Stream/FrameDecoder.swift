@@ -118,8 +118,8 @@ public struct FrameDecoder: ~Copyable {
         return .frame(lease, length: header &+ length)
     }
 
-    /// Discards all bytes that are not decoded. Returns whether there were any: a stream that has ended then ended
-    /// inside a frame.
+    /// Discards all bytes that are not decoded. Returns whether there were any. If so, and the stream has ended, it
+    /// ended inside a frame.
     public mutating func discard(_ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         let isPartial = !direct.isNone || end > start
         if !direct.isNone { pool.pointee.release(direct) }

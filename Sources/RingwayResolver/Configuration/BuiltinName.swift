@@ -11,7 +11,7 @@ public struct BuiltinName: Sendable, Hashable {
     /// The answer to an AAAA query; reverse lookups work, too.
     public var ipv6: IPv6Address?
 
-    /// A name and its addresses. Queries for a family without address get an empty NOERROR.
+    /// A name and its addresses. A query for an address family that the name lacks gets NOERROR without records.
     public init(name: String, ipv4: IPv4Address? = nil, ipv6: IPv6Address? = nil) {
         self.name = name
         self.ipv4 = ipv4

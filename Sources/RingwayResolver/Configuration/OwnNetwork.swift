@@ -5,8 +5,8 @@ public import RingwayModel
 public struct OwnNetwork: Sendable, Hashable {
     /// The domain of the guests, such as `ringway.internal`; `nil` for none.
     public var domain: String?
-    /// The guests' networks of both families. Reverse lookups of their addresses are answered here, and IPv6 addresses
-    /// in them are only returned to clients with IPv6.
+    /// The guests' networks of both families. Reverse lookups of their addresses are answered here. An IPv6 address in
+    /// one of them is only returned to clients that can reach the guests' network by IPv6.
     public var blocks: [CIDRBlock]
 
     /// The domain and the blocks.

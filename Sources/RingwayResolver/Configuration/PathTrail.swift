@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Every directory entry that the kernel resolves on the way to a file, including symbolic links at any place.
 ///
-/// All of them must be watched to detect that a path leads elsewhere: `/etc/resolv.conf` may be a link to
-/// `../run/systemd/resolve/stub-resolv.conf`, whose directory is recreated at each start of its service.
+/// All of them must be watched to detect that a path now leads to another file. For example, `/etc/resolv.conf` may be
+/// a link to `../run/systemd/resolve/stub-resolv.conf`, whose directory is recreated at each start of its service.
 struct PathTrail: Equatable {
     /// The most symbolic links, as in the kernel (path_resolution(7)).
     static let mostLinks = 40

@@ -7,7 +7,7 @@ struct ResolvConf: Equatable, Sendable {
     /// In the file's order; never empty.
     private(set) var servers: [Nameserver] = []
 
-    /// Limits of the search list, in domains and in bytes: more than fits the options of DHCP and router
+    /// Limits of the search list, in domains and in bytes. Both exceed what fits into the options of DHCP and router
     /// advertisements.
     static let mostDomains = 32
     static let mostDomainBytes = 1_024

@@ -59,7 +59,7 @@ final class ResolvConfFollower: LoopMember {
         notifications?.close()
     }
 
-    /// Reads the file again if there are no notifications and the last reading is older than `oldAge`.
+    /// Reads the file again if inotify does not watch it and the last reading is older than `oldAge`.
     func refreshIfUnwatched() {
         guard !isWatching, MonotonicClock.now() - lastRead > oldAge else { return }
         refresh()

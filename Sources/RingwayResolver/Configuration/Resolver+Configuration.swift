@@ -20,15 +20,16 @@ extension Resolver {
         /// The limits.
         public var limits = Limits()
 
-        /// Counts the sockets to nameservers. When the share is used up, a query of the guest with most queries gets
-        /// SERVFAIL if that frees descriptors for a guest with fewer; otherwise the new query does.
+        /// Counts and limits the sockets to nameservers. When a query cannot get a socket, the oldest query of the
+        /// guest with the most queries gets SERVFAIL, and its sockets are freed. If that guest has fewer than two
+        /// queries more than the guest of the query without a socket, this query gets SERVFAIL instead.
         public var descriptors = DescriptorShare.unbounded()
 
         /// The port of the nameservers in `resolvConfPath`, which cannot specify one.
         var resolvConfPort: UInt16 = 53
 
-        /// Called on the resolver's thread with the search domains of `resolvConfPath`, at first and on each change;
-        /// the file is followed for them even if `upstreams` are given. Must not block.
+        /// Called on the resolver's thread with the search domains of `resolvConfPath`, first at the start and then on
+        /// each change. If this is set, the file is followed even if `upstreams` are given. Must not block.
         public var searchFollowed: (@Sendable ([String]) -> Void)?
 
         /// Called on the resolver's thread each time `resolvConfPath` has been read for nameservers.

@@ -1,17 +1,17 @@
 extension Resolver {
     /// The limits of a resolver. What is refused, dropped or closed because of them is counted in `Statistics`.
     public struct Limits: Sendable, Equatable {
-        /// The most queries that wait for a nameserver. At this limit the oldest query of the guest with most gets
-        /// SERVFAIL if the new query's guest would still have fewer; otherwise the new query gets SERVFAIL.
+        /// The most queries that wait for a nameserver. At this limit the oldest query of the guest with the most
+        /// queries gets SERVFAIL if the new query's guest would still have fewer; otherwise the new query does.
         public var outstandingQueries = 4096
 
         /// The most bytes of waiting queries. Guests share them like `outstandingQueries`.
         public var outstandingBytes = 16 << 20
 
-        /// The most connections from clients. At this limit, if another guest has more connections than the new
-        /// connection's guest would have, the guest with most loses the one without traffic for longest, preferably
-        /// an idle one. Otherwise the new connection's guest loses an idle one of its own; if none is idle, the new
-        /// connection is closed.
+        /// The most connections from clients. At this limit a new connection replaces one of the guest with the most
+        /// connections, if its own guest would still have fewer: the connection idle for longest or, if none is idle,
+        /// the one without traffic for longest. Otherwise the new connection replaces an idle one of its own guest. If
+        /// none is idle, the new connection is closed.
         public var clientStreams = 256
 
         /// The most connections to nameservers. Guests share them like `outstandingQueries`. A query that gets none

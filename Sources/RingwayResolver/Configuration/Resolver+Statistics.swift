@@ -33,7 +33,7 @@ extension Resolver {
 
         /// Malformed queries. They were dropped, and a TCP connection with such a query was closed.
         public var droppedMalformed: UInt64 = 0
-        /// Answers dropped because the shard had not read earlier ones, so that the socket to it was full.
+        /// Answers dropped because the shard had not read earlier ones, so that its socket was full.
         public var droppedClientFull: UInt64 = 0
         /// Answers dropped because the shard had closed its socket.
         public var droppedClientGone: UInt64 = 0
@@ -57,7 +57,7 @@ extension Resolver {
         /// Connections to nameservers not opened because too many were open.
         public var upstreamStreamsRefused: UInt64 = 0
 
-        /// Times that `resolv.conf` was read for nameservers.
+        /// Times that `resolv.conf` was read.
         public var resolvConfReads: UInt64 = 0
 
         /// Gauge: queries waiting for a nameserver.

@@ -7,9 +7,9 @@ internal import RingwayModel
 ///     PTR, ANY of a reverse name     the first built-in name with that address
 ///     SOA, NS, ANY of a zone's apex  the zone's records
 ///     any other type                 NOERROR without records
-///     a name below `x`               as `*.x` if built in, unless the name or one between exists (RFC 4592)
+///     a name that does not exist     the records of `*.x` if `x` is its closest existing ancestor (RFC 4592)
 ///     other names of our own zones   NXDOMAIN
-///     other opcodes and classes      forwarded; the classes IN and ANY are answered
+///     opcodes except QUERY           forwarded, as are all classes except IN and ANY
 ///
 /// "Our own zones" are those for which this service is authoritative: the guests' domain, the reverse zones of their
 /// networks, and everything below the parent of a `*`. An answer without records includes the zone's SOA, so that it
@@ -21,7 +21,8 @@ struct BuiltinZone: Sendable {
     private struct Record {
         let type: UInt16
         let data: [UInt8]
-        /// Whether the record is an IPv6 address in the guests' network. It is only returned to clients with IPv6.
+        /// Whether the record is an IPv6 address in the guests' network. It is only returned to clients that can reach
+        /// this network by IPv6.
         var needsIPv6 = false
     }
 
@@ -116,8 +117,8 @@ struct BuiltinZone: Sendable {
                 flags: .authoritative,
                 records: wanted.map { Self.record(type: $0.type, data: $0.data, life: Self.timeToLive) })
         }
-        // The SOA's owner is the zone, or the name itself if that is in no zone. It is a suffix of the question's
-        // name, so it is written as a compression pointer to this offset in the question.
+        // The SOA's owner is the zone, or the name itself if the name is in no zone. The owner is a suffix of the
+        // question's name, so it is written as a compression pointer to this offset in the question.
         let start = MessageHeader.length + name.count - (zone(of: name) ?? name).count
         let isThere = found != nil || existing.contains(name)
         return query.answer(

@@ -1,4 +1,4 @@
-/// The twelve bytes every DNS message starts with (RFC 1035 §4.1.1, flags as in RFC 2535 §6.1).
+/// The twelve bytes at the start of every DNS message (RFC 1035 §4.1.1, flags as in RFC 2535 §6.1).
 ///
 ///      0  1                 4  5  6  7  8  9 10 11 12             15
 ///     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+

@@ -7,9 +7,9 @@
 ///       interval     interval      2 × interval     2 × interval
 ///
 /// A late answer to any attempt still ends the query. A server that is unreachable (ICMP, RST) or returns SERVFAIL or
-/// REFUSED is not asked again; if it was asked last, the next server is asked immediately. Once a server has returned
-/// SERVFAIL or REFUSED, only servers that have not been asked yet are asked, because that response can be passed on
-/// to the client.
+/// REFUSED is not asked again. If no other server was asked after it, the next server is asked immediately. Once a
+/// server has returned SERVFAIL or REFUSED, only servers that have not been asked yet are asked, because that response
+/// can be passed on to the client.
 struct AttemptPlan: Equatable {
     enum Step: Equatable {
         /// Ask this server now. If the query is not answered before `deadline`, `advance` is called.

@@ -19,7 +19,7 @@ class Client: LoopMember {
         self.descriptor = Descriptor(adopting: descriptor)
         self.service = service
         super.init()
-        // If the kernel refuses to register the descriptor, the client gets no answers, as from an overloaded service.
+        // If the kernel refuses to register the descriptor, queries are not read, and the client's timeouts expire.
         service.loop.register(self, descriptor: self.descriptor.rawValue, interest: .read)
     }
 

@@ -4,7 +4,7 @@ internal import RingwayStorage
 /// A file descriptor with one owner, closed once, by `close()` or on deinit.
 final class Descriptor {
     private(set) var rawValue: Int32
-    /// The limit that counts the descriptor while it is open; `nil` for an adopted descriptor.
+    /// The share in which the descriptor is counted while it is open; `nil` for an adopted descriptor.
     private var share: DescriptorShare?
 
     /// Takes ownership of a descriptor and makes it non-blocking.
@@ -17,7 +17,7 @@ final class Descriptor {
 
     /// A new non-blocking, close-on-exec socket; `nil`, with `errno` set, on failure.
     ///
-    /// - Parameter share: the limit that counts the descriptor until it is closed.
+    /// - Parameter share: the share in which the descriptor is counted until it is closed.
     init?(family: Int32, type: __socket_type, countedBy share: DescriptorShare) {
         // Borrowed descriptors must be closed when another user of the budget needs them. The resolver ends no query
         // for that, so it does not borrow.

@@ -36,7 +36,7 @@ final class Exchange: LoopMember {
 
     private var isOver = false
 
-    /// The query's shares of the limits, while it counts as waiting.
+    /// The query's shares of the limits; `nil` once the query no longer counts as waiting.
     var shares: Service.QueryShares?
 
     init(_ query: Query, from client: Client, tag: ClientTag, upstreams: Upstreams, service: Service) {
@@ -109,8 +109,8 @@ final class Exchange: LoopMember {
         finish()
     }
 
-    /// Ends the query in favour of a guest with fewer queries or bytes. The client gets SERVFAIL, unless a zone
-    /// transfer has begun: that ends without another message.
+    /// Ends the query in favour of a guest with fewer queries or bytes. The client gets SERVFAIL, but a zone transfer
+    /// that has begun ends without another message.
     func evict() {
         guard !isOver else { return }
         if isTransferring { return finish() }
@@ -221,8 +221,8 @@ final class Exchange: LoopMember {
         client.remove(self)
     }
 
-    /// Ends the query's part in the limits and in the count of waiting queries. Called before the answer is sent, so
-    /// that a client that has its answer finds the query no longer counted.
+    /// Releases the query's shares of the limits, and no longer counts the query as waiting. Called before the answer
+    /// is sent, so that both have changed when the client receives the answer.
     private func stopWaiting() {
         guard isWaiting else { return }
         isWaiting = false

@@ -1,8 +1,8 @@
 /// A limited number of units shared by guests, such as concurrent queries.
 ///
 /// Theory of operation: an object that uses units, such as a query in progress, is a *holder*. A guest may take units
-/// while some are free. If none are free, a guest may still take units if another guest would have more than this
-/// guest even then; in return, the oldest holder of the guest with most units is ended. Otherwise the request is
+/// while enough are free. Otherwise it may still take them if it will then have fewer than the guest with the most
+/// units; in return, the oldest holder of the guest with the most units is ended. In any other case the request is
 /// refused. With N guests, each can therefore have about an Nth of the units, regardless of the others' requests, and
 /// two guests cannot displace each other in turn.
 struct GuestShares<Holder: AnyObject> {
@@ -32,15 +32,15 @@ struct GuestShares<Holder: AnyObject> {
 
     func used(by guest: Guest) -> Int { lines[guest]?.used ?? 0 }
 
-    /// Whether a guest may have this many more units: they are free, or another guest would still have more.
+    /// Whether a guest may take this many units: they are free, or the guest with the most units would still have more.
     func admits(_ guest: Guest, units: Int = 1) -> Bool {
         if used + units <= capacity { return true }
         guard units <= capacity, let greediest else { return false }
         return used(by: guest) + units < greediest.used
     }
 
-    /// Gives units to a holder, even if they are not free. The caller must then end the holder that `displaced`
-    /// returns, until `displaced` is `nil`.
+    /// Gives units to a holder, even if they are not free. The caller must then end the holders that `displaced`
+    /// returns, one after another, until it returns `nil`.
     mutating func take(_ holder: Holder, for guest: Guest, units: Int = 1) -> Ticket {
         var line = lines.removeValue(forKey: guest) ?? Line()
         let number = line.nextNumber
@@ -61,13 +61,13 @@ struct GuestShares<Holder: AnyObject> {
         if !line.holders.isEmpty { lines[ticket.guest] = line }
     }
 
-    /// The holder to end while the limit is exceeded: the oldest of the guest with most units. `nil` if the limit is
-    /// met.
+    /// The holder to end while the limit is exceeded: the oldest of the guest with the most units. `nil` if the limit
+    /// is not exceeded.
     var displaced: Holder? {
         mutating get { used > capacity ? greediest.flatMap { oldest(of: $0.guest) } : nil }
     }
 
-    /// The oldest holder of the guest with most units, if that is more units than `guest` would have with one more.
+    /// The oldest holder of the guest with the most units; `nil` unless `guest` would have fewer with one more unit.
     mutating func greedier(than guest: Guest) -> Holder? {
         guard let greediest, used(by: guest) + 1 < greediest.used else { return nil }
         return oldest(of: greediest.guest)

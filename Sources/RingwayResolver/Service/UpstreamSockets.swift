@@ -19,7 +19,7 @@ final class UpstreamSockets: LoopMember {
 
     var idleCount: Int { idle.count }
 
-    /// An idle or a new socket, not bound to a port. Throws if none is idle and none can be made.
+    /// An idle or a new socket, not bound to a port. Throws if no socket is idle and none can be opened.
     func take(family: Int32) throws(DatagramAttempt.Failure) -> UpstreamSocket {
         if let index = idle.lastIndex(where: { $0.family == family }) { return idle.remove(at: index) }
         if let socket = UpstreamSocket(family: family, service: service) { return socket }

@@ -19,8 +19,8 @@ final class UpstreamStream: LoopMember {
     private let descriptor: Descriptor
     private let timeout: UInt64
     private var isConnecting = true
-    /// Whether the server has answered on this connection. If it is lost after that, queries are sent again on a new
-    /// one.
+    /// Whether the server has answered on this connection. If the connection is lost after that, queries are sent again
+    /// on a new one.
     private var hasAnswered = false
     private var incoming = FrameAssembler()
     private var outgoing = FrameQueue()

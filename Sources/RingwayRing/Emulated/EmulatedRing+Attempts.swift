@@ -44,7 +44,7 @@ extension EmulatedRing {
         result == -Int64(EAGAIN) ? .wouldWait : .done(Int32(truncatingIfNeeded: result), 0)
     }
 
-    /// Whether a send or receive that would block waits. With MSG_DONTWAIT it completes with EAGAIN instead, as in the
+    /// Whether a send or receive waits if it would block. With MSG_DONTWAIT it completes with EAGAIN instead, as in the
     /// kernel.
     static func mayWait(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Bool {
         entry.pointee.msg_flags & UInt32(MSG_DONTWAIT) == 0
@@ -90,8 +90,8 @@ extension EmulatedRing {
             message: ringway_try_receive_message(entry.pointee.fd, message, entry.pointee.msg_flags), entry)
     }
 
-    /// Receives a message into a provided buffer: header, sender's name, control data and payload in this order, with
-    /// as much room for name and control data as the entry's `msghdr` asks for (io_uring_prep_recvmsg_multishot(3)).
+    /// Receives a message into a provided buffer: header, sender's name, control data and payload in this order
+    /// (io_uring_prep_recvmsg_multishot(3)). The entry's `msghdr` gives the room for name and control data.
     private mutating func receiveRecord(_ entry: UnsafeMutablePointer<io_uring_sqe>) -> Attempt {
         guard let buffer = provided.next(of: entry.pointee.buf_group) else { return .done(-ENOBUFS, 0) }
         guard let template = UnsafePointer<msghdr>(bitPattern: UInt(entry.pointee.addr)) else {

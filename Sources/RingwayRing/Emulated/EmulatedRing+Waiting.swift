@@ -100,7 +100,7 @@ extension EmulatedRing {
         }
     }
 
-    /// Posts an operation's last completion and removes the operation, which is on no list.
+    /// Posts an operation's last completion and removes the operation, which must be on no list.
     private mutating func finish(
         _ entry: UnsafeMutablePointer<io_uring_sqe>, _ slot: UInt32, _ result: Int32, _ flags: UInt32
     ) {

@@ -31,8 +31,7 @@ enum OperationCode: UInt8 {
         case events
     }
 
-    /// Whether the operation's system call has no flag against blocking, such as MSG_DONTWAIT, so that its file must be
-    /// non-blocking.
+    /// Whether the operation's system call lacks a flag such as MSG_DONTWAIT, so that its file must be non-blocking.
     var needsNonBlockingFile: Bool {
         switch self {
         case .read, .readSlices, .readMultishot, .write, .writeSlices, .accept, .connect: true

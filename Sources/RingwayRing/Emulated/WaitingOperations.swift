@@ -75,7 +75,7 @@ struct WaitingOperations: ~Copyable {
 
     subscript(slot: UInt32) -> UnsafeMutablePointer<WaitingOperation> { operations + Int(slot) }
 
-    /// Stores a copy of an entry; `nil` if there is no room.
+    /// Stores a copy of an entry. Returns its slot, or `nil` if there is no room.
     mutating func insert(_ entry: io_uring_sqe) -> UInt32? {
         let slot: UInt32
         if free != .max {

@@ -3,7 +3,7 @@ internal import RingwaySystem
 
 /// A descriptor that operations have waited for.
 struct WatchedDescriptor: BitwiseCopyable {
-    /// The operations that wait for the descriptor, oldest first, and how many of them read, write and only poll.
+    /// The operations that wait for the descriptor, oldest first, and how many of them are inputs, outputs and polls.
     var operations = OperationList()
     var inputs: UInt32 = 0
     var outputs: UInt32 = 0

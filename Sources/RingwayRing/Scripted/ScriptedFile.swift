@@ -26,7 +26,7 @@ open class ScriptedFile {
 
     func stopWaiting(_ operation: ScriptedOperation) { waiting.removeAll { $0 === operation } }
 
-    /// Has the waiting operations attempted again. A subclass calls this when the file has become readable or
+    /// Makes the rings attempt the waiting operations again. A subclass calls this when the file has become readable or
     /// writable, or has ended.
     public func changed() {
         guard !waiting.isEmpty else { return }

@@ -14,7 +14,7 @@ open class ScriptedHost: HostModel {
     open func closed(_ ring: ScriptedRing) {}
     /// The ring of a descriptor; `nil` if it has been closed.
     open func ring(_ descriptor: Int32) -> ScriptedRing? { missing() }
-    /// The file of a descriptor; `nil` if there is none, which is a bug of the program.
+    /// The file of a descriptor; `nil` if there is none, which is a bug of the program under test.
     open func file(_ descriptor: Int32) -> ScriptedFile? { missing() }
 
     // MARK: The script

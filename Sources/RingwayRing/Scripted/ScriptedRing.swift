@@ -2,8 +2,8 @@ internal import CRingway
 internal import Glibc
 internal import RingwaySystem
 
-/// The back end for simulations. It executes submissions on the files of a model, controlled by a script and a
-/// virtual clock.
+/// The back end for simulations. It executes submissions on the files of a simulated host (`ScriptedHost`), controlled
+/// by that host's script and virtual clock.
 ///
 /// ## Theory of operation
 ///
@@ -183,7 +183,8 @@ public final class ScriptedRing {
         }
     }
 
-    /// Posts a completion to the owner. The last one of an operation that has ended releases its file.
+    /// Posts a completion to the owner. The last completion of an operation that has ended releases the operation's
+    /// file.
     public func deliver(_ completion: Completion, of operation: ScriptedOperation?) {
         if let operation {
             operation.undelivered -= 1

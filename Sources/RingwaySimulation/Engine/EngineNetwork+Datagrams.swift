@@ -45,7 +45,7 @@ final class DatagramExchange {
 
 /// Datagrams: the guest's UDP and pings, and clients of published UDP ports.
 extension EngineNetwork {
-    /// The time from which no datagram is lost: a second after the faults of link and host have ended.
+    /// The time from which no datagram is lost: a second after the faults of the link and of the host have ended.
     private var certainAt: UInt64 { max(host.healsAt, toStack.healsAt) + 1_000_000_000 }
 
     private var guestAddress: IPAddress { IPAddress(scenario.base.plan.firstGuestIPv4) }

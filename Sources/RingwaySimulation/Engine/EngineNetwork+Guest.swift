@@ -140,8 +140,9 @@ extension EngineNetwork {
         if isOfFlow(frame, remotePort: segment.destinationPort, flow) { observers[flow].noteFromGuest(segment) }
     }
 
-    /// Whether a segment belongs to the connection that the flow's script describes. If not, it belongs to a second
-    /// client of the same published port, whose address or port differs.
+    /// Whether a segment belongs to the connection that the flow's script describes. Any other segment belongs to a
+    /// second client of the published port, which appears under another port, or to a client that was connected to the
+    /// guest's address of the other family (`wasMoved`).
     private func isOfFlow(_ frame: [UInt8], remotePort: Int, _ flow: Int) -> Bool {
         let script = scenario.base.flows[flow]
         return FrameLayout.isIPv4(frame) != script.isIPv6 && remotePort == Int(script.remote.port)
@@ -191,7 +192,7 @@ extension EngineNetwork {
         }
     }
 
-    /// The most payload that a segment to this guest may have.
+    /// The most bytes of payload that a segment to this guest may have.
     private func segmentLimit(of flow: Int) -> Int {
         let script = scenario.base.flows[flow]
         let own = scenario.base.plan.mtu - (script.isIPv6 ? 60 : 40)
@@ -244,7 +245,7 @@ extension EngineNetwork {
         settle(flow)
     }
 
-    /// Answers a segment that belongs to no connection with RST (RFC 9293 §3.10.7.1).
+    /// Sends RST in reply to a segment that belongs to no connection (RFC 9293 §3.10.7.1).
     private func refuse(_ segment: Segment, _ script: FlowScript, inAnswerTo frame: [UInt8]) {
         guard !segment.flags.contains(.rst) else { return }
         var answer = Segment()
@@ -299,7 +300,7 @@ extension EngineNetwork {
         return FrameLayout.sum(frame[start...], pseudo) == 0xFFFF
     }
 
-    /// Aborts a connection in SYN-SENT if the frame is an ICMP "destination unreachable" that quotes its SYN.
+    /// Ends a connection in SYN-SENT if the frame is an ICMP "destination unreachable" that quotes the guest's SYN.
     func hearError(_ frame: [UInt8]) {
         let isIPv4 = FrameLayout.isIPv4(frame)
         let message = FrameLayout.ip + FrameLayout.ipHeaderLength(frame)

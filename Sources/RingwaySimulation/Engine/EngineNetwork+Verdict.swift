@@ -145,9 +145,9 @@ extension EngineNetwork {
         return wholes.contains(whole) ? nil : "\(whole) sockets carried the whole connection"
     }
 
-    /// Checks how the disturbance has ended the connection. If the host failed, the guest must have seen it, unless
-    /// both directions had ended. If the guest went away, the host must not have seen FIN before all bytes of the
-    /// guest.
+    /// Checks how the disturbance has ended the connection. If the host failed, the guest must have seen RST, unless
+    /// FIN had been sent in both directions. If the guest went away, the host may have seen FIN only after all bytes
+    /// of the guest.
     private func faultOfDisturbed(
         _ script: FlowScript, _ connection: GuestConnection, _ own: [EnginePeer]
     ) -> String? {
@@ -165,9 +165,9 @@ extension EngineNetwork {
         }
     }
 
-    /// Checks a spliced connection: unless the flow was disturbed, its client and its server inside the guest must
-    /// have transferred everything, or the engine must have given up the server's socket before any byte was sent to
-    /// it.
+    /// Checks a spliced connection: the end inside the guest must be over. Unless the flow was disturbed, the client
+    /// and the server inside the guest must also have transferred everything, or the engine must have given up the
+    /// server's socket before it sent a byte to the server.
     private func faultOfRelayed(_ script: FlowScript, _ own: [EnginePeer]) -> String? {
         let inside = peers.filter { $0.script.index == script.index && $0.isInsideGuest }
         if inside.contains(where: { !$0.isOver }) { return "the end inside the guest is still open" }

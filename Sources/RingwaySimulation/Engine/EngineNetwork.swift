@@ -31,8 +31,8 @@ final class EngineNetwork: ModelWorld {
     private let shards: EngineShards
     private(set) var phase = Phase.waiting
     private(set) var engine: SteppedEngine?
-    /// The position of this guest in the order of admissions. If two networks name the same slot of a shard, the one
-    /// with the lower number has already left it.
+    /// The position of this guest in the order of admissions. If two guests have the same slot of a shard, the guest
+    /// with the lower number has already left the shard.
     private(set) var order = 0
     /// How many more admissions of the guest are withdrawn before one succeeds.
     private var withdrawals: Int
@@ -228,7 +228,7 @@ final class EngineNetwork: ModelWorld {
         guard scenario.ending == .quiet, scheduled == 0, shards.areQuiet(for: slots(engine)),
             (0..<engine.count).allSatisfy({ isIdle($0, engine) })
         else { return false }
-        // While descriptors are short, clients wait in the listen queue until accepting is tried again.
+        // While no descriptor is free, clients wait in the listen queue until the engine tries again to accept them.
         guard hasAskedForPorts || listeners.values.allSatisfy({ $0.clients.isEmpty }) else { return false }
         if !hasAskedForPorts {
             hasAskedForPorts = true
@@ -261,7 +261,7 @@ final class EngineNetwork: ModelWorld {
         engine?.stop()
     }
 
-    /// Drops the engine as it is. After a run that has not failed there is none.
+    /// Drops the engine of a failed run without stopping it. After any other run the engine is already gone.
     func abandon() {
         phase = .over
         portsAreBack = nil

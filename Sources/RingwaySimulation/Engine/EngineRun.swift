@@ -4,9 +4,9 @@ internal import RingwaySystem
 
 /// Runs one or more guests on the shards of one host, which admit and remove them. One seed determines the run.
 ///
-/// `run` proceeds from event to event. At each instant the shards step in a random order, so that messages, completions
-/// and frames are interleaved in every way. When all shards sleep, it advances the clock to the next event or deadline.
-/// When all guests are removed, the shards must hold no resources, and are stopped.
+/// `run` proceeds from event to event. At each instant the shards step in a random order, so that each seed interleaves
+/// messages, completions and frames differently. When all shards sleep, `run` advances the clock to the next event or
+/// deadline. When all guests are removed, the shards must hold no resources, and are stopped.
 final class EngineRun {
     let host: ModelHost
     private let scenarios: [EngineScenario]
@@ -36,7 +36,7 @@ final class EngineRun {
         self.random = random.split()
     }
 
-    /// The limits of simulated time and of steps. No scenario needs that much, so a run that reaches a limit hangs.
+    /// The limits of simulated time and of steps. No scenario needs that much, so a run that reaches a limit fails.
     private static var timeLimit: UInt64 { 8 * 3_600 * 1_000_000_000 }
     private static var stepLimit: Int { 5_000_000 }
 
@@ -96,7 +96,7 @@ final class EngineRun {
         }
         shards.stepped.step(shard)
         host.servedWorld = nil
-        // A turn takes time. The clock advances only for the turn of a shard that was asleep.
+        // A turn takes time, but the clock advances only for a shard's first turn after a sleep.
         if wasAsleep { host.advance(to: host.now + random.time(500...5_000)) }
         for network in networks { network.stepped() }
     }

@@ -35,7 +35,7 @@ struct EngineScenario {
     let comesAt: UInt64
     let ending: Ending
     let exchanges: [Exchange]
-    /// Chance, for each frame of a flow, that the queue for this flow is chosen anew.
+    /// Chance, for each frame of a flow, that the flow moves to a TAP queue chosen at random.
     let queueChanges: Double
     /// Whether the engine gets sockets inside the guest, so that clients on the host's loopback can bypass the link.
     let hasGuestSockets: Bool

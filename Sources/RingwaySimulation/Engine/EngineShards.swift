@@ -41,7 +41,7 @@ final class EngineShards {
 
     var ready: [Int] { (0..<Self.count).filter(isReady) }
 
-    /// The sleeping shards, and until when each sleeps.
+    /// The sleeping shards, each with the time of the host's clock at which its wait times out.
     var sleeping: [(shard: Int, until: UInt64)] {
         (0..<Self.count).filter { stepped.place(of: $0) == .asleep }.map { ($0, rings[$0].sleepsUntil) }
     }

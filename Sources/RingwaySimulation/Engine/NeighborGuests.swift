@@ -4,8 +4,8 @@ internal import RingwayStack
 internal import RingwaySystem
 internal import RingwayWire
 
-/// A model guest that sends nothing but datagrams to `neighbor`, the other guest of a pair, and checks those that it
-/// receives.
+/// A model guest that sends nothing but datagrams to `neighbor`, the other guest of a pair, and checks the datagrams
+/// that it receives.
 final class NeighborGuest: ModelWorld {
     let number: Int
     let address: TransportAddress
@@ -149,7 +149,8 @@ final class NeighborGuests {
         }
     }
 
-    /// Proceeds when the shards have completed a request; returns whether there was anything to do.
+    /// Starts a guest that the shards have admitted, or drops one that they have removed. Returns false if there is no
+    /// such guest.
     func advance() -> Bool {
         for guest in guests {
             guard let engine = guest.engine else { continue }
@@ -202,6 +203,6 @@ final class NeighborGuests {
     /// The number of frames that the two guests have received.
     var frameCount: Int { guests.reduce(0) { $0 + $1.received.count } }
 
-    /// Drops the engines as they are. After a run that has not failed there are none.
+    /// Drops the engines of a failed run without stopping them. After any other run the engines are already gone.
     func abandon() { for guest in guests { guest.engine = nil } }
 }

@@ -14,7 +14,7 @@ struct HostScript: Sendable {
     var shortages = 0.0
     /// The buffer ring has no buffer for a received frame, datagram or part of a stream.
     var missingBuffers = 0.0
-    /// A successful completion ends a multishot operation (it has no IORING_CQE_F_MORE).
+    /// A successful completion lacks IORING_CQE_F_MORE, which ends its multishot operation.
     var multishotEnds = 0.0
     /// A cancel fails with EALREADY, because the operation is being executed.
     var lateCancels = 0.0

@@ -9,7 +9,7 @@ internal import RingwayWire
 protocol ModelWorld: AnyObject {
     func connects(_ stream: ModelStream, to address: TransportAddress)
     func datagramSent(_ payload: [UInt8], by socket: ModelDatagramSocket, to address: TransportAddress)
-    /// The engine has read a frame of the guest, or written one to it.
+    /// Called when the engine has read a frame from the guest, and when it has written a frame to the guest.
     func frameTaken(_ frame: [UInt8])
     func frameWritten(_ frame: [UInt8])
     func socketsWanted(family: UInt8, count: Int, _ line: ModelSocketLine)
@@ -34,8 +34,8 @@ final class ModelHost: ScriptedHost {
     let startsAt: UInt64
     var random: SplitMix64
     private(set) var time: UInt64
-    /// The environment that new files get. During a shard's step `servedWorld` takes its place: it returns the
-    /// environment of the guest that is being served.
+    /// The environment that new files get. During a shard's step they get the result of `servedWorld` instead, which
+    /// is the environment of the guest that the shard is serving.
     weak var world: (any ModelWorld)?
     var servedWorld: (() -> (any ModelWorld)?)?
     private(set) var failure: String?
@@ -108,7 +108,7 @@ final class ModelHost: ScriptedHost {
 
     override func file(_ descriptor: Int32) -> ScriptedFile? { known(descriptor) }
 
-    /// The open files, for the error message if there should be none.
+    /// The open files, for the error message at the end of a run, when no file may be open.
     var openFiles: [String] { files.compactMap { $0?.title } }
 
     override func close(_ descriptor: Int32) -> Int32 {
@@ -150,7 +150,7 @@ final class ModelHost: ScriptedHost {
     // MARK: The script
 
     override func delay(of operation: ScriptedOperation) -> UInt64 {
-        // Writes to the link are not delayed, because unequal delays would reorder frames; `FaultyLink` does that.
+        // Writes to the link are not delayed: unequal delays would reorder frames, which is left to `FaultyLink`.
         if operation.file is ModelTap, operation.kind == .send { return 0 }
         return random.chance(script.lateAttempts) ? random.time(0...script.attemptDelay) : 0
     }

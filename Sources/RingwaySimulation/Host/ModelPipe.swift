@@ -35,8 +35,8 @@ final class ModelSocketLine: ModelFile {
         changed()
     }
 
-    /// Receives the oldest reply: its family and its sockets' descriptors. Returns the number of descriptors, without
-    /// sockets for which no descriptor was free; `nil` if there is no reply.
+    /// Receives the oldest reply: its family and its sockets' descriptors. A socket for which no descriptor is free is
+    /// left out. Returns the number of descriptors; `nil` if there is no reply.
     func take(_ byte: UnsafeMutablePointer<UInt8>, _ descriptors: UnsafeMutablePointer<Int32>) -> Int? {
         guard !answers.isEmpty else { return nil }
         let answer = answers.removeFirst()

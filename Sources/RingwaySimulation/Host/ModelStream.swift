@@ -9,7 +9,7 @@ protocol StreamPeer: AnyObject {
     func streamChanged()
 }
 
-/// A stream socket of the program under test: TCP to a peer, or one end of a socket pair.
+/// A stream socket of the program under test, such as a TCP connection or a channel to a guest's agent.
 ///
 /// `incoming` holds data from the far end, `outgoing` data from the program. As in Linux, a receive reports an error
 /// only after the data that precedes it. A close resets the connection if data is unread, or if the linger time

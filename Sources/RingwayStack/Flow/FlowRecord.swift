@@ -11,7 +11,8 @@ public struct FlowRecord: Sendable, BitwiseCopyable {
     /// Whether a shard relays the flow without the link: to a socket inside the guest's network namespace, or through
     /// a connection to the guest's agent.
     public var isSpliced = false
-    /// For a connection through an agent, the number of the agent's forward or host socket; 0 for all other flows.
+    /// For a connection through an agent, the number of the forward or of the host socket
+    /// (`Configuration.agentSockets`) that it uses; 0 for all other flows.
     public var route: UInt32 = 0
     /// The far end on the host's side: the server or client of a connection, or the peer of a UDP mapping (of several,
     /// the one that the guest sent to last). A ping has no single far end: its record has the key's remote address,

@@ -46,8 +46,8 @@ struct PeerTable: ~Copyable {
     ///   - capacity: the most peers of all owners together.
     ///   - owners: the number of owners, which are numbered from zero.
     init(capacity: Int, owners ownerCount: Int) throws(MemoryFailure) {
-        // Allocations that may fail precede the first stored property: once all are set, a throwing `init` would run
-        // `deinit`.
+        // Allocations that may fail come before any stored property is set: an `init` that throws after all properties
+        // are set runs `deinit`.
         var blocks = MemoryBlocks()
         let owners = try blocks.apart(ownerCount, of: Owner.self)
         let ranks = try blocks.apart(UInt32.bitWidth, of: SlotList.self)
@@ -164,7 +164,7 @@ extension FlowKey {
         return key
     }
 
-    /// The key of a peer of the mapping with this key; its port is zero if the filter ignores ports.
+    /// The key of a peer of the mapping with this key. `remotePort` is zero if the filter ignores ports.
     @inline(__always)
     func peer(_ peer: TransportAddress, _ filtering: UDPFiltering) -> FlowKey {
         self.peer(peer.address, port: filtering.remembered(peer.port))

@@ -2,7 +2,7 @@ internal import RingwayModel
 internal import RingwayStorage
 internal import RingwayWire
 
-/// What a destination address in the guest's packets stands for on the host.
+/// Where packets from the guest to a destination address go.
 enum Destination {
     /// The gateway's own address: only its services answer.
     case gateway
@@ -32,9 +32,9 @@ extension StackCore {
         return policy.permits(address) ? .host(address) : .refused
     }
 
-    /// The destination of a guest's datagram or echo request: the gateway or a host, otherwise `nil`. The guest gets
-    /// an ICMP error about a refused destination, which is also counted, and about an absent one. An unroutable one
-    /// is only counted.
+    /// The destination of a guest's datagram or echo request if it is the gateway or a host, otherwise `nil`. If it is
+    /// refused, the packet is counted and the guest gets an ICMP error. If it is absent, the guest gets an ICMP error.
+    /// If it is unroutable, the packet is only counted.
     mutating func reachableDestination(_ summary: FrameSummary, _ bytes: UnsafeRawBufferPointer) -> Destination? {
         let found = destination(of: summary.destination)
         switch found {
@@ -90,8 +90,8 @@ extension StackCore {
 }
 
 extension NetworkPlan {
-    /// The address at which the guest sees a peer that the host sees at `peer`: the same one, except that a loopback
-    /// address becomes the network's host address.
+    /// The address under which the guest sees a peer whose address on the host's side is `peer`. The two are equal,
+    /// except that a loopback address becomes the network's host address.
     func addressForGuest(of peer: IPAddress) -> IPAddress { shownToGuest(peer, by: peer) }
 
     /// Like `addressForGuest(of:)`, but the guest's address may be of the other family; the peer then appears at the

@@ -25,7 +25,7 @@ public struct Fragmenter {
     private let identification: UInt32
     private let sourceMAC: MACAddress
     private let destinationMAC: MACAddress
-    /// Bytes of the datagram in every fragment but the last; a multiple of eight when there is more than one.
+    /// Bytes of the datagram in every fragment but the last; a multiple of eight if there are several fragments.
     private let step: Int
     private var offset = 0
     private var isStarted = false
@@ -39,13 +39,13 @@ public struct Fragmenter {
     ///   - source: the source address in the packets.
     ///   - destination: the guest's address.
     ///   - protocolNumber: one of `IPProtocol`.
-    ///   - hopLimit: of every fragment.
-    ///   - trafficClass: of every fragment.
+    ///   - hopLimit: the hop limit of every fragment.
+    ///   - trafficClass: the traffic class of every fragment.
     ///   - identification: distinguishes this datagram's fragments from those of other datagrams between the two
     ///     addresses; must not repeat soon and should not be predictable (RFC 7739). IPv4 uses the low 16 bits.
     ///   - mtu: the most bytes of an IP packet.
-    ///   - sourceMAC: the gateway's.
-    ///   - destinationMAC: the guest's.
+    ///   - sourceMAC: the gateway's ethernet address.
+    ///   - destinationMAC: the guest's ethernet address.
     public init?(
         _ datagram: UnsafeRawBufferPointer, from source: IPAddress, to destination: IPAddress, protocolNumber: UInt8,
         hopLimit: UInt8 = 64, trafficClass: UInt8 = 0, identification: UInt32, mtu: Int, sourceMAC: MACAddress,
@@ -82,8 +82,8 @@ public struct Fragmenter {
 
     /// Writes the next ethernet frame, without virtio-net header.
     ///
-    /// - Returns: bytes of the frame; zero if all have been written (`isFinished`), or if `frame` is too small. In
-    ///   the second case the call may be repeated with a larger buffer.
+    /// - Returns: the length of the frame in bytes; zero if all frames have been written (`isFinished`), or if `frame`
+    ///   is too small. In the second case the call may be repeated with a larger buffer.
     public mutating func next(into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard !isFinished else { return 0 }
         let count = min(step, datagram.count - offset)

@@ -7,10 +7,10 @@ public import RingwayWire
 /// ## Theory of operation
 ///
 /// Each incomplete datagram has a slot: 64 KiB for its bytes, a bit for each block of eight bytes, and the length once
-/// the last fragment has arrived. All slots are allocated at the start, and their pages are touched on first use. The
-/// lowest free slot is used first, so a guest that rarely fragments uses the memory of one slot.
+/// the last fragment has arrived. All slots are allocated at the start, but their pages take memory only once they are
+/// used. The lowest free slot is used first, so a guest that rarely fragments uses the memory of one slot.
 ///
-/// A fragment that contradicts earlier ones (a partial overlap, other bytes at the same place, data beyond the end,
+/// A fragment that contradicts earlier ones (a partial overlap, different bytes at one place, data beyond the end,
 /// two different ends) condemns the datagram: its slot stays occupied until the timeout or an eviction, so that all
 /// further fragments are dropped, as RFC 5722 §4 requires, and not mistaken for a new datagram. An exact repetition
 /// is not a contradiction (RFC 8200 §4.5 permits this).
@@ -159,8 +159,7 @@ public struct Reassembler: ~Copyable {
         return slots[index].deadline < slots[other].deadline
     }
 
-    /// Frees a slot. Counts `reason`, unless the datagram is condemned: it was counted when a fragment contradicted
-    /// it.
+    /// Frees a slot. Counts `reason`, unless the datagram is condemned: `condemn` has counted it already.
     private mutating func release(_ index: Int, _ reason: ServiceDrop) {
         precondition(slots[index].state != .free, "a free slot cannot be released")
         if slots[index].state == .collecting { drops.count(reason) }
@@ -205,8 +204,8 @@ public struct Reassembler: ~Copyable {
         return finish(index)
     }
 
-    /// Whether the fragment is consistent with the datagram's length, if that is known. Otherwise a last fragment
-    /// must not end before data that was received.
+    /// Whether the fragment is consistent with the datagram's length. While the length is unknown, a last fragment must
+    /// not end before data that was received.
     private func agrees(_ fragment: Fragment, _ slot: Slot) -> Bool {
         if slot.length > 0 {
             return fragment.isLast ? fragment.end == slot.length : fragment.end <= slot.length

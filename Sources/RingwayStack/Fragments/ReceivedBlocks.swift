@@ -37,7 +37,8 @@ struct ReceivedBlocks {
         let first = start / 8
         let last = (end - 1) / 8
         for index in first / 64...last / 64 {
-            // The first and last of the blocks in this word, 0 to 63, so that both shifts are by less than 64 bits.
+            // The positions of the first and the last block within this word are 0 to 63, so that both shifts are by
+            // less than 64 bits.
             let low = max(first - index * 64, 0)
             let high = min(last - index * 64, 63)
             body(index, (UInt64.max << UInt64(low)) & (UInt64.max >> UInt64(63 - high)))

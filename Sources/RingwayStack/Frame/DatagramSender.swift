@@ -16,12 +16,13 @@ public struct DatagramMarks: Equatable, Sendable, BitwiseCopyable {
     }
 }
 
-/// A buffer with the payload of one datagram, or of several of equal size, of which only the last may be shorter.
+/// A buffer with the payload of one datagram, or of several datagrams in a row. Several datagrams have equal sizes,
+/// except that the last may be shorter.
 struct DatagramPayload {
     let lease: Lease
     let offset: Int
     let length: Int
-    /// Payload bytes of each of several datagrams; zero for a single one.
+    /// Payload bytes of each datagram but the last, if there are several; zero for a single datagram.
     let segmentSize: Int
 
     init(_ lease: Lease, offset: Int, length: Int, segmentSize: Int = 0) {
@@ -34,8 +35,8 @@ struct DatagramPayload {
     var isTrain: Bool { segmentSize > 0 && length > segmentSize }
 }
 
-/// Sends datagrams to the guest: each as one frame, several as one super-frame with a UDP segment size (USO), or in
-/// IP fragments if they exceed the path MTU.
+/// Sends datagrams to the guest. A datagram is sent as one frame, or as IP fragments if it exceeds the path MTU. If
+/// possible, several datagrams are sent as one super-frame with a UDP segment size (USO).
 struct DatagramSender: ~Copyable {
     /// Path MTUs reported by routers behind the guest.
     private var pathMTUs: PathMTUCache
@@ -134,7 +135,8 @@ struct DatagramSender: ~Copyable {
         core.release(payload.lease)
     }
 
-    /// Sends a transport datagram with a complete checksum in fragments, or as one packet if it fits the path MTU.
+    /// Sends a transport datagram as fragments, or as one packet if it fits the path MTU. The datagram's checksum must
+    /// be complete.
     mutating func sendInFragments(
         _ datagram: UnsafeRawBufferPointer, from source: IPAddress, to destination: IPAddress,
         _ protocolNumber: UInt8, _ marks: DatagramMarks, _ core: inout StackCore

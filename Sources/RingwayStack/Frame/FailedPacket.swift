@@ -61,8 +61,8 @@ public struct FailedPacket: BitwiseCopyable {
 
     private var ipHeaderLength: Int { PacketHeaders.ipLength(isIPv4: source.isIPv4) }
 
-    /// Writes as much of the packet as fits `quote`, which has room for the IP header and eight bytes (48 bytes
-    /// suffice).
+    /// Writes as much of the packet as fits `quote`. The buffer must have room for the IP header and eight bytes; 48
+    /// bytes suffice.
     func write(to quote: UnsafeMutableRawBufferPointer) {
         guard let base = quote.baseAddress, quote.count >= ipHeaderLength + 8 else { return }
         let messageLength = 8 + payload.count

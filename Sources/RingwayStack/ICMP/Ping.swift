@@ -8,8 +8,8 @@ internal import RingwayWire
 ///
 /// Each echo identifier of the guest is one mapping, for all hosts that the guest pings with it (RFC 5508). The shard
 /// gives the mapping a ping socket, or an identifier on a raw socket that several mappings share. The guest gets
-/// replies only from hosts that it has pinged. A mapping ends after a time without requests. If the table is full,
-/// the mapping idle for longest is evicted.
+/// replies only from hosts that it has pinged. A mapping ends if the guest sends no request for `timeout`. If the
+/// table is full, the mapping idle for longest is evicted.
 struct Ping: ~Copyable {
     private var pings: Slab<PingMapping>
     private var byAge: SlotList
@@ -175,8 +175,8 @@ struct Ping: ~Copyable {
 
     // MARK: From the host
 
-    /// The shard has no socket for the mapping: sends "administratively prohibited" to the guest and ends the mapping, so
-    /// that the guest's next request tries again. Takes ownership of the lease.
+    /// The shard has no socket for the mapping. Sends "administratively prohibited" to the guest and ends the mapping,
+    /// so that the guest's next request asks for a socket again. Takes ownership of the lease.
     mutating func refused(
         _ handle: Handle, to target: IPAddress, _ lease: Lease, offset: Int, length: Int, _ core: inout StackCore
     ) {

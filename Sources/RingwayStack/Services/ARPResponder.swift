@@ -3,11 +3,11 @@ internal import RingwayWire
 
 /// Answers ARP requests for the IPv4 network (RFC 826), and sends ARP requests for guests' addresses.
 ///
-/// For a guest that is alone on its network, every address of the network but its own is at the gateway's ethernet
-/// address (proxy ARP, RFC 1027). On a network with several guests, each guest answers for its own address. Requests
-/// for the gateway's and the host's addresses are always answered. Of the requests for other addresses, two kinds get
-/// no reply: announcements, in which a guest asks for its own address (RFC 5227 §3), and probes, which are sent from
-/// `0.0.0.0` (§2.1.1).
+/// If a guest is alone on its network, the responder answers for all other addresses of the network with the gateway's
+/// ethernet address (proxy ARP, RFC 1027). On a network with several guests, each guest answers for its own address.
+/// Requests for the gateway's and the host's addresses are always answered. Of the requests for other addresses, two
+/// kinds get no reply: announcements, in which a guest asks for its own address (RFC 5227 §3), and probes, which are
+/// sent from `0.0.0.0` (§2.1.1).
 public struct ARPResponder: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int { EthernetHeader.length + ARPPacket.length }
@@ -31,7 +31,7 @@ public struct ARPResponder: Sendable {
     ///   - reply: the buffer for the reply, `frameLength` bytes.
     ///   - isBehindSameLink: whether another node has the address and replies itself, such as the requesting guest or
     ///     another guest of the network.
-    /// - Returns: bytes of the reply, zero for none.
+    /// - Returns: the length of the reply in bytes; zero if there is no reply.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, into reply: UnsafeMutableRawBufferPointer,
         isBehindSameLink: (IPv4Address) -> Bool = { _ in false }
@@ -56,7 +56,7 @@ public struct ARPResponder: Sendable {
     ///   - address: a guest's address.
     ///   - mac: the destination; broadcast, or unicast to confirm a known entry (RFC 1122 §2.3.2.1).
     ///   - frame: the buffer for the request, `frameLength` bytes.
-    /// - Returns: bytes of the request, zero if it does not fit.
+    /// - Returns: the length of the request in bytes; zero if it does not fit.
     public func request(
         for address: IPv4Address, from mac: MACAddress = .broadcast, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {

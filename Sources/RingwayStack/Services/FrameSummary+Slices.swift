@@ -20,8 +20,8 @@ extension FrameSummary {
         return UnsafeRawBufferPointer(rebasing: frame[Int(networkOffset)...])
     }
 
-    /// Whether an ICMP message belongs to a flow rather than to neighbour discovery. In IPv4 every message does; in
-    /// IPv6 an error does, whose type is below 128 (RFC 4443 §2.1), and an echo request, whose type is 128.
+    /// Whether an ICMP message belongs to a flow rather than to neighbour discovery. This is true of every ICMPv4
+    /// message, and of ICMPv6 errors (types below 128, RFC 4443 §2.1) and echo requests (type 128).
     func isEchoOrError(in frame: UnsafeRawBufferPointer) -> Bool {
         !isIPv6 || frame[Int(transportOffset)] <= ICMPv6Header.echoRequest
     }

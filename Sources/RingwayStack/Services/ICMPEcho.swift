@@ -32,8 +32,8 @@ public struct ICMPEcho: Sendable {
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmp` or `.icmpv6`.
     ///   - target: the buffer for the reply; the frame's own length suffices.
-    /// - Returns: bytes of the reply; zero if there is none, or if it would exceed the MTU. A request above the MTU
-    ///   was reassembled; its reply is made with `answer(to:_:into:)` and a `Fragmenter`.
+    /// - Returns: the length of the reply in bytes; zero if there is no reply, or if it would exceed the MTU. For a
+    ///   reassembled request above the MTU, use `answer(to:_:into:)` and a `Fragmenter` instead.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into target: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -52,7 +52,7 @@ public struct ICMPEcho: Sendable {
     ///   - request: the ICMP message, of any length.
     ///   - summary: the addresses and the family of the request.
     ///   - message: the buffer for the reply, at least as long as the request.
-    /// - Returns: bytes of the reply, zero for none.
+    /// - Returns: the length of the reply in bytes; zero if there is no reply.
     public mutating func answer(
         to request: UnsafeRawBufferPointer, _ summary: FrameSummary, into message: UnsafeMutableRawBufferPointer
     ) -> Int {

@@ -71,7 +71,7 @@ public struct ICMPError: Sendable {
     ///   - summary: the result of `FrameSummary.parse` for the frame.
     ///   - now: monotonic nanoseconds.
     ///   - error: the buffer for the error's ethernet frame; `frameLength` bytes suffice.
-    /// - Returns: bytes of the error; zero if there is none, for a reason counted in `drops`.
+    /// - Returns: the length of the frame in bytes; zero if no error was written, for a reason counted in `drops`.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about frame: UnsafeRawBufferPointer,
         _ summary: FrameSummary, now: UInt64, into error: UnsafeMutableRawBufferPointer
@@ -95,7 +95,7 @@ public struct ICMPError: Sendable {
     ///   - mac: the guest's ethernet address.
     ///   - now: monotonic nanoseconds.
     ///   - error: the buffer for the error's ethernet frame; `frameLength` bytes suffice.
-    /// - Returns: bytes of the error; zero if there is none, for a reason counted in `drops`.
+    /// - Returns: the length of the frame in bytes; zero if no error was written, for a reason counted in `drops`.
     public mutating func write(
         _ reason: Reason, from router: IPAddress? = nil, about packet: FailedPacket, to mac: MACAddress, now: UInt64,
         into error: UnsafeMutableRawBufferPointer

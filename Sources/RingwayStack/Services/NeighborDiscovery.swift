@@ -4,9 +4,9 @@ public import RingwayWire
 /// Answers neighbour solicitations for the gateway's and the host's IPv6 addresses (RFC 4861 §7), and sends
 /// solicitations for guests' addresses.
 ///
-/// Unlike ARP requests, solicitations of other addresses are never answered: IPv6 guests choose addresses themselves
-/// and probe them first (duplicate address detection, RFC 4862 §5.4), and after a reply a guest could not use the
-/// address. A probe of the gateway's or host's address is answered to all nodes (RFC 4861 §7.2.4).
+/// Unlike ARP requests, solicitations of other addresses are never answered. IPv6 guests choose addresses themselves
+/// and probe them first (duplicate address detection, RFC 4862 §5.4); a reply would keep a guest from using the
+/// address. The reply to a probe of the gateway's or host's address goes to all nodes (RFC 4861 §7.2.4).
 public struct NeighborDiscovery: Sendable {
     /// Bytes of the frames that are written.
     public static var frameLength: Int {
@@ -40,7 +40,7 @@ public struct NeighborDiscovery: Sendable {
     ///   - frame: the ethernet frame, without virtio-net header.
     ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmpv6`.
     ///   - reply: the buffer for the reply, `frameLength` bytes.
-    /// - Returns: bytes of the reply, zero for none.
+    /// - Returns: the length of the reply in bytes; zero if there is no reply.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -82,7 +82,7 @@ public struct NeighborDiscovery: Sendable {
     ///   - mac: the destination, to confirm a known entry by unicast (RFC 4861 §7.3.3); `nil` for the solicited-node
     ///     group.
     ///   - frame: the buffer for the solicitation, `frameLength` bytes.
-    /// - Returns: bytes of the solicitation, zero if it does not fit.
+    /// - Returns: the length of the solicitation in bytes; zero if it does not fit.
     public func solicitation(
         for address: IPv6Address, from mac: MACAddress? = nil, into frame: UnsafeMutableRawBufferPointer
     ) -> Int {

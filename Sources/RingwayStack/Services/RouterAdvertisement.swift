@@ -19,7 +19,7 @@ public struct RouterAdvertisement: ~Copyable {
         /// The seed of the random intervals.
         public var seed: UInt64 = 0x9E37_79B9_7F4A_7C15
 
-        /// The gateway as DNS server, and an advertisement every 200 to 600 seconds.
+        /// Creates the default settings: the gateway as DNS server, and an advertisement every 200 to 600 seconds.
         public init() {}
     }
 
@@ -81,7 +81,8 @@ public struct RouterAdvertisement: ~Copyable {
         to message: UnsafeMutableRawBufferPointer
     ) -> Int {
         guard let base = message.baseAddress else { return 0 }
-        // RFC 4861 §6.2.1 and RFC 8106 §5.1: three intervals, so that two advertisements in a row may be lost.
+        // RFC 4861 §6.2.1, RFC 8106 §5.1: lifetimes are three intervals, so that two advertisements in a row may be
+        // lost.
         let lifetime = longestInterval * 3
         var options = RouterAdvertisementFields(routerLifetime: UInt16(lifetime))
             .write(to: base, capacity: message.count)
@@ -121,7 +122,7 @@ public struct RouterAdvertisement: ~Copyable {
     ///   - summary: the result of `FrameSummary.parse` for the frame; of kind `.icmpv6`.
     ///   - now: monotonic nanoseconds.
     ///   - reply: the buffer for the reply; `frameLength` bytes suffice.
-    /// - Returns: bytes of the reply, zero for none.
+    /// - Returns: the length of the reply in bytes; zero if there is no reply.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, now: UInt64,
         into reply: UnsafeMutableRawBufferPointer
@@ -148,7 +149,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Writes the advertisement to all nodes if it is due at `now`, and sets the next deadline.
     ///
-    /// - Returns: bytes of the frame; zero if it is not due, or does not fit.
+    /// - Returns: the length of the frame in bytes; zero if the advertisement is not due, or does not fit.
     public mutating func advertise(now: UInt64, into frame: UnsafeMutableRawBufferPointer) -> Int {
         guard now >= nextDeadline else { return 0 }
         schedule(after: now)
@@ -160,7 +161,7 @@ public struct RouterAdvertisement: ~Copyable {
 
     /// Writes the final advertisement, with a router lifetime of zero (RFC 4861 §6.2.5).
     ///
-    /// - Returns: bytes of the frame; zero if it does not fit.
+    /// - Returns: the length of the frame in bytes; zero if it does not fit.
     public mutating func withdraw(into frame: UnsafeMutableRawBufferPointer) -> Int {
         let length = write(to: .allNodes, .multicast(IPv6Address.allNodes), routerLifetime: 0, into: frame)
         return length > 0 ? length : drop(.replyDoesNotFit)

@@ -1,7 +1,7 @@
 /// Why a service sent no reply to a frame that was parsed without error.
 ///
-/// A service counts the messages that it drops by these reasons. No reply is often correct (an ARP request for the
-/// guest's own address); the counters distinguish this from faults.
+/// Each service counts its dropped messages by reason. Often a drop is correct, as for an ARP request for the guest's
+/// own address. The reasons distinguish such drops from faults.
 public enum ServiceDrop: UInt8, CaseIterable, Sendable {
     /// The caller's buffer cannot hold the reply.
     case replyDoesNotFit

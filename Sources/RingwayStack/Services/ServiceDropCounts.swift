@@ -1,4 +1,4 @@
-/// One counter per `ServiceDrop`, in place: counting neither allocates nor hashes.
+/// One counter per `ServiceDrop`, in an inline array: counting neither allocates nor hashes.
 public struct ServiceDropCounts: Sendable {
     @usableFromInline var counts: InlineArray<32, UInt64>
 

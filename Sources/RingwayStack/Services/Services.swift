@@ -24,9 +24,9 @@ struct Services: ~Copyable {
         assignedIPv4 = configuration.guestIPv4
     }
 
-    /// The settings of the router advertisements. The seed of their intervals differs between guests, because guests
-    /// that start together would otherwise get every advertisement together. It contains only 16 bits of the keyed
-    /// hash, because the guest may be able to compute the seed from the intervals.
+    /// The settings of the router advertisements. The seed of the random intervals differs between guests, because
+    /// guests that start together would otherwise get every advertisement together. Only 16 bits of the keyed hash go
+    /// into the seed, because the guest may be able to compute the seed from the intervals.
     private static func advertisements(_ configuration: StackConfiguration) -> RouterAdvertisement.Configuration {
         var advertisements = RouterAdvertisement.Configuration()
         let guest = FlowKey(guest: IPAddress(configuration.guestIPv6), guestPort: 0, transport: .icmpv6)
@@ -89,7 +89,7 @@ struct Services: ~Copyable {
         core.sendReply(reply.lease, bytes: written, .dhcpAnswers)
         guard dhcp.counts.declines != declines else { return }
         core.counters.add(.dhcpDeclines)
-        // On a network with several guests, this DHCP server has no other address: the network must assign one.
+        // On a network with several guests, this DHCP server has only one address: the network must assign another.
         if core.configuration.hasNeighbors { core.effects.append(Effect(.replaceAddress)) }
     }
 
@@ -132,7 +132,7 @@ struct Services: ~Copyable {
         return server
     }
 
-    /// Changes the address that DHCP assigns to the guest. The new DHCP server has no leases.
+    /// Changes the address that DHCP assigns to the guest. The DHCP server is replaced, and its leases are lost.
     mutating func setGuestIPv4(_ address: IPv4Address, _ core: inout StackCore) {
         guard address != assignedIPv4 else { return }
         assignedIPv4 = address

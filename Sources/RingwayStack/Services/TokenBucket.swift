@@ -27,7 +27,8 @@ public struct TokenBucket: Sendable, BitwiseCopyable {
         lastRefill = now
     }
 
-    /// Takes a token; false if none is available at `now` (monotonic nanoseconds; an earlier instant adds no tokens).
+    /// Takes a token; false if none is available. `now` is in monotonic nanoseconds. If it is before the `now` of an
+    /// earlier call, no tokens are added.
     @inlinable public mutating func take(now: UInt64) -> Bool {
         if now > lastRefill {
             let gained = (now - lastRefill) / interval

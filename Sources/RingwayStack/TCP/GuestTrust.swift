@@ -1,8 +1,8 @@
 /// How likely it is that the guest has the address to which a client of a published port is connected. The less
 /// likely, the sooner the connection is abandoned and the client connected to another address of the guest.
 public enum GuestTrust: UInt8, Sendable, BitwiseCopyable {
-    /// There is no reason to doubt that the guest has the address, or no alternative: the connection is not abandoned
-    /// early.
+    /// There is no reason to doubt that the guest has the address, or no other address to try: the connection is not
+    /// abandoned early.
     case certain
     /// The guest has proved before that it has the address: the connection is abandoned at the second retransmission
     /// timeout.

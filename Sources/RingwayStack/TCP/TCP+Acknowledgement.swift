@@ -3,9 +3,9 @@ internal import RingwayWire
 
 /// Acknowledgements from the guest: released data, loss recovery, and window updates.
 extension TCP {
-    /// Processes a segment's acknowledgement number. False if the guest cannot have sent it: the caller must then drop
-    /// the segment with its data, which may be a blind attacker's (RFC 9293 §3.10.7.4, RFC 5961 §5). Such a segment is
-    /// answered by an ACK, at a limited rate.
+    /// Processes a segment's acknowledgement number. False if the number acknowledges more than the stack has sent: the
+    /// segment may be from a blind attacker, and the caller must drop it with its data (RFC 9293 §3.10.7.4, RFC 5961
+    /// §5). The stack answers such segments with an ACK, at a limited rate.
     @discardableResult
     mutating func receiveAcknowledgement(
         _ flow: TCPFlow, _ header: TCPHeader, payloadLength: Int, _ core: inout StackCore
@@ -42,7 +42,7 @@ extension TCP {
         return true
     }
 
-    /// Takes SACK blocks; true if they report new data.
+    /// Records the segment's SACK blocks; true if they report data that was not reported before.
     @inline(never)
     private mutating func readBlocks(_ flow: TCPFlow, _ header: TCPHeader) -> Bool {
         guard let options = TCPOptions.parse(header.options) else { return false }
@@ -132,9 +132,9 @@ extension TCP {
         }
     }
 
-    /// Retransmits one frame, which ends at the latest where the loss ends, or the buffer in which the frame begins.
-    /// Returns the bytes of sequence space that the frame covers. If there is no buffer for its headers, the frame is
-    /// treated as a retransmission that was lost.
+    /// Retransmits one frame. It extends neither beyond the loss nor beyond the buffer in which it begins. Returns the
+    /// bytes of sequence space that the frame covers, even if there is no buffer for its headers: the frame then counts
+    /// as a retransmission that was lost.
     private mutating func resend(_ flow: TCPFlow, _ loss: LossRecovery.Loss, _ core: inout StackCore) -> Int {
         var lease = flow.pointee.send.unacknowledged.head
         while !lease.isNone {

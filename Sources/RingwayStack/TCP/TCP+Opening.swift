@@ -184,7 +184,7 @@ extension TCP {
             offset: UInt32(truncatingIfNeeded: flow.pointee.key.hash(secret: sequenceSalt ^ Self.timestampSalt)))
     }
 
-    /// XORed with `sequenceSalt`, gives the key of the hash for timestamp offsets.
+    /// The XOR of this constant and `sequenceSalt` is the key of the hash for timestamp offsets.
     private static var timestampSalt: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
     /// Applies the options of the guest's SYN or SYN-ACK, in place of those of an earlier SYN.

@@ -96,8 +96,8 @@ extension TCP {
         if flags.contains(.ack) { acknowledged(flow) }
     }
 
-    /// Sends SYN or SYN-ACK. After the timestamps follow the MSS (RFC 9293 §3.7.1), SACK-permitted (RFC 2018 §2) and
-    /// the window scale (RFC 7323 §2.2).
+    /// Sends SYN or SYN-ACK. The options after the timestamps are the MSS (RFC 9293 §3.7.1), SACK-permitted (RFC 2018
+    /// §2) and the window scale (RFC 7323 §2.2).
     mutating func sendSYN(_ flow: TCPFlow, _ core: inout StackCore) {
         let answering = flow.pointee.state == .synReceived
         let segmentSize = Self.ownSegmentSize(isIPv4: flow.pointee.key.remote.isIPv4, core.plan.mtu)
@@ -149,7 +149,7 @@ extension TCP {
     }
 
     /// Sends RST to abort a connection. Its sequence number is the one that the guest expects next, or zero if the
-    /// stack has sent none yet (RFC 9293 §3.10.7).
+    /// stack has sent no segment yet (RFC 9293 §3.10.7).
     mutating func sendReset(_ flow: TCPFlow, _ core: inout StackCore) {
         let sequence = flow.pointee.state == .connecting ? SequenceNumber(0) : flow.pointee.send.nxt
         sendBare(flow, sequence: sequence, flags: [.rst, .ack], &core)

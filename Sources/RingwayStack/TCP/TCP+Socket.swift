@@ -123,7 +123,8 @@ extension TCP {
         flow.pointee.classFromGuest = trafficClass & 0xFC
         guard flow.pointee.marks.contains(.socket), !flow.pointee.marks.contains(.service) else { return }
         var effect = streamEffect(.classifyStream, flow)
-        // The socket's own family decides which option it is, and a client's may be another one than the guest's.
+        // The address tells the shard the socket's family, which decides between IP_TOS and IPV6_TCLASS. The socket of
+        // a published port's client may have another family than the guest's address.
         effect.address = flow.pointee.hostAddress
         effect.trafficClass = flow.pointee.classFromGuest
         core.effects.append(effect)

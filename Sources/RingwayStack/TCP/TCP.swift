@@ -12,7 +12,7 @@ internal import RingwayStorage
 ///
 /// *Opening.* A SYN from the guest creates a connection in `connecting`, and the shard connects a socket. SYN-ACK
 /// follows when the socket is connected, RST or an ICMP error if the connect failed. A client of a published port has
-/// a socket already, and SYN is sent to the guest. At most `halfOpen.limit` connections of either kind are half-open;
+/// a socket already, and SYN is sent to the guest. At most `halfOpen.limit` connections of each kind are half-open;
 /// a further one ends the oldest of its kind.
 ///
 /// *Data.* See `TCPConnection`. `reservation` limits the sum of the advertised windows.

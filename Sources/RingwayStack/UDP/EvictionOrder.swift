@@ -1,7 +1,7 @@
 internal import RingwayStorage
 
-/// The order in which mappings are evicted: first those without any reply so far, then the others, in each group the
-/// one idle for longest first. A scan, or a flood of spoofed clients, therefore evicts only its own mappings.
+/// The order in which mappings are evicted: first those without any reply so far, then the others. In each group the
+/// mapping idle for longest is first. A scan, or a flood of spoofed clients, therefore evicts only its own mappings.
 struct EvictionOrder {
     private var unanswered: SlotList
     private var answered: SlotList
@@ -19,9 +19,9 @@ struct EvictionOrder {
     /// The slot to evict first, or `.max` if there is none.
     var first: UInt32 { unanswered.isEmpty ? answered.first : unanswered.first }
 
-    /// The slot of the mapping without an answer that has been idle for longest, or `.max`.
+    /// The slot of the unanswered mapping idle for longest; `.max` if all mappings are answered.
     var oldestUnanswered: UInt32 { unanswered.first }
-    /// The slot of the mapping with an answer that has been idle for longest, or `.max`.
+    /// The slot of the answered mapping idle for longest; `.max` if no mapping is answered.
     var oldestAnswered: UInt32 { answered.first }
 
     func next(after slot: UInt32, isAnswered: Bool) -> UInt32 {

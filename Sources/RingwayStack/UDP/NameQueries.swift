@@ -12,7 +12,8 @@ struct NameQueries: ~Copyable {
     }
 
     private var queries: Slab<Query>
-    /// The timeout of a query, nanoseconds: a second longer than the resolver's own timeout.
+    /// The timeout of a query, nanoseconds: a second longer than the resolver's own timeout, so that a late answer of
+    /// the resolver still finds the query.
     private let timeout: UInt64
 
     init(_ limits: Limits, capacity: Int) throws(MemoryFailure) {

@@ -4,7 +4,8 @@ internal import RingwayModel
 /// sends from such a port to a peer that has sent nothing yet, the datagram leaves through the listener, so that the
 /// peer sees the port at which it can reach the guest (SIP, WireGuard).
 ///
-/// A dictionary suffices: it is read once per new mapping, and changes when ports are published or unpublished.
+/// A dictionary is fast enough: it is read once per new mapping, and changes only when ports are published or
+/// unpublished.
 struct PublishedDatagramPorts {
     private struct Listener {
         let name: UInt32

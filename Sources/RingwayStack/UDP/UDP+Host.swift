@@ -84,9 +84,9 @@ extension UDP {
 
     // MARK: Published ports
 
-    /// A UDP port is published: datagrams that the guest sends from the port leave through the listener from now on,
-    /// also to peers that have sent nothing yet, if the listener can send to the peer. The mapping that the port had
-    /// before ends.
+    /// A UDP port is published. From now on, datagrams that the guest sends from the port leave through the listener,
+    /// even to peers that have sent nothing yet, if the listener can send to them. The mapping that the port had until
+    /// now ends.
     ///
     /// - Parameters:
     ///   - listener: the shard's identifier for the socket.
@@ -166,8 +166,8 @@ extension UDP {
         }
     }
 
-    /// Reports a closed port to the client of a published port, at a limited rate. Every unreachable error of the
-    /// guest is reported so, because the client sends to the host and does not know of the guest.
+    /// Reports a closed port to the client of a published port, at a limited rate. Unreachable errors of any code from
+    /// the guest are reported as a closed port, because the client sends to the host and does not know of the guest.
     private mutating func refuse(_ slot: UInt32, _ core: inout StackCore) {
         guard refusalBucket.take(now: core.now) else { return core.counters.add(.udpRefusalsNotPassedOn) }
         core.effects.append(Effect(.refuseDatagram, mappings.handle(ofSlot: slot)))

@@ -103,7 +103,7 @@ struct UDP: ~Copyable {
         core.notePeer(key.peer(target, filtering), of: owner)
     }
 
-    /// The slot of the mapping for the published port's peer to which a datagram is sent; `nil` if there is none.
+    /// The slot of the forwarded mapping whose peer is the destination of a datagram; `nil` if there is none.
     @inline(__always)
     private mutating func forwardedSlot(for summary: FrameSummary, _ core: inout StackCore) -> UInt32? {
         guard forwardedCount > 0, !core.plan.isGateway(summary.destination),
@@ -112,8 +112,8 @@ struct UDP: ~Copyable {
         return reference.slot
     }
 
-    /// The slot of the mapping for a datagram to a peer that has no forwarded mapping; `nil` if the table is full. It
-    /// is the mapping of the guest's port, or a new one if the port has none. If a listener of the port can send to
+    /// The slot of the mapping for a datagram to a peer that has no forwarded mapping; `nil` if the table is full. Uses
+    /// the mapping of the guest's port or, if the port has none, creates one. If a listener of the port can send to
     /// `target`, the new mapping is a forwarded one, for this peer only.
     private mutating func mappingSlot(
         for summary: FrameSummary, to target: TransportAddress, _ core: inout StackCore
@@ -210,8 +210,8 @@ struct UDP: ~Copyable {
 
     // MARK: Idle mappings
 
-    /// The most mappings that `idlest` examines to find one with a socket of its own; a published port's peers have
-    /// none.
+    /// The most mappings that `idlest` examines to find one with a socket of its own. Forwarded mappings have no such
+    /// socket.
     private static var searched: Int { 64 }
 
     /// The mapping with its own socket that has been idle for longest, among those with an answer or those without

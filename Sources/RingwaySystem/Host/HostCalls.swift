@@ -1,14 +1,13 @@
 public import CRingway
 internal import Glibc
 
-/// The system calls on sockets, pipes and eventfds that the data path makes directly, rather than through its ring.
+/// The system calls on sockets, pipes and eventfds that the data path makes directly, rather than through io_uring.
 ///
 /// ## Theory of operation
 ///
 /// Each function calls the C library or CRingway, and leaves `errno` as that call sets it. In a simulation a
-/// `HostModel` takes the place of the kernel: a function that opens a descriptor calls the model of its thread, and
-/// so does a function whose descriptor is the model's. Such a descriptor is recognised by its number, which costs one
-/// comparison per call.
+/// `HostModel` takes the place of the kernel. A function that opens a descriptor then calls the model of its thread.
+/// So does a function that gets a descriptor of a model, which it recognises by the number, with one comparison.
 public enum HostCalls {
     /// The model that a descriptor belongs to; `nil` if it is the kernel's.
     @inline(__always)

@@ -36,7 +36,7 @@ open class HostModel {
     /// Makes a pipe: its read end and its write end, or `nil` on failure.
     open func pipe() -> (Int32, Int32)? { missing() }
     open func event() -> Int32 { missing() }
-    /// Opens a descriptor that `HostCalls.spare` holds in reserve. It can only be closed.
+    /// Opens a descriptor for `HostCalls.spare`. The only call on it is `close`.
     open func spare() -> Int32 { missing() }
     open func close(_ descriptor: Int32) -> Int32 { missing() }
 

@@ -11,8 +11,8 @@ internal import Glibc
 /// called. No other code makes these calls, and a loop makes them one after the other.
 ///
 /// **Stale events.** epoll's user data is the member's index in a table and the generation of that entry. If a member
-/// is removed while a turn's events are dispatched, an event of its descriptor that is still to come has an old
-/// generation, and is dropped. So it does not reach another member that reuses the descriptor or the index.
+/// is removed while a turn's events are dispatched, events of its descriptor may still follow. They have an old
+/// generation and are dropped, so that they do not reach another member that reuses the descriptor or the index.
 ///
 /// **Level- and edge-triggered.** A level-triggered descriptor is reported in every turn while it is ready, so a member
 /// that handles only part of its work needs no bookkeeping. A member sets its interest to `.write` while it has
@@ -139,7 +139,7 @@ public final class EventLoop {
         remove(member)
     }
 
-    /// Removes all members, which may hold references to the loop.
+    /// Removes all members. A member may hold a reference to the loop, which would otherwise never be freed.
     public func removeAll() {
         for slot in slots { if let member = slot.member { remove(member) } }
         deadlines.removeAll()

@@ -85,8 +85,8 @@ public final class LoopThread: Sendable {
     ///
     /// - Parameter milliseconds: the timeout; negative for none. A caller needs one if the loop's thread may be
     ///   waiting for the caller, because otherwise both could wait forever.
-    /// - Returns: false on timeout, if the loop has stopped, or if no thread or no descriptor was available. Only if
-    ///   the loop has stopped is it certain that the closure does not run.
+    /// - Returns: false on timeout, if the loop has stopped, or if no thread or no descriptor was available. The
+    ///   closure may still run later, unless the loop has stopped.
     @discardableResult
     public func perform(timeout milliseconds: Int32 = -1, _ work: @escaping Work) -> Bool {
         if isCurrent {

@@ -6,7 +6,7 @@ internal import Synchronization
 ///
 /// Every signal is blocked from the thread's first instruction on, so that the kernel delivers signals to the threads
 /// that handle them. SIGPIPE is blocked, too: splice(2) raises it if the peer of the socket has closed the
-/// connection, and has no flag against that.
+/// connection, and no flag of splice(2) prevents that.
 ///
 /// The thread inherits per-thread state of its creator, such as the network namespace.
 public final class SystemThread: Sendable {

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The kind of a thread, which `ThreadStart` passes to its closure.
+/// The kind of a thread. `ThreadStart` passes it to its closure.
 public enum ThreadKind: String, Sendable, CaseIterable {
     /// Carries the traffic of guests.
     case shard
@@ -8,11 +8,11 @@ public enum ThreadKind: String, Sendable, CaseIterable {
     case service
 }
 
-/// What each thread of a `ThreadKind` does first, on itself. A program sets it once, before it starts a thread; a library
-/// leaves it alone.
+/// A closure that each shard or service thread runs first, for example to restrict itself by a seccomp filter. A
+/// program sets it once, before it starts a thread; a library must not set it.
 ///
-/// Filters restrict the threads of all networks in the process, so the closure belongs to the process and not to one
-/// network.
+/// There is one closure for the process and not one for each network, because the restrictions apply to the threads
+/// of all networks.
 public enum ThreadStart {
     private static let action = Mutex<(@Sendable (ThreadKind) -> Void)?>(nil)
 

@@ -1,8 +1,8 @@
 internal import CRingway
 internal import Glibc
 
-/// A connection's peer, as the kernel reports it. `excess` uses it to choose the connection to close when there are
-/// too many.
+/// A connection's peer, as the kernel reports it. `excess` uses the peers to choose which connection to close when
+/// there are too many.
 public struct ConnectionPeer: Hashable, Sendable {
     /// The user ID of a unix socket's peer, or the CID of a vsock socket's peer.
     public enum Party: Hashable, Sendable {
@@ -40,8 +40,8 @@ public struct ConnectionPeer: Hashable, Sendable {
         self.init(party: .user(credentials.user), process: credentials.process)
     }
 
-    /// The connection to close if there are too many. It belongs to the party with the most connections and, of that
-    /// party, to the process with the most; of those connections it is the oldest.
+    /// The connection to close if there are too many: the oldest one of the process that has the most connections,
+    /// among the processes of the party that has the most connections.
     ///
     /// - Parameter peers: the peers of all connections, in the order in which they connected.
     /// - Returns: the index of the connection in `peers`; `nil` if `peers` is empty.

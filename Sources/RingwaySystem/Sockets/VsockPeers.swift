@@ -4,8 +4,8 @@
 /// virtual machine and every program on this machine can connect to a port, whatever the permissions of /dev/vsock
 /// are.
 public struct VsockPeers: Hashable, Sendable {
-    /// The CID by which programs on this machine reach each other (VMADDR_CID_LOCAL). They need no permission to use
-    /// vsock.
+    /// The CID by which programs on this machine reach each other (VMADDR_CID_LOCAL). Any program may use it without
+    /// special permission.
     public static var local: UInt32 { 1 }
     /// The CID of a virtual machine's host.
     public static var host: UInt32 { 2 }

@@ -1,7 +1,8 @@
 /// The packets of a whole capture file: pcap with timestamps in micro- or nanoseconds (draft-ietf-opsawg-pcap), or
 /// pcapng (draft-ietf-opsawg-pcapng), in either byte order. For tests and tools; never on the data path.
 ///
-/// Of pcapng it reads section headers, interface descriptions, enhanced and simple packets, and skips other blocks.
+/// In a pcapng file, the section header, interface description, enhanced packet and simple packet blocks are read, and
+/// all other blocks are skipped.
 public struct CaptureReader: Sequence, Sendable {
     /// Why a file could not be read.
     public enum Failure: Error, Equatable {
@@ -51,8 +52,8 @@ public struct CaptureReader: Sequence, Sendable {
 
     private struct Interface {
         var linkType: UInt16
-        /// Option `if_tsresol`: the unit of timestamps is 10 to the power of minus this value, in seconds. If the
-        /// high bit is set, the unit is 2 to the power of minus the lower seven bits.
+        /// Option `if_tsresol`: timestamps count units of 10^-n seconds, where n is this value. If its high bit is set,
+        /// the units are 2^-n seconds, where n is the lower seven bits.
         var resolution: UInt8 = 6
 
         func nanoseconds(_ ticks: UInt64) -> UInt64 {

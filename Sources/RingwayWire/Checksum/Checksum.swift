@@ -18,15 +18,15 @@ public enum Checksum {
         _unsafePerformance { ringway_checksum_partial(bytes.baseAddress, bytes.count, initial) }
     }
 
-    /// Copies bytes to `target`, which must not overlap, and adds them to a partial sum.
+    /// Copies bytes to `target`, which must not overlap them, and adds them to a partial sum.
     public static func copy(
         _ bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, initial: UInt64 = 0
     ) -> UInt64 {
         _unsafePerformance { ringway_checksum_copy(target, bytes.baseAddress, bytes.count, initial) }
     }
 
-    /// The one's complement sum in 16 bits, not inverted. `0xFFFF` over data that contains its own checksum means
-    /// valid.
+    /// Folds a partial sum into 16 bits, without inverting it. If the summed data includes its checksum, the result is
+    /// `0xFFFF` if that checksum is right.
     @inlinable
     public static func fold(_ sum: UInt64) -> UInt16 {
         var folded = (sum >> 32) &+ (sum & 0xFFFF_FFFF)

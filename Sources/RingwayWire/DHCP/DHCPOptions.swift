@@ -103,13 +103,13 @@ public struct DHCPOptionWriter {
         append(code, address.rawValue)
     }
 
-    /// Appends an option of several addresses, or nothing if there are none.
+    /// Appends an option of several addresses, or nothing if `addresses` is empty.
     public mutating func append(_ code: UInt8, _ addresses: [IPv4Address]) {
         guard !addresses.isEmpty, let target = reserve(code, addresses.count * 4) else { return }
         for (index, address) in addresses.enumerated() { address.store(to: target + index * 4) }
     }
 
-    /// Appends an option of text, or nothing if it is empty.
+    /// Appends an option of text, or nothing if the text is empty.
     public mutating func append(_ code: UInt8, _ text: String) {
         let characters = text.utf8
         guard !characters.isEmpty, let target = reserve(code, characters.count) else { return }

@@ -23,7 +23,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case truncatedIPv6
     /// The payload length is beyond the frame.
     case badIPv6Length
-    /// The extension headers exceed the packet, are too many or in an invalid order, or one has routing segments
+    /// The extension headers exceed the packet, are too many or in an invalid order, or a routing header has segments
     /// left.
     case badExtensionHeaders
     /// The packet is too short for a TCP header.
@@ -48,8 +48,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case truncatedARP
     /// The ARP packet is not for IPv4 over ethernet, or its operation is neither request nor reply.
     case badARP
-    /// The virtio-net header requests a segmentation that does not match the packet or would give too many datagrams,
-    /// or the packet is a fragment and has a partial checksum.
+    /// The virtio-net header requests a segmentation that does not match the packet or gives too many datagrams, or it
+    /// requests a checksum for a fragment.
     case badSegmentation
     /// A source that no host can have: a multicast ethernet address, or an IP address that is multicast, broadcast,
     /// loopback, IPv4-mapped, or unspecified in TCP.

@@ -3,8 +3,8 @@ public import RingwayModel
 /// The fields of a guest's frame that the stack and the forwarding between guests need, collected in one pass over
 /// the headers.
 ///
-/// Offsets count from the first byte of the *ethernet* header, that is, from the thirteenth byte of the buffer, which
-/// starts with a virtio-net header. The summary fits one cache line.
+/// Offsets count from the first byte of the *ethernet* header, which follows the twelve bytes of the virtio-net header.
+/// The summary fits one cache line.
 @frozen
 public struct FrameSummary: BitwiseCopyable, Sendable {
     /// The protocol of the frame.

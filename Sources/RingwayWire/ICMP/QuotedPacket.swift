@@ -15,11 +15,11 @@ public struct QuotedPacket: Equatable, Sendable, BitwiseCopyable {
     public var destinationPort: UInt16
     /// The sequence number of TCP, or zero.
     public var sequence: SequenceNumber
-    /// The length of the whole packet in bytes, from its IP header; the quotation may be shorter.
+    /// The length of the whole packet in bytes, as its IP header states. The quotation may be shorter.
     public var length: Int
 
-    /// Parses the payload of an ICMP or ICMPv6 error. Returns `nil` if the quoted packet has an invalid IP header or
-    /// extension header, fewer than eight bytes after them (RFC 792), or is a fragment other than the first.
+    /// Parses the payload of an ICMP or ICMPv6 error. Returns `nil` if the quoted IP header or an extension header is
+    /// invalid, if fewer than eight bytes follow them (RFC 792), or if the packet is a fragment other than the first.
     public init?(_ bytes: UnsafeRawBufferPointer) {
         let transport: UnsafeRawBufferPointer
         if let header = IPv4Header(quoted: bytes) {

@@ -73,7 +73,7 @@ public struct IPv4Header: BitwiseCopyable {
     @inlinable public var options: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.minimumLength, count: headerLength &- Self.minimumLength)
     }
-    /// The payload, as long as the length field specifies; in a quoted packet, the available part.
+    /// The payload, as long as the length field states. In a quoted packet, only the quoted part of it.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + headerLength, count: available &- headerLength)
     }

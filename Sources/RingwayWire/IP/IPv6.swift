@@ -20,8 +20,8 @@ public struct IPv6Header: BitwiseCopyable {
     @usableFromInline let base: UnsafeRawPointer
     @usableFromInline let available: Int
 
-    /// `nil` if the version is invalid, or `bytes` is shorter than the payload length field states. Bytes after the
-    /// packet are ignored.
+    /// `nil` if the version is not 6, or `bytes` is shorter than the header and the payload that its length field
+    /// states. Bytes after the packet are ignored.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         self.init(quoted: bytes)
@@ -50,7 +50,7 @@ public struct IPv6Header: BitwiseCopyable {
     @inlinable public var source: IPv6Address { IPv6Address(loadingFrom: base + 8) }
     /// The destination address.
     @inlinable public var destination: IPv6Address { IPv6Address(loadingFrom: base + 24) }
-    /// Extension headers and payload, as long as the length field specifies; in a quoted packet, the available part.
+    /// Extension headers and payload, as long as the length field states. In a quoted packet, only the quoted part.
     @inlinable public var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + Self.length, count: available)
     }

@@ -61,7 +61,7 @@ public struct NDPOptionWriter {
     /// Whether an option, or a name of the DNS search list, was omitted.
     public private(set) var isOverfull = false
 
-    /// Appends after the first `offset` bytes of a message that may become `capacity` bytes long.
+    /// A writer that appends options after the first `offset` bytes of `message`, up to a length of `capacity` bytes.
     public init(_ message: UnsafeMutableRawPointer, offset: Int, capacity: Int) {
         self.message = message
         self.capacity = capacity
@@ -94,7 +94,7 @@ public struct NDPOptionWriter {
         prefix.store(to: option + 16)
     }
 
-    /// Appends DNS servers, valid for `lifetime` seconds, or nothing if there are none.
+    /// Appends DNS servers, valid for `lifetime` seconds, or nothing if `servers` is empty.
     public mutating func appendRecursiveDNSServers(_ servers: [IPv6Address], lifetime: UInt32) {
         guard !servers.isEmpty, let option = reserve(NDPOptions.recursiveDNSServer, 8 + 16 * servers.count) else {
             return
@@ -108,7 +108,7 @@ public struct NDPOptionWriter {
     public mutating func appendDomainSearchList(_ domains: [String], lifetime: UInt32) {
         let start = length + 8
         var end = start
-        // An option is a multiple of eight bytes and at most 255 times eight.
+        // The length of an option is a multiple of eight bytes, and at most 255 times eight.
         let limit = min((capacity - length) / 8, 255) * 8 + length
         for domain in domains {
             let room = UnsafeMutableRawBufferPointer(start: message + end, count: max(limit - end, 0))

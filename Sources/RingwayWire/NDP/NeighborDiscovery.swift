@@ -10,8 +10,8 @@ public struct NeighborSolicitation: BitwiseCopyable {
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Parses a whole ICMPv6 message. Returns `nil` if it has another type or code, malformed options or a multicast
-    /// target, or is short. The caller checks the hop limit, which must be 255.
+    /// Parses a whole ICMPv6 message. Returns `nil` if the message is too short or of another type, or if its code is
+    /// not zero, its target is multicast or its options are malformed. The caller checks that the hop limit is 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
             base.byte(0) == ICMPv6Header.neighborSolicitation, base.byte(1) == 0,
@@ -69,8 +69,8 @@ public struct NeighborAdvertisement: BitwiseCopyable {
     public let options: NDPOptions
     @usableFromInline let base: UnsafeRawPointer
 
-    /// Parses a whole ICMPv6 message. Returns `nil` if it has another type or code, malformed options or a multicast
-    /// target, or is short. The caller checks the hop limit, which must be 255.
+    /// Parses a whole ICMPv6 message. Returns `nil` if the message is too short or of another type, or if its code is
+    /// not zero, its target is multicast or its options are malformed. The caller checks that the hop limit is 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard let base = message.baseAddress, message.count >= Self.length,
             base.byte(0) == ICMPv6Header.neighborAdvertisement, base.byte(1) == 0,
@@ -145,8 +145,8 @@ public struct RouterSolicitation: BitwiseCopyable {
     /// The options.
     public let options: NDPOptions
 
-    /// Parses a whole ICMPv6 message. Returns `nil` if it has another type or code or malformed options, or is short.
-    /// The caller checks the hop limit, which must be 255.
+    /// Parses a whole ICMPv6 message. Returns `nil` if the message is too short or of another type, or if its code is
+    /// not zero or its options are malformed. The caller checks that the hop limit is 255.
     public init?(_ message: UnsafeRawBufferPointer) {
         guard message.count >= Self.length, message[0] == ICMPv6Header.routerSolicitation, message[1] == 0,
             let options = NDPOptions(UnsafeRawBufferPointer(rebasing: message[Self.length...]))

@@ -15,12 +15,12 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         case none
         /// The headers are incomplete or not entirely in the first piece, or the frame has offloads but no IP packet.
         case truncated
-        /// The virtio-net header places the checksum outside the frame, or inside the ethernet or IP header. For a
-        /// frame to be segmented, it requests no checksum, or not at the checksum field of the transport header.
+        /// The virtio-net header places the checksum outside the frame, or inside the ethernet or IP header. Or it
+        /// requests segmentation without a checksum, or with one that is not in the transport header's checksum field.
         case checksumMisplaced
         /// The segmentation type is unknown or does not match the packet, for example a fragment.
         case segmentationUnknown
-        /// The segment size is less than `leastTCPSegment` for TCP. For UDP, it is zero or gives more than
+        /// For TCP, the segment size is less than `leastTCPSegment`. For UDP, it is zero or gives more than
         /// `mostDatagrams` datagrams.
         case segmentsTooSmall
         /// The length in the IP header exceeds the frame, or is less than the headers.
@@ -106,7 +106,8 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// The end of the IP header, without extension headers; `nil` if it is incomplete, or the frame has no IP packet.
+    /// The offset of the first byte after the IPv4 header or fixed IPv6 header; `nil` if that header is incomplete, or
+    /// the frame has no IP packet.
     private mutating func networkHeaderEnd(count: Int) -> Int? {
         let network = EthernetHeader.length
         switch headers.word16(12) {
@@ -162,8 +163,8 @@ public struct SoftwareSegmentation: BitwiseCopyable {
         return .none
     }
 
-    /// Whether the checksum starts at a header of this protocol, which follows the IPv6 header and any extension
-    /// headers.
+    /// Whether summing starts at a header of this protocol, after the fixed IPv6 header and any extension headers.
+    /// False for a fragment.
     private func isTransport(_ protocolNumber: UInt8, behind end: Int, count: Int) -> Bool {
         let next = headers.byte(EthernetHeader.length + 6)
         if transport == end { return next == protocolNumber }

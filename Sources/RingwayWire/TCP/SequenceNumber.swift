@@ -25,7 +25,7 @@ public struct SequenceNumber: Hashable, Sendable, BitwiseCopyable {
         Int32(bitPattern: rawValue &- other.rawValue)
     }
 
-    /// The number `bytes` later; earlier if negative.
+    /// The sequence number `bytes` after this one, or before it if `bytes` is negative.
     @inlinable
     public func advanced(by bytes: Int) -> Self {
         Self(rawValue &+ UInt32(truncatingIfNeeded: bytes))

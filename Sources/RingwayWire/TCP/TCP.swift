@@ -24,7 +24,8 @@ public struct TCPHeader: BitwiseCopyable {
     /// The length of the header, including options: 20 to 60 bytes.
     public let headerLength: Int
 
-    /// `nil` if the header length in the data offset is less than 20 bytes or exceeds `bytes`, a whole segment.
+    /// Parses a whole segment. Returns `nil` if the data offset gives fewer than 20 bytes, or more than `bytes`
+    /// contains.
     @inlinable
     public init?(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress, bytes.count >= Self.minimumLength else { return nil }
@@ -41,7 +42,7 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var destinationPort: UInt16 { base.word16(2) }
     /// The sequence number of the first byte of payload, or of SYN.
     @inlinable public var sequence: SequenceNumber { SequenceNumber(base.word32(4)) }
-    /// The next byte that the sender expects, if `ack` is set.
+    /// The sequence number of the next byte that the sender expects. Valid if `ack` is set.
     @inlinable public var acknowledgement: SequenceNumber { SequenceNumber(base.word32(8)) }
     /// The control bits.
     @inlinable public var flags: TCPFlags { TCPFlags(rawValue: base.byte(13)) }
@@ -49,7 +50,7 @@ public struct TCPHeader: BitwiseCopyable {
     @inlinable public var window: UInt16 { base.word16(14) }
     /// The checksum field.
     @inlinable public var checksum: UInt16 { base.word16(Self.checksumOffset) }
-    /// The offset of the end of urgent data from `sequence`, if `urg` is set.
+    /// The distance from `sequence` to the end of urgent data, in bytes. Valid if `urg` is set.
     @inlinable public var urgentPointer: UInt16 { base.word16(18) }
     /// Options, still encoded; see `TCPOptions.parse`.
     @inlinable public var options: UnsafeRawBufferPointer {

@@ -206,7 +206,7 @@ public struct TimestampOption: Equatable, Sendable, BitwiseCopyable {
 }
 
 extension TCPHeader {
-    /// The timestamps of the segment; `nil` if it has none, or malformed options.
+    /// The timestamps of the segment; `nil` if it has none, or if its options are malformed.
     ///
     /// Most kernels put the timestamps first and aligned, as RFC 7323, appendix A, recommends; they are then read
     /// without a search.

@@ -19,18 +19,18 @@ struct DHCPLeaseTable: ~Copyable {
         /// The ethernet address of the current or last client, or of the client that the address is reserved for.
         var mac = MACAddress(rawValue: 0)
         var identifierLength = 0
-        /// The client that the address is reserved for, zero for none.
+        /// The ethernet address of the client that the address is reserved for; zero if it is not reserved.
         var reservation = MACAddress(rawValue: 0)
     }
 
-    /// Client identifiers and host names, apart from the entries, so that a scan touches few cache lines.
+    /// Client identifiers and host names, stored apart from the entries so that a scan touches few cache lines.
     private struct Texts {
         var identifier = DHCPText()
         var hostName = DHCPText()
     }
 
-    /// The most addresses in quarantine. If another address is declined, the address quarantined for longest becomes
-    /// free again, so that no client can exhaust the range with DHCPDECLINE.
+    /// The maximum number of addresses in quarantine. If another address is declined, the address quarantined for
+    /// longest becomes free again, so that no client can exhaust the range with DHCPDECLINE.
     static var restingLimit: Int { 16 }
 
     let first: IPv4Address

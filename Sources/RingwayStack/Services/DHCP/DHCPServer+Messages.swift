@@ -18,8 +18,7 @@ extension DHCPServer {
             hostName: request.hostName ?? leases.hostName(index), into: reply)
     }
 
-    /// Answers REQUEST (RFC 2131 §4.3.2). Its four kinds differ in the field that holds the address, and in whether
-    /// other servers may reply.
+    /// Answers REQUEST (RFC 2131 §4.3.2) in all client states: SELECTING, INIT-REBOOT, RENEWING and REBINDING.
     mutating func decide(
         _ request: DHCPRequest, now: UInt64, into reply: UnsafeMutableRawBufferPointer
     ) -> Int {
@@ -47,9 +46,9 @@ extension DHCPServer {
             into: reply)
     }
 
-    /// Whether the address may be leased to this client: it must be available. Unless the address is reserved for the
-    /// client, the client must also have no other address that is leased or offered to it, or reserved for it and
-    /// available.
+    /// Whether the address may be leased to this client. The address must be available. A client whose reserved address
+    /// is available gets only that one. Any other client gets no address while a different one is leased or offered to
+    /// it.
     private func mayHave(_ index: Int, _ client: DHCPClient, now: UInt64) -> Bool {
         guard leases.isAvailable(index, to: client, now: now) else { return false }
         if let reserved = leases.reservation(of: client.mac) {

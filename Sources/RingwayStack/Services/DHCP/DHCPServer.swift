@@ -24,7 +24,7 @@ public import RingwayWire
 ///
 /// Guests are on the server's own link, so a message with a relay agent's address is counted and dropped.
 public struct DHCPServer: ~Copyable {
-    /// The settings of the server that the network plan does not contain.
+    /// The server's settings, except those that the network plan contains.
     public struct Configuration: Sendable {
         /// The lease time, seconds; at least 120.
         public var leaseSeconds: UInt32 = 86_400
@@ -32,14 +32,14 @@ public struct DHCPServer: ~Copyable {
         public var nameServers: [IPv4Address] = []
         /// NTP servers, in order; if empty, the option is omitted.
         public var timeServers: [IPv4Address] = []
-        /// The most addresses to lease, regardless of the network's size.
+        /// The maximum number of leases, even if the range has more addresses.
         public var leaseLimit = 4_096
 
-        /// Leases of a day, and the gateway as DNS server.
+        /// Creates the default settings: leases of a day, and the gateway as DNS server.
         public init() {}
     }
 
-    /// Replies and messages, by type.
+    /// Counts of replies sent and messages handled, by type.
     public struct Counts: Sendable, Equatable {
         /// Addresses offered.
         public var offers: UInt64 = 0
@@ -116,7 +116,7 @@ public struct DHCPServer: ~Copyable {
     ///   - summary: the result of `FrameSummary.parse` for the frame.
     ///   - now: monotonic nanoseconds.
     ///   - reply: the buffer for the reply's ethernet frame; 1,500 bytes always suffice.
-    /// - Returns: bytes of the reply, zero for none.
+    /// - Returns: the length of the reply in bytes; zero if there is no reply.
     public mutating func respond(
         to frame: UnsafeRawBufferPointer, _ summary: FrameSummary, now: UInt64,
         into reply: UnsafeMutableRawBufferPointer
@@ -169,7 +169,7 @@ extension DHCPServer {
         return list
     }
 
-    /// The address held by the guest with this ethernet address.
+    /// The address leased to the guest with this ethernet address; `nil` if it has no lease.
     public func address(of mac: MACAddress, now: UInt64) -> IPv4Address? {
         guard let index = leases.find(DHCPClient(mac: mac), now: now), leases.state(index, now: now) == .bound
         else { return nil }

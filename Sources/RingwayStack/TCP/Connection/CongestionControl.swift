@@ -6,7 +6,7 @@ protocol CongestionAvoidance: BitwiseCopyable, Sendable {
 
     /// The slow start threshold after a loss.
     ///
-    /// - Parameter flight: bytes in flight when the loss was found.
+    /// - Parameter flight: bytes in flight when the loss was detected.
     mutating func threshold(afterLossAt window: UInt32, flight: UInt32, segment: UInt32) -> UInt32
 }
 
@@ -39,7 +39,7 @@ struct CongestionControl: BitwiseCopyable {
 
     /// cwnd, bytes.
     private(set) var window = TCPBounds.initialCongestionWindow
-    /// ssthresh, bytes; the largest value before the first loss.
+    /// ssthresh, bytes; `UInt32.max` until the first loss.
     private(set) var slowStartThreshold = UInt32.max
     private var avoidance: Avoidance
 

@@ -67,7 +67,7 @@ struct Cubic: CongestionAvoidance {
         max(window, UInt32(min(segments * segment, Double(TCPBounds.largestCongestionWindow))))
     }
 
-    /// Newton's method, from above: 64 steps suffice for any window.
+    /// Newton's method from a start above the root: 64 steps suffice for any window.
     static func cubeRoot(_ value: Double) -> Double {
         guard value > 0 else { return 0 }
         var root = max(1, value)

@@ -22,7 +22,7 @@ struct Deadlines: BitwiseCopyable {
     /// The time of the connection's entry in the timer wheel, or `never`. A deadline that moves later does not move the
     /// entry.
     private(set) var wakeAt = Deadlines.never
-    /// The time of the last segment that showed the guest to be alive, acceptable or not.
+    /// The time of the last segment that showed the guest to be alive. Segments outside the receive window count, too.
     private(set) var lastSegmentAt: UInt64
     /// Before this time no challenge ACK is sent, and no other reply to which the same rate limit applies.
     private var challengeAt: UInt64 = 0

@@ -26,8 +26,8 @@ struct HeldBlocks {
 /// byte is in its state's `sequence`.
 struct OutOfOrderQueue: BitwiseCopyable {
     private(set) var first = Lease.none
-    /// Bytes of the queue's buffers, not of their payload. The queue's limit applies to this number, so that small
-    /// segments cannot pin the pool.
+    /// The total size of the queue's buffers in bytes, not of their payload. The queue's limit applies to this size,
+    /// because small segments could otherwise use up the pool's buffers.
     private(set) var bytes: UInt32 = 0
     /// The start of the block that was received last, which is reported first (RFC 2018 §4).
     private var latest = SequenceNumber(0)
@@ -42,8 +42,8 @@ struct OutOfOrderQueue: BitwiseCopyable {
         start(lease, space).advanced(by: Int(space.state(of: lease).pointee.length))
     }
 
-    /// Trims a block where it overlaps queued ones, and inserts it. False if nothing new is left; the lease then
-    /// remains the caller's.
+    /// Inserts a block. To avoid overlap, cuts it off at its ends, or releases queued buffers that it covers. False if
+    /// all its bytes are queued already; the lease then remains the caller's.
     mutating func insert(_ lease: Lease, _ pool: UnsafeMutablePointer<BufferPool>) -> Bool {
         let space = pool.pointee.space
         let state = space.state(of: lease)
@@ -95,7 +95,8 @@ struct OutOfOrderQueue: BitwiseCopyable {
         state.pointee.sequence &+= UInt32(count)
     }
 
-    /// Removes the payload that starts at `position`, trimmed by bytes already received; `none` while there is a gap.
+    /// Removes and returns the payload from `position` on, up to the end of its buffer. Bytes before `position` were
+    /// received already and are cut off. `none` if the byte at `position` is missing.
     mutating func popContiguous(at position: SequenceNumber, _ pool: UnsafeMutablePointer<BufferPool>) -> Lease {
         let space = pool.pointee.space
         while !first.isNone {

@@ -6,7 +6,7 @@ public struct PeerReport: BitwiseCopyable, Sendable {
     public var silence: UInt64
     /// The far end has acknowledged all data that the socket accepted.
     public var isDelivered: Bool
-    /// Data is in flight to the far end, rather than held back by its closed window.
+    /// Data is in flight to the far end, rather than held back because the far end's window is closed.
     public var isUnderWay: Bool
     /// The kernel has retransmitted, or has probed more than once, without a reply so far.
     public var isRepeating: Bool
@@ -26,7 +26,7 @@ public struct PeerReport: BitwiseCopyable, Sendable {
         self.roundTrip = roundTrip
     }
 
-    /// The report of a far end that has just sent a segment and has all data.
+    /// The report of a far end that has just sent a segment and has acknowledged all data.
     public static var responding: PeerReport {
         PeerReport(
             silence: 0, isDelivered: true, isUnderWay: false, isRepeating: false, timeout: 0, roundTrip: 0)
@@ -38,17 +38,17 @@ public struct PeerReport: BitwiseCopyable, Sendable {
 ///
 /// ## Theory of operation
 ///
-/// A TCP normally detects a dead peer itself: data is not acknowledged, keepalive probes are not answered. Here the
-/// stack acknowledges the guest as soon as the host's socket has accepted the bytes, which would hide a dead far end.
+/// A TCP normally detects a dead peer itself, because the peer acknowledges no data and answers no keepalive probes.
+/// Here the stack acknowledges the guest's data before the far end has it, which would hide a dead far end.
 /// Three measures keep the guest's own timers (TCP_USER_TIMEOUT, keepalive, retransmission) meaningful, without a
 /// system call per segment:
 ///
-/// - If the far end answered within `trust`, the guest's data is acknowledged at once. Otherwise the last byte of
-///   pushed data is left unacknowledged (*withheld*) until the far end has acknowledged it or sent anything. To find
-///   that out, the kernel is queried (TCP_INFO) when a reply can be expected, then at growing intervals.
-/// - While a socket holds bytes that the guest regards as acknowledged, the kernel is queried twice a second. A far end
-///   that does not answer retransmissions is *silent*: the stack acknowledges and answers nothing until the far end
-///   sends again.
+/// - If the far end has answered within `trust`, the guest's data is acknowledged at once. Otherwise the last byte of
+///   pushed data is left unacknowledged (*withheld*) until the far end has acknowledged it or sent anything. To detect
+///   this, the kernel is queried (TCP_INFO) when a reply can be expected, then at growing intervals.
+/// - While a socket holds bytes that the stack has acknowledged to the guest, the kernel is queried twice a second. A
+///   far end that does not answer retransmissions is *silent*: until it sends again, the stack acknowledges no further
+///   data and answers no probes.
 /// - A keepalive probe of the guest is answered only after a sign of life from the far end. To obtain one, the host's
 ///   kernel sends a keepalive probe to the far end.
 public struct PeerWatch: BitwiseCopyable {
@@ -59,8 +59,8 @@ public struct PeerWatch: BitwiseCopyable {
     /// A far end that answered within this time, nanoseconds, counts as alive when a keepalive probe of the guest is to
     /// be answered. The shortest interval of such probes that the guest's kernel permits is a second.
     public static var keepaliveTrust: UInt64 { 1_000_000_000 }
-    /// The delay, nanoseconds, of the first query after an acknowledgement to the guest has begun to wait for the far
-    /// end. The delay is longer if the round trip to the far end takes longer.
+    /// The shortest delay, nanoseconds, from when an acknowledgement to the guest begins to wait for the far end until
+    /// the first query. The delay is 1.25 round trips to the far end if that is longer, up to `longestInterval`.
     static var firstQuery: UInt64 { 1_000_000 }
     /// The interval, nanoseconds, between queries about a connection that carries data.
     static var usualInterval: UInt64 { 500_000_000 }
@@ -68,15 +68,15 @@ public struct PeerWatch: BitwiseCopyable {
     /// silent.
     static var longestInterval: UInt64 { 250_000_000 }
     static var longestSilentInterval: UInt64 { 1_000_000_000 }
-    /// The far end counts as silent only after this time, nanoseconds, or after the kernel's retransmission timeout if
-    /// that is longer.
+    /// A far end counts as silent only if it has sent nothing for this time, nanoseconds, or for the kernel's
+    /// retransmission timeout if that is longer.
     static var earliest: UInt64 { 200_000_000 }
-    /// After this time, nanoseconds, a reply is no longer awaited, even if the far end does not count as silent. The
-    /// time exceeds three seconds, because a kernel that waits a second for neighbour resolution of its first segment
-    /// retransmits that segment only after three seconds.
+    /// If data is in flight and the far end neither answers nor counts as silent, the stack stops waiting for it after
+    /// this time, nanoseconds. The time exceeds three seconds, because a kernel that waits a second for neighbour
+    /// resolution of its first segment retransmits that segment only after three seconds.
     static var latest: UInt64 { 4_000_000_000 }
-    /// How long, in nanoseconds, the kernel is queried because of one keepalive probe of the guest. The guest will have
-    /// sent another probe by then.
+    /// How long, in nanoseconds, the kernel is queried because of one keepalive probe of the guest. The guest's next
+    /// probe starts the queries again.
     static var keepaliveLimit: UInt64 { 5_000_000_000 }
 
     enum Verdict: Equatable {
@@ -135,7 +135,7 @@ public struct PeerWatch: BitwiseCopyable {
     /// The host socket has connected, or returned data or end of file: the far end is alive.
     mutating func segmentReceived(now: UInt64) { lastSegmentAt = now }
 
-    /// Evaluates a query; the next one is due at `queryAt`.
+    /// Evaluates the reply to a query. Schedules the next query unless the far end has acknowledged all data.
     ///
     /// - Parameter isDrained: the socket has accepted all data from the guest.
     mutating func judge(_ report: PeerReport, now: UInt64, isDrained: Bool) -> Verdict {
@@ -166,8 +166,8 @@ public struct PeerWatch: BitwiseCopyable {
         return .unknown
     }
 
-    /// Evaluates a query for the guest's keepalive probe: `alive` if the probe may be answered, `undecided` if further
-    /// queries are pointless.
+    /// Evaluates the reply to a query that the guest's keepalive probe caused: `alive` if the probe may be answered,
+    /// `undecided` if the far end has sent nothing within `keepaliveLimit`.
     mutating func judgeProbe(_ report: PeerReport, now: UInt64) -> Verdict {
         take(report, now: now)
         stopQueries()

@@ -43,7 +43,7 @@ struct ReceiveSide: BitwiseCopyable {
     }
 
     /// The guest's SYN has this sequence number. If the stack's own SYN has already advertised a window, that window
-    /// counts from the byte after the guest's SYN, which was unknown until now.
+    /// counts from the byte after the guest's SYN, whose sequence number was unknown until now.
     mutating func begin(at sequence: SequenceNumber) {
         let window = offered
         initial = sequence
@@ -156,8 +156,8 @@ struct ReceiveSide: BitwiseCopyable {
         return gain >= min(target / 4, 2 * Int(segment)) || (told == 0 && gain > 0)
     }
 
-    /// The guest's FIN is in order. It takes one byte of sequence space, but nothing that must be stored, so no
-    /// reservation is kept for that byte.
+    /// The guest's FIN is in order. FIN takes one byte of sequence space but no memory, so the reservation of that byte
+    /// is released.
     mutating func finish(_ reservation: inout WindowReservation) {
         end = .finished
         nxt = nxt.advanced(by: 1)
@@ -242,7 +242,7 @@ struct ReceiveSide: BitwiseCopyable {
         return true
     }
 
-    /// Removes up to `bytes` from the front of the queue. Returns how many of them the queue did not contain.
+    /// Removes up to `bytes` bytes from the front of the queue. If the queue has fewer, returns how many are missing.
     @inline(__always)
     mutating func removeUnsent(_ bytes: Int, _ pool: UnsafeMutablePointer<BufferPool>, _ space: BufferSpace) -> Int {
         var rest = bytes

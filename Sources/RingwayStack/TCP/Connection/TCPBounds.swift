@@ -11,8 +11,8 @@ public enum TCPBounds {
     public static var retransmissionLimit: UInt8 { 15 }
     /// Consecutive retransmissions of SYN-ACK before the connection is aborted; Linux's tcp_synack_retries is 5.
     public static var handshakeLimit: UInt8 { 6 }
-    /// Consecutive retransmissions of the SYN that is sent to a guest on behalf of a client of a published port. The
-    /// client is connected already and waits for the guest, at most 7 s in all.
+    /// Consecutive retransmissions of the SYN to the guest, for a client of a published port, before the connection is
+    /// aborted. The client is connected already; with this limit it waits for the guest 7 s at most.
     public static var publishedHandshakeLimit: UInt8 { 2 }
     /// The delay, nanoseconds, after which a client of a published port is watched for an early close, if the guest has
     /// not answered the SYN by then. Most guests answer sooner and cause no watch.
@@ -47,8 +47,8 @@ public enum TCPBounds {
     /// PSH is ignored in segments with this many bytes of payload or more: they are part of a bulk transfer, and more
     /// data usually follows.
     public static var bulk: Int { 60_000 }
-    /// Bytes by which a window that is rounded up to the window scale may exceed the receive limit
-    /// (`ReceiveSide.limit`).
+    /// Rounding the window up to the window scale moves its right edge forward. The window is rounded down instead once
+    /// it exceeds, together with the unsent payload, `ReceiveSide.limit` by more than this many bytes.
     public static var edgeSlack: Int { 16_384 }
     /// Payloads up to this size are copied out of a large buffer, which they would pin.
     public static var copybreak: Int { 1_792 }

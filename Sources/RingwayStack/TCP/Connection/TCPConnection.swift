@@ -47,7 +47,7 @@ struct TCPConnection: BitwiseCopyable {
         static var service: Marks { Marks(rawValue: 1 << 7) }
         /// The shard polls the socket for errors.
         static var watched: Marks { Marks(rawValue: 1 << 8) }
-        /// The shard was asked to shut down the socket's send side, or the socket is closed instead.
+        /// The shard was asked to shut down the socket's send side; in TIME-WAIT and `draining` to close it instead.
         static var shutDown: Marks { Marks(rawValue: 1 << 9) }
         /// The client of the published port sent FIN before the guest answered.
         static var clientGone: Marks { Marks(rawValue: 1 << 10) }
@@ -65,7 +65,7 @@ struct TCPConnection: BitwiseCopyable {
         static var deferred: Marks { Marks(rawValue: 1 << 15) }
         /// The far end does not answer, so the stack does not answer the guest.
         static var silent: Marks { Marks(rawValue: 1 << 16) }
-        /// A keepalive probe of the guest waits for a sign of life from the far end.
+        /// The reply to a keepalive probe from the guest waits for a sign of life from the far end.
         static var probed: Marks { Marks(rawValue: 1 << 17) }
         /// The marks that a sign of life from the far end removes.
         static var awaitsPeer: Marks { [.withholds, .silent, .probed] }

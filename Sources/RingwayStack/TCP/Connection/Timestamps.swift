@@ -2,14 +2,14 @@ public import RingwayWire
 
 /// The timestamps of one connection (RFC 7323 §3 to 5): the stack's clock, and the guest's timestamps.
 ///
-/// Guests need them to reuse a tuple that is in TIME-WAIT: their kernel only does so if the old connection had
-/// timestamps. They also detect old segments after a wrap of the sequence numbers (PAWS), and allow round-trip samples
-/// of retransmitted segments.
+/// A guest needs timestamps to reuse a tuple that is in TIME-WAIT: its kernel does so only if the old connection had
+/// timestamps. Timestamps also detect old segments after a wrap of the sequence numbers (PAWS), and allow round-trip
+/// samples of retransmitted segments.
 @frozen
 public struct Timestamps: BitwiseCopyable {
-    /// The stack's timestamp at the monotonic clock's zero. Random, so that a guest cannot infer the host's uptime,
-    /// and equal for all connections of a tuple, so that a guest whose old connection is in TIME-WAIT sees the
-    /// timestamps increase.
+    /// The stack's timestamp at the monotonic clock's zero. It is random, so that a guest cannot infer the host's
+    /// uptime. It is equal for all connections of a tuple, so that a guest whose old connection is in TIME-WAIT sees
+    /// the timestamps increase.
     private var offset: UInt32 = 0
     /// The value to echo (TS.Recent).
     public private(set) var recent: UInt32 = 0
@@ -22,8 +22,8 @@ public struct Timestamps: BitwiseCopyable {
 
     /// The stack's timestamp clock, nanoseconds per tick: RFC 7323 §5.4 requires 1 ms to 1 s.
     static var tick: UInt64 { 1_000_000 }
-    /// The age, nanoseconds, beyond which `recent` is invalid: half a wrap of a guest's fastest clock. RFC 7323 §5.5
-    /// says 24 days, for clocks of a millisecond; Linux has clocks of a microsecond.
+    /// The age, nanoseconds, from which `recent` is invalid: half the time in which a clock with ticks of 1 µs wraps;
+    /// Linux has such clocks. The 24 days of RFC 7323 §5.5 are for clocks with ticks of 1 ms.
     static var outdated: UInt64 { (1 << 31) * 1_000 }
 
     public init() {}
