@@ -75,8 +75,9 @@ struct FilterProgramTests {
                 }
                 #expect(program.run(Call(architecture: 7, number: number, arguments: arguments)) == .allow)
                 // One wrong bit of one condition. Another alternative may still hold.
-                guard let condition = alternative.randomElement(using: &random), condition.mask != 0 else { continue }
-                let bit = (0..<64).filter { condition.mask >> $0 & 1 == 1 }.randomElement(using: &random) ?? 0
+                guard let condition = alternative.randomElement(using: &random),
+                    let bit = (0..<64).filter({ condition.mask >> $0 & 1 == 1 }).randomElement(using: &random)
+                else { continue }
                 arguments[Int(condition.argument)] ^= 1 << bit
                 let holds = alternatives.contains { $0.allSatisfy { $0.holds(arguments) } }
                 #expect(
