@@ -64,8 +64,8 @@ let package = Package(
         .target(
             name: "RingwayAgent",
             dependencies: [
-                "RingwayAgentProtocol", "RingwayModel", "RingwayRelay", "RingwaySystem", "RingwayTap", "RingwayUsage",
-                "CRingway",
+                "RingwayAgentProtocol", "RingwayContainment", "RingwayModel", "RingwayRelay", "RingwaySystem",
+                "RingwayTap", "RingwayUsage", "CRingway",
             ],
             swiftSettings: settings),
         .target(

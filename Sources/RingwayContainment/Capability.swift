@@ -1,4 +1,4 @@
-/// A Linux capability that Ringway may keep, by its number (capabilities(7)).
+/// A Linux capability that a program of Ringway may keep, by its number (capabilities(7)).
 public enum Capability: UInt64, Sendable, CaseIterable {
     case overrideFilePermissions = 1
     case readFiles = 2
@@ -9,6 +9,7 @@ public enum Capability: UInt64, Sendable, CaseIterable {
     case openRawSockets = 13
     case readProcesses = 19
     case enterNamespaces = 21
+    case setClock = 25
 
     /// The kernel's name.
     public var name: String {
@@ -22,29 +23,10 @@ public enum Capability: UInt64, Sendable, CaseIterable {
         case .openRawSockets: "CAP_NET_RAW"
         case .readProcesses: "CAP_SYS_PTRACE"
         case .enterNamespaces: "CAP_SYS_ADMIN"
-        }
-    }
-
-    /// What Ringway needs the capability for.
-    public var reason: String {
-        switch self {
-        case .overrideFilePermissions, .readFiles, .actAsFileOwner:
-            "files that the user names: configuration, state, statistics, capture, sockets"
-        case .signalProcesses: "signals of the terminal for COMMAND, which may have become another user"
-        case .bindPrivilegedPorts: "published ports below 1024"
-        case .administerNetwork: "interfaces of links \"tap:\", and marks and routing rules in their namespaces"
-        case .openRawSockets:
-            "pings where net.ipv4.ping_group_range excludes the user, and refusals of published UDP ports"
-        case .readProcesses: "the name of the process that holds a port which cannot be published"
-        case .enterNamespaces: "sockets in the network namespace of a TAP's interface"
+        case .setClock: "CAP_SYS_TIME"
         }
     }
 
     /// The capabilities as a bit mask, in which bit N stands for capability N.
-    static func mask(_ set: [Capability]) -> UInt64 { set.reduce(0) { $0 | 1 << $1.rawValue } }
-
-    /// What the process keeps of what it has. An ordinary user's process usually has none.
-    public static let process = allCases
-    /// The capabilities that a shard's thread keeps.
-    public static let shard: [Capability] = [.bindPrivilegedPorts, .openRawSockets]
+    static func mask(_ set: some Sequence<Capability>) -> UInt64 { set.reduce(0) { $0 | 1 << $1.rawValue } }
 }

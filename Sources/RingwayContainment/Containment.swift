@@ -49,17 +49,18 @@ public enum Containment {
     }
 
     /// Applies the layers to the calling process, as far as its kernel supports them.
-    public static func enter(_ mode: Mode) {
+    public static func enter(_ mode: Mode, as profile: Profile) {
         guard mode != .off else { return }
         var layers = [
             layer("no new privileges", ringway_forbid_new_privileges()),
             layer("no tracing", ringway_forbid_tracing()),
-            layer("capabilities", ringway_keep_capabilities(Capability.mask(Capability.process))),
+            layer("capabilities", ringway_keep_capabilities(Capability.mask(profile.capabilities.keys))),
         ]
         var hasFilter = false
         if canFilterSystemCalls {
             do throws(SystemError) {
-                try SystemCallFilter(.process(getpid()), logsOnly: mode == .log).load(forAllThreads: true)
+                let list = profile.systemCalls(getpid())
+                try SystemCallFilter(list, logsOnly: mode == .log).load(forAllThreads: true)
                 hasFilter = true
                 layers.append(Layer(name: "system calls", obstacle: nil))
             } catch {
@@ -71,8 +72,8 @@ public enum Containment {
         let filters = hasFilter
         let dropsCapabilities = layers.contains(Layer(name: "capabilities", obstacle: nil))
         ThreadStart.set { kind in
-            guard kind == .shard else { return }
-            containShard(dropsCapabilities: dropsCapabilities, filters: filters, logsOnly: mode == .log)
+            guard let thread = profile.threads[kind] else { return }
+            contain(thread, dropsCapabilities: dropsCapabilities, filters: filters, logsOnly: mode == .log)
         }
         entered.withLock { $0 = (mode, layers) }
     }
@@ -81,15 +82,16 @@ public enum Containment {
         Layer(name: name, obstacle: result == 0 ? nil : SystemError("\(name)").description)
     }
 
-    /// Contains the calling thread, a shard whose ring is enabled. A shard that cannot be contained, although its
-    /// process could be, must not run.
-    private static func containShard(dropsCapabilities: Bool, filters: Bool, logsOnly: Bool) {
-        if ringway_keep_capabilities(Capability.mask(Capability.shard)) != 0, dropsCapabilities {
+    /// Contains the calling thread. A thread that cannot be contained, although its process could be, must not run.
+    private static func contain(
+        _ thread: Profile.ThreadProfile, dropsCapabilities: Bool, filters: Bool, logsOnly: Bool
+    ) {
+        if ringway_keep_capabilities(Capability.mask(thread.capabilities)) != 0, dropsCapabilities {
             fatalError("\(SystemError("cannot give up capabilities"))")
         }
         guard filters else { return }
         do throws(SystemError) {
-            let list = SystemCallList.shard(getpid(), ringway_thread_number())
+            let list = thread.systemCalls(getpid(), ringway_thread_number())
             try SystemCallFilter(list, logsOnly: logsOnly).load(forAllThreads: false)
         } catch {
             fatalError("\(error)")

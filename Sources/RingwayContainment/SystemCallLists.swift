@@ -11,39 +11,41 @@ extension SystemCallList {
     ///   - thread: the calling thread, which may send a signal to itself, as `abort` does.
     public static func shard(_ process: Int32, _ thread: Int32) -> SystemCallList {
         SystemCallList(
-            shardGroups + [
-                Group(
-                    "abort", [Call("tgkill", [[Condition(0, is: UInt64(process)), Condition(1, is: UInt64(thread))]])])
-            ],
+            shardGroups + [abort(process, thread)],
             // The allocator of the C library reads /proc/sys/vm/overcommit_memory before it first returns memory.
             attempts: ["open", "openat"], refusal: .death)
     }
 
-    private static let shardGroups = [
-        Group(
-            "its ring",
-            [
-                "io_uring_enter",
-                // Register calls without a ring, with descriptor -1, are not bound by the ring's restrictions.
-                Call("io_uring_register", Self.ringOnly),
-            ]),
-        Group(
-            "sockets of flows",
-            [
-                Call("socket", Self.internetSockets),
-                "bind", "connect", "listen", "accept", "accept4", "shutdown", "close", "getsockname", "getpeername",
-                "getsockopt", "setsockopt", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",
-                "read", "readv", "write", "writev", "splice", "pipe2", "eventfd2",
-                Call("fcntl", Self.fileControls), Call("ioctl", Self.socketControls),
-            ]),
-        // Neither kind can be connected to another socket later, as a pair of datagram sockets can.
-        Group("channels to name resolution", [Call("socketpair", Self.connectedPairs)]),
-        Group(
-            "the reactor on hosts without io_uring",
-            [
-                "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait",
-                "epoll_pwait2", "poll", "ppoll",
-            ]),
+    private static let shardGroups =
+        [
+            Group(
+                "its ring",
+                [
+                    "io_uring_enter",
+                    // Register calls without a ring, with descriptor -1, are not bound by the ring's restrictions.
+                    Call("io_uring_register", Self.ringOnly),
+                ]),
+            Group(
+                "sockets of flows",
+                [
+                    Call("socket", Self.internetSockets),
+                    "bind", "connect", "listen", "accept", "accept4", "shutdown", "close", "getsockname", "getpeername",
+                    "getsockopt", "setsockopt", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",
+                    "read", "readv", "write", "writev", "splice", "pipe2", "eventfd2",
+                    Call("fcntl", Self.fileControls), Call("ioctl", Self.socketControls),
+                ]),
+            // Neither kind can be connected to another socket later, as a pair of datagram sockets can.
+            Group("channels to name resolution", [Call("socketpair", Self.connectedPairs)]),
+            Group(
+                "the reactor on hosts without io_uring",
+                [
+                    "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait",
+                    "epoll_pwait2", "poll", "ppoll",
+                ]),
+        ] + runtimeGroups
+
+    /// What every thread needs.
+    private static let runtimeGroups = [
         Group(
             "memory",
             [
@@ -60,18 +62,95 @@ extension SystemCallList {
             ]),
     ]
 
+    /// The list of the thread that resolves names. It reads files, and has sockets to nameservers.
+    ///
+    /// - Parameters:
+    ///   - process: the calling process.
+    ///   - thread: the calling thread.
+    public static func names(_ process: Int32, _ thread: Int32) -> SystemCallList {
+        SystemCallList(
+            [
+                Group("its loop", ["epoll_ctl", "epoll_pwait", "epoll_wait", "read", "write", "close"]),
+                Group(
+                    "queries and answers",
+                    [
+                        Call("socket", Self.querySockets), "bind", "connect", "shutdown", "getsockname", "getsockopt",
+                        "setsockopt", "sendto", "sendmsg", "recvfrom", "recvmsg", Call("fcntl", Self.fileControls),
+                    ]),
+                Group(
+                    "resolv.conf",
+                    [
+                        Call("open", Self.readOnly(argument: 1)), Call("openat", Self.readOnly(argument: 2)), "lstat",
+                        "fstat", "newfstatat", "readlink", "readlinkat", "inotify_init1", "inotify_add_watch",
+                        "inotify_rm_watch",
+                    ]),
+            ] + runtimeGroups + [abort(process, thread)], refusal: .death)
+    }
+
+    /// The list of a thread that moves frames in `ringway-agent`. Its descriptors are made by other threads.
+    ///
+    /// - Parameters:
+    ///   - process: the calling process.
+    ///   - thread: the calling thread.
+    public static func frames(_ process: Int32, _ thread: Int32) -> SystemCallList {
+        SystemCallList(
+            [
+                Group(
+                    "frames",
+                    ["read", "readv", "write", "writev", "recvfrom", "recvmsg", "sendto", "sendmsg", "poll", "ppoll"]),
+                Group("its priority", ["sched_setscheduler"]),
+            ] + runtimeGroups + [abort(process, thread)], refusal: .death)
+    }
+
+    /// The list of `ringway-agent run`, after its start.
+    ///
+    /// - Parameter process: the calling process, whose threads may send signals to each other.
+    public static func agent(_ process: Int32) -> SystemCallList {
+        let clock = ["clock_settime"]
+        return SystemCallList(
+            shardGroups + processGroups.filter { $0.purpose != startOfRing }
+                + [Group("the guest's clock", clock.map { Call($0) }), abort(process)],
+            deeds: deeds.filter { !clock.contains($0) }, refusal: .absent)
+    }
+
+    /// The list of `ringway-agent docker-proxy`, once its port is published.
+    ///
+    /// - Parameter process: the calling process.
+    public static func dockerProxy(_ process: Int32) -> SystemCallList {
+        SystemCallList(
+            [
+                Group("its loop", ["epoll_ctl", "epoll_pwait", "epoll_wait", "read", "write", "close"]),
+                Group("the agent", [Call("socket", [[Condition(0, is: 1)]])]),
+                Group(
+                    "clients inside the guest",
+                    [
+                        Call("socket", Self.querySockets), "bind", "connect", "listen", "accept4", "shutdown",
+                        "getsockname", "getpeername", "getsockopt", "setsockopt", "sendto", "sendmsg", "sendmmsg",
+                        "recvfrom", "recvmsg", "recvmmsg", "splice", "pipe2", Call("fcntl", Self.fileControls),
+                    ]),
+            ] + runtimeGroups + [abort(process)], deeds: deeds, refusal: .absent)
+    }
+
     /// The list of the whole process, after its start: for the threads of control, name resolution, agents, capture and
     /// state, and those of libraries. A shard's own list comes on top of it.
     ///
     /// - Parameter process: the calling process, whose threads may send signals to each other.
     public static func process(_ process: Int32) -> SystemCallList {
         SystemCallList(
-            shardGroups + processGroups + [Group("abort", [Call("tgkill", [[Condition(0, is: UInt64(process))]])])],
-            deeds: deeds, refusal: .absent)
+            shardGroups + processGroups + [abort(process)], deeds: deeds, refusal: .absent)
     }
 
+    /// `abort` sends a signal to its own thread; where that is not known, to any thread of its process.
+    private static func abort(_ process: Int32, _ thread: Int32? = nil) -> Group {
+        var conditions = [Condition(0, is: UInt64(process))]
+        if let thread { conditions.append(Condition(1, is: UInt64(thread))) }
+        return Group("abort", [Call("tgkill", [conditions])])
+    }
+
+    private static let startOfRing = "the start of a shard's ring"
+
     private static let processGroups = [
-        Group("the start of a shard's ring", ["io_uring_setup"]),
+        Group(startOfRing, ["io_uring_setup"]),
         Group(
             "control and agents",
             [
@@ -163,6 +242,14 @@ extension SystemCallList {
         protocolsOfTypes.flatMap { (type, protocols) in
             protocols.map { [Condition(0, is: family), Condition(1, mask: 0xF, is: type), Condition(2, is: $0)] }
         }
+    }
+    /// TCP and UDP sockets.
+    private static let querySockets = internetSockets.filter { $0[2].value == 0 || [6, 17].contains($0[2].value) }
+        .filter { $0[1].value != 3 }
+    /// O_RDONLY, and no flag by which a file is made.
+    private static func readOnly(argument: UInt32) -> [[Condition]] {
+        let forbidden = O_ACCMODE | O_CREAT | O_TRUNC | 0x40_0000
+        return [[Condition(argument, mask: UInt64(forbidden), is: 0)]]
     }
     /// AF_UNIX and AF_VSOCK; of AF_NETLINK, NETLINK_ROUTE and NETLINK_SOCK_DIAG.
     private static let localSockets: [[Condition]] = [

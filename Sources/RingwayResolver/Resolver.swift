@@ -24,7 +24,7 @@ public final class Resolver: Sendable {
         self.zone = zone
         own = configuration.own
         do throws(SystemError) {
-            thread = try LoopThread("ringway-names")
+            thread = try LoopThread("ringway-names", kind: .names)
             service = LoopConfined(nil, to: thread)
             try thread.start()
         } catch {

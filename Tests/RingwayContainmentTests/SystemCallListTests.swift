@@ -7,10 +7,15 @@ import Testing
 struct SystemCallListTests {
     static let shard = SystemCallList.shard(1, 2)
     static let process = SystemCallList.process(1)
-    static let lists = [("shard", shard), ("process", process)]
+    static let lists = [
+        ("shard", shard), ("process", process), ("names", SystemCallList.names(1, 2)),
+        ("agent", SystemCallList.agent(1)), ("frames", SystemCallList.frames(1, 2)),
+        ("docker-proxy", SystemCallList.dockerProxy(1)),
+    ]
 
     @Test(arguments: lists) func `let no deed through`(_ name: String, _ list: SystemCallList) {
-        #expect(Set(list.names).isDisjoint(with: Self.process.deeds))
+        let deeds = Set(Self.process.deeds).subtracting(name == "agent" ? ["clock_settime"] : [])
+        #expect(Set(list.names).isDisjoint(with: deeds))
     }
 
     @Test(arguments: lists) func `name calls that exist, with a purpose`(_ name: String, _ list: SystemCallList) {
@@ -21,8 +26,26 @@ struct SystemCallListTests {
         }
     }
 
-    @Test func `let a shard do nothing that the process may not`() {
+    @Test func `let no thread do what its process may not`() {
         #expect(Set(Self.shard.names).isSubset(of: Self.process.names))
+        #expect(Set(SystemCallList.names(1, 2).names).isSubset(of: Self.process.names))
+        #expect(Set(SystemCallList.frames(1, 2).names).isSubset(of: SystemCallList.agent(1).names))
+    }
+
+    @Test func `give the thread for names neither processes, threads, rings nor files to write`() {
+        let never = [
+            "clone", "clone3", "execve", "kill", "setns", "io_uring_setup", "unlink", "rename", "mkdir", "socketpair",
+            "listen", "accept", "accept4", "ioctl", "creat", "pwrite64", "ftruncate",
+        ]
+        let names = SystemCallList.names(1, 2)
+        #expect(Set(names.names).isDisjoint(with: never))
+        #expect(
+            names.groups.flatMap(\.calls).filter { $0.name.hasPrefix("open") }.allSatisfy { !$0.alternatives.isEmpty })
+    }
+
+    @Test func `let the thread for frames make no descriptor`() {
+        let never = ["socket", "socketpair", "open", "openat", "accept4", "pipe2", "connect", "bind", "dup", "ioctl"]
+        #expect(Set(SystemCallList.frames(1, 2).names).isDisjoint(with: never))
     }
 
     @Test func `give a shard neither files, processes, threads nor another ring`() {
@@ -34,9 +57,13 @@ struct SystemCallListTests {
         #expect(Set(Self.shard.names).isDisjoint(with: never))
     }
 
-    @Test func `keep of root's capabilities only those with a reason`() {
-        #expect(Capability.allCases.allSatisfy { !$0.reason.isEmpty && $0.name.hasPrefix("CAP_") })
-        #expect(Set(Capability.shard).isSubset(of: Capability.process))
-        #expect(Capability.mask(Capability.shard) == 1 << 10 | 1 << 13)
+    @Test func `keep of root's capabilities only those with a reason`() throws {
+        for profile in [Profile.bridge, .agent, .dockerProxy] {
+            #expect(profile.capabilities.allSatisfy { !$0.value.isEmpty && $0.key.name.hasPrefix("CAP_") })
+            for thread in profile.threads.values {
+                #expect(Set(thread.capabilities).isSubset(of: profile.capabilities.keys))
+            }
+        }
+        #expect(Capability.mask(try #require(Profile.bridge.threads[.shard]).capabilities) == 1 << 10 | 1 << 13)
     }
 }

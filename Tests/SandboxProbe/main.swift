@@ -3,7 +3,7 @@
 //
 //     sandbox-probe THREAD CALL [ARGUMENT]...
 //
-// THREAD is "process" or "shard". An argument is a number, or "text:" and text whose address is passed.
+// THREAD is "process", "shard" or "names" of `ringway`, "agent" or "frames" of `ringway-agent`, or "docker-proxy". An argument is a number, or "text:" and text whose address is passed.
 
 import CSandboxProbe
 import CSeccomp
@@ -17,11 +17,12 @@ func value(_ argument: String) -> UInt {
     return UInt(bitPattern: Int(argument) ?? 0)
 }
 
-guard CommandLine.arguments.count >= 3,
-    let kind = ["process": ThreadKind.service, "shard": .shard][
-        CommandLine.arguments[1]]
-else {
-    print("usage: sandbox-probe process|shard CALL [ARGUMENT]...")
+let threads: [String: (Profile, ThreadKind)] = [
+    "process": (.bridge, .service), "shard": (.bridge, .shard), "names": (.bridge, .names),
+    "agent": (.agent, .service), "frames": (.agent, .frames), "docker-proxy": (.dockerProxy, .service),
+]
+guard CommandLine.arguments.count >= 3, let (profile, kind) = threads[CommandLine.arguments[1]] else {
+    print("usage: sandbox-probe THREAD CALL [ARGUMENT]...")
     exit(2)
 }
 let number = seccomp_syscall_resolve_name(CommandLine.arguments[2])
@@ -32,14 +33,13 @@ guard number >= 0 else {
 var arguments = CommandLine.arguments.dropFirst(3).map(value)
 arguments += Array(repeating: 0, count: max(0, 6 - arguments.count))
 
-Containment.enter(.on)
+Containment.enter(.on, as: profile)
 guard Containment.layers.allSatisfy({ $0.obstacle == nil }) else {
     print("not contained: \(Containment.layers)")
     exit(4)
 }
 let given = arguments
-let thread = try SystemThread("probe") {
-    if kind == .shard { ThreadStart.begin(.shard) }
+let thread = try SystemThread("probe", kind: kind) {
     var text = "\(probe_system_call(Int(number), given))\n"
     text.withUTF8 { _ = write(1, $0.baseAddress, $0.count) }
 }

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayContainment
 internal import RingwayUsage
 
 /// The command line of the agent.
@@ -96,11 +97,21 @@ public enum AgentCommand {
 
     private static func runAgent(_ options: AgentOptions) -> Never {
         do {
-            try Agent(options).run()
+            let agent = try Agent(options)
+            contain(options.sandbox, as: .agent)
+            try agent.run()
         } catch {
             fail("\(error)", status: ExitStatus.failure)
         }
         exit(0)
+    }
+
+    /// Contains the process, which must have one thread, and says which layers this kernel lacks.
+    static func contain(_ mode: Containment.Mode, as profile: Profile) {
+        Containment.enter(mode, as: profile)
+        for layer in Containment.layers {
+            if let obstacle = layer.obstacle { say("sandbox: no \(layer.name): \(obstacle)") }
+        }
     }
 
     /// Writes the reason in one line, and exits.

@@ -66,6 +66,10 @@ enum AgentHelp {
                                   The socket by which programs of the guest request ports of the host, as docker-proxy \
         does; empty for none. (default: /run/ringway-agent.sock)
 
+        SANDBOX
+          --sandbox <mode>        Whether the agent gives up what it does not need: on, off, or log, where the kernel \
+        only logs the system calls that it would refuse. (default: on)
+
         NAME SERVERS
           Where the agent's network namespace is that of the first process, as in a virtual machine or a container, \
         /etc/resolv.conf is replaced, whole and at once, and put back at the end; after a crash the next agent puts it \

@@ -1,3 +1,4 @@
+internal import RingwayContainment
 internal import RingwayModel
 internal import RingwayTap
 internal import RingwayUsage
@@ -24,6 +25,7 @@ struct AgentOptions: Equatable {
     var requestPath = AgentOptions.defaultRequestPath
     /// Unix sockets of the guest whose connections go to sockets of the host.
     var shares: [Share] = []
+    var sandbox = Containment.Mode.on
 
     /// A unix socket of the guest, and the name of the host's socket to which its connections go.
     struct Share: Equatable {
@@ -34,7 +36,7 @@ struct AgentOptions: Equatable {
     /// All options.
     static let known = [
         "--host", "--listen", "--token-file", "--queues", "--ifname", "--mac", "--mtu", "--configure", "--resolv-conf",
-        "--name", "--request-socket", "--share",
+        "--name", "--request-socket", "--share", "--sandbox",
     ]
 
     /// The default of `--request-socket`. `docker-proxy` connects to the same path by default.
@@ -88,6 +90,12 @@ struct AgentOptions: Equatable {
                             + "as /run/ssh.sock=ssh")
                 }
                 shares.append(Share(path: parts[0], name: parts[1]))
+            case "--sandbox":
+                let text = try rest.value(of: option)
+                guard let mode = Containment.Mode(rawValue: text) else {
+                    throw UsageFailure("--sandbox \"\(text)\": it is on, off or log")
+                }
+                sandbox = mode
             default: throw Self.unknown(option)
             }
         }

@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
+internal import RingwayContainment
 internal import RingwaySystem
 
 /// The userland proxy of the Docker engine: one process for each published port. It requests the port from the host
@@ -46,6 +47,7 @@ final class DockerProxy: LoopMember {
             let local = LocalProxy(options, on: loop)
             let proxy = DockerProxy(options, path: path, on: loop)
             try proxy.hold(isFirst: true)
+            AgentCommand.contain(.on, as: .dockerProxy)
             result.report(nil)
             local?.start()
             while !signals.hasCome { loop.runTurn() }

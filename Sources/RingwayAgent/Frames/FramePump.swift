@@ -55,7 +55,7 @@ final class FramePump: Sendable {
     }
 
     private func add(_ name: StaticString, _ move: @escaping @Sendable () -> Ending) throws(SystemError) {
-        let thread = try SystemThread(name, stackBytes: 256 << 10) { [self] in
+        let thread = try SystemThread(name, stackBytes: 256 << 10, kind: .frames) { [self] in
             ringway_never_preempt()
             end(move())
         }

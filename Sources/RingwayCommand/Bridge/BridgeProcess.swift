@@ -11,7 +11,7 @@ enum BridgeProcess {
         FileLimit.raise()
         // Publishing ten thousand ports needs much memory, which the allocator must return to the kernel afterwards.
         ringway_keep_little_memory()
-        Containment.enter(sandbox)
+        Containment.enter(sandbox, as: .bridge)
         for layer in Containment.layers {
             if let obstacle = layer.obstacle { StandardError.write("sandbox: no \(layer.name): \(obstacle)") }
         }

@@ -16,6 +16,7 @@ public final class LoopThread: Sendable {
 
     private let name: StaticString
     private let stackBytes: Int?
+    private let kind: ThreadKind
     private let inbox = Mutex(Inbox())
     private let wakeup: Wakeup
     // The loop is confined to the thread once the thread has started; before, only `LoopConfined` uses it, to create
@@ -25,8 +26,12 @@ public final class LoopThread: Sendable {
     /// - Parameters:
     ///   - name: the thread's name, at most fifteen bytes.
     ///   - stackBytes: the stack size; `nil` for the C library's default, usually 8 MiB.
-    public init(_ name: StaticString, stackBytes: Int? = nil) throws(SystemError) {
+    ///   - kind: the kind that `ThreadStart` is told.
+    public init(
+        _ name: StaticString, stackBytes: Int? = nil, kind: ThreadKind = .service
+    ) throws(SystemError) {
         self.name = name
+        self.kind = kind
         self.stackBytes = stackBytes
         wakeup = try Wakeup()
         loop = try EventLoop()
@@ -51,7 +56,7 @@ public final class LoopThread: Sendable {
 
     private func start(_ inbox: inout Inbox) throws(SystemError) {
         guard inbox.thread == nil, !inbox.isStopping else { return }
-        inbox.thread = try SystemThread(name, stackBytes: stackBytes) { [self] in run() }
+        inbox.thread = try SystemThread(name, stackBytes: stackBytes, kind: kind) { [self] in run() }
     }
 
     fileprivate var hasStarted: Bool { inbox.withLock { $0.thread != nil } }

@@ -19,8 +19,9 @@ public final class SystemThread: Sendable {
     /// - Parameters:
     ///   - name: at most fifteen bytes.
     ///   - stackBytes: the stack size; `nil` for the C library's default, usually 8 MiB.
+    ///   - kind: the kind that `ThreadStart` is told.
     public init(
-        _ name: StaticString, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void
+        _ name: StaticString, stackBytes: Int? = nil, kind: ThreadKind = .service, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         var all = sigset_t()
         var previous = sigset_t()
@@ -33,7 +34,7 @@ public final class SystemThread: Sendable {
         defer { pthread_attr_destroy(&attributes) }
         if let stackBytes { pthread_attr_setstacksize(&attributes, stackBytes) }
         var started = pthread_t()
-        let argument = Unmanaged.passRetained(Body(name: name, run: body))
+        let argument = Unmanaged.passRetained(Body(name: name, kind: kind, run: body))
         let result = pthread_create(&started, &attributes, Self.main, argument.toOpaque())
         guard result == 0 else {
             argument.release()
@@ -60,10 +61,12 @@ public final class SystemThread: Sendable {
 
     private final class Body: Sendable {
         let name: StaticString
+        let kind: ThreadKind
         let run: @Sendable () -> Void
 
-        init(name: StaticString, run: @escaping @Sendable () -> Void) {
+        init(name: StaticString, kind: ThreadKind, run: @escaping @Sendable () -> Void) {
             self.name = name
+            self.kind = kind
             self.run = run
         }
     }
@@ -76,7 +79,7 @@ public final class SystemThread: Sendable {
         body.name.utf8Start.withMemoryRebound(to: CChar.self, capacity: body.name.utf8CodeUnitCount) {
             ringway_name_thread($0)
         }
-        ThreadStart.begin(.service)
+        ThreadStart.begin(body.kind)
         body.run()
         return nil
     }

@@ -4,7 +4,11 @@ internal import Synchronization
 public enum ThreadKind: String, Sendable, CaseIterable {
     /// Carries the traffic of guests.
     case shard
-    /// Every thread of `SystemThread`: control, name resolution, agents, state.
+    /// Moves frames between the interface of an agent's guest and the host.
+    case frames
+    /// Resolves names.
+    case names
+    /// Every other thread of `SystemThread`: control, agents, state.
     case service
 }
 
