@@ -42,7 +42,7 @@ final class MonitorSocket {
             send(socket.rawValue, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
         else { return tryLater() }
         let answer = Answer(socket.take(), monitor: self)
-        host.watch(answer)
+        guard host.watch(answer) else { return tryLater() }
         host.loop.schedule(answer, at: host.loop.now + Answer.timeout)
     }
 
@@ -58,7 +58,8 @@ final class MonitorSocket {
         channel.onFirstMessage = { [self] hasCome in
             if hasCome { connect() } else { tryLater() }
         }
-        host.watch(channel)
+        // A channel that `watch` has closed does not call `onFirstMessage`.
+        if !host.watch(channel) { tryLater() }
     }
 
     /// A connection that waits for "OK".
