@@ -60,8 +60,10 @@ struct UDP: ~Copyable {
             default: return core.release(lease)
             }
         }
-        guard let slot = client ?? mappingSlot(for: summary, to: target, &core),
-            let mapping = mappings.pointer(inSlot: slot), let hopLimit = core.hopLimitBeyondGateway(summary, bytes)
+        // The hop limit comes first: a datagram that expires at the gateway must not create a mapping or evict one.
+        guard let hopLimit = core.hopLimitBeyondGateway(summary, bytes),
+            let slot = client ?? mappingSlot(for: summary, to: target, &core),
+            let mapping = mappings.pointer(inSlot: slot)
         else { return core.release(lease) }
         if !mapping.pointee.isForwarded {
             noteTarget(target, of: mapping, &core)

@@ -213,6 +213,22 @@ struct UDPMappingTests {
         #expect(net.counters.read(.udpMappings) == 0)
     }
 
+    @Test func `a datagram that expires at the gateway creates no mapping and evicts none`() throws {
+        for port in UInt16(6_000)..<6_016 {
+            let peer = UDPPeer(net, port: port)
+            try peer.send([1], to: "8.8.8.8:123")
+            peer.expectSent([1], to: "8.8.8.8:123")
+        }
+        net.frames = []
+        try peer.send([1], to: "8.8.8.8:33434", hopLimit: 1)
+        net.expectNoEffect()
+        #expect(net.counters.read(.udpMappings) == 16)
+        #expect(net.counters.read(.udpMappingsEvicted) == 0)
+        // Time exceeded (RFC 792), from the gateway.
+        #expect(net.frames.count == 1)
+        #expect(net.frames.first?[12 + 14 + 20] == 11)
+    }
+
     // MARK: Refusals
 
     @Test(arguments: ["192.168.127.1:9", "192.168.127.99:9"])
