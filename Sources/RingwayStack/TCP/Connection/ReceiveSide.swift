@@ -150,10 +150,19 @@ struct ReceiveSide: BitwiseCopyable {
     @inline(__always)
     func isWorthAnnouncing(segment: UInt16, _ reservation: borrowing WindowReservation, connections: Int) -> Bool {
         let told = offered
-        let target = Int(limit)
-        guard told < target / 2 else { return false }
+        guard told < Int(limit) / 2 else { return false }
         let gain = Int(allowedEdge(isOpen: true, reservation, connections: connections).distance(from: edge))
-        return gain >= min(target / 4, 2 * Int(segment)) || (told == 0 && gain > 0)
+        let largest = largestWindow(reservation, connections: connections)
+        return gain >= min(largest / 4, 2 * Int(segment)) || (told == 0 && gain > 0)
+    }
+
+    /// The largest window that the connection could have now: `limit`, or less if little is unreserved. A quarter of
+    /// `limit` could then exceed every possible gain.
+    @inline(__always)
+    private func largestWindow(_ reservation: borrowing WindowReservation, connections: Int) -> Int {
+        let threshold = reservation.threshold(holding: offered &+ unsent.bytes)
+        if Int(limit) <= threshold { return Int(limit) }
+        return min(Int(limit), max(threshold, Int(reservation.leastWindow(connections: connections))))
     }
 
     /// The guest's FIN is in order. FIN takes one byte of sequence space but no memory, so the reservation of that byte

@@ -145,6 +145,24 @@ struct ReceiveSideTests {
         #expect(reservation.reserved == 0 && bench.leased == 0)
     }
 
+    @Test func `where little is unreserved, a quarter of the possible window is worth announcing`() {
+        let bench = BufferBench()
+        var reservation = WindowReservation(limit: 12_000)
+        var receive = opened()
+        #expect(field(&receive, &reservation) == 8_000)
+        _ = receive.append(bench.lease(BufferBench.pattern(5_000), at: at(0)), bench.pool, bench.space)
+        // The guest's segments are larger than the window, which could now grow from 3,000 bytes to 4,380.
+        #expect(receive.removeUnsent(1_000, bench.pool, bench.space) == 0)
+        receive.hostTook(1_000, &reservation, largest: 65_535)
+        #expect(!receive.isWorthAnnouncing(segment: 65_483, reservation, connections: 1))
+        // And now to 6,000.
+        #expect(receive.removeUnsent(2_000, bench.pool, bench.space) == 0)
+        receive.hostTook(2_000, &reservation, largest: 65_535)
+        #expect(receive.isWorthAnnouncing(segment: 65_483, reservation, connections: 1))
+        receive.removeAll(&reservation, bench.pool)
+        #expect(reservation.reserved == 0 && bench.leased == 0)
+    }
+
     @Test func `FIN takes a byte of sequence space and none of the reservation`() {
         var reservation = WindowReservation(limit: 1 << 20)
         var receive = opened()
