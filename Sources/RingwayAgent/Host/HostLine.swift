@@ -52,9 +52,10 @@ enum HostLine: Sendable {
         case .listening(let listener, let endpoint):
             let deadline = ringway_monotonic_nanoseconds() + UInt64(HostEndpoint.timeout) * 1_000_000
             while true {
-                var entry = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
                 let now = ringway_monotonic_nanoseconds()
-                guard now < deadline, poll(&entry, 1, Int32((deadline - now) / 1_000_000)) == 1 else {
+                guard now < deadline,
+                    Readiness.wait(for: listener, milliseconds: Int32((deadline - now) / 1_000_000))
+                else {
                     throw AgentFailure("no host has connected to \(endpoint)")
                 }
                 guard let channel = OwnedDescriptor(result: ringway_accept_stream(listener, false)) else {

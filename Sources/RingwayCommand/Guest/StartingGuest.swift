@@ -1,6 +1,7 @@
 internal import CRingway
 internal import Glibc
 internal import Ringway
+internal import RingwaySystem
 internal import RingwayTap
 
 /// The bridge's handle of the child process that sets up the guest, from the fork on.
@@ -67,8 +68,7 @@ struct StartingGuest: ~Copyable {
     borrowing func end() {
         handover.hangUp()
         let descriptor = ringway_process_descriptor(process.identifier)
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        if poll(&entry, 1, Self.moment) != 1 { process.send(SIGKILL) }
+        if !Readiness.wait(for: descriptor, milliseconds: Self.moment) { process.send(SIGKILL) }
         if descriptor >= 0 { close(descriptor) }
         _ = process.waitForEnd()
     }

@@ -29,13 +29,13 @@ final class ShardReply: Sendable {
     @discardableResult
     func wait(milliseconds: Int32) -> Bool {
         guard bell >= 0 else { return look(milliseconds: milliseconds) }
-        var entry = pollfd(fd: bell, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, milliseconds) == 1
+        return Readiness.wait(for: bell, milliseconds: milliseconds)
     }
 
     /// `wait` without an eventfd, if none could be opened: checks the count every millisecond.
     private func look(milliseconds: Int32) -> Bool {
-        for _ in 0..<milliseconds where missing.load(ordering: .acquiring) > 0 { _ = poll(nil, 0, 1) }
-        return missing.load(ordering: .acquiring) <= 0
+        let deadline = MonotonicClock.now() + UInt64(max(0, milliseconds)) * 1_000_000
+        while !isComplete, MonotonicClock.now() < deadline { _ = poll(nil, 0, 1) }
+        return isComplete
     }
 }

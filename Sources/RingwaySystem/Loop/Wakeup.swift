@@ -32,15 +32,6 @@ public final class Wakeup: Sendable {
     /// - Parameter milliseconds: the timeout; negative for none.
     /// - Returns: false on timeout.
     public func wait(milliseconds: Int32) -> Bool {
-        let deadline = MonotonicClock.now() + UInt64(max(0, milliseconds)) * 1_000_000
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        var remaining = milliseconds
-        while true {
-            let count = poll(&entry, 1, remaining)
-            guard count < 0, errno == EINTR else { return count == 1 }
-            guard milliseconds >= 0 else { continue }
-            let now = MonotonicClock.now()
-            remaining = now >= deadline ? 0 : Int32((deadline - now) / 1_000_000)
-        }
+        Readiness.wait(for: descriptor, milliseconds: milliseconds)
     }
 }
