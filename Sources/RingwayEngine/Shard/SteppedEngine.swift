@@ -45,10 +45,16 @@ public final class SteppedEngine {
         self.stepped = stepped
         self.isWithdrawn = isWithdrawn
         counters = queues.map { _ in Counters() }
-        for (part, queue) in queues.enumerated() {
-            let guest = try Engine.layOut(
-                part, shared, queue, .device, counters[part], now: stepped.now(Int(places[part].shard)))
-            parts.append(guest)
+        do throws(SystemError) {
+            for (part, queue) in queues.enumerated() {
+                let guest = try Engine.layOut(
+                    part, shared, queue, .device, counters[part], now: stepped.now(Int(places[part].shard)))
+                parts.append(guest)
+            }
+        } catch {
+            // No shard knows the guest yet. `deinit` frees the parts.
+            for place in places { stepped.set.free(place) }
+            throw error
         }
         ask(ShardCall.admit)
     }
