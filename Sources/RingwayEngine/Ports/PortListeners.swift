@@ -19,8 +19,8 @@ internal import RingwayStorage
 /// replies when all ending listeners have ended.
 ///
 /// **Shortage.** If a client waits and no descriptor is free, accept would fail again and again. The client is
-/// therefore reset, by means of a reserved descriptor (`SpareDescriptor`). If that descriptor was lost, too, accepting
-/// pauses.
+/// therefore reset, by means of a reserved descriptor (`SpareDescriptor`). If that descriptor was lost, too, or if the
+/// kernel lacks memory, accepting pauses. After an error that will not pass, accept is not armed again.
 struct PortListeners: ~Copyable {
     enum Operation: UInt8, ShardOperation {
         /// The multishot accept of a TCP listener.
@@ -208,17 +208,27 @@ struct PortListeners: ~Copyable {
         }
         if !completion.hasMore { listener.pointee.state = .idle }
         var client: PortClient?
+        var mustPause = false
         if completion.result >= 0 {
             client = admit(completion.result, listener.pointee.guest, &stack)
-        } else if completion.result == -EMFILE || completion.result == -ENFILE {
-            counters.add(.descriptorsExhausted)
-            if !spare.resetClient(of: listener.pointee.descriptor), !completion.hasMore {
-                listener.pointee.state = .deferred
-                deferred.append(handle.slot)
+        } else {
+            switch AcceptFailure(errno: -completion.result) {
+            case .passing: break
+            case .descriptors:
+                counters.add(.descriptorsExhausted)
+                mustPause = !spare.resetClient(of: listener.pointee.descriptor)
+            case .memory: mustPause = true
+            case .lasting:
+                counters.add(.forwardsRefused)
                 return nil
+            case .cancelled: return nil
             }
         }
-        if !completion.hasMore, completion.result != -ECANCELED, completion.result != -EBADF {
+        guard !completion.hasMore else { return client }
+        if mustPause {
+            listener.pointee.state = .deferred
+            deferred.append(handle.slot)
+        } else {
             arm(listener, handle, &core)
         }
         return client
@@ -291,7 +301,7 @@ struct PortListeners: ~Copyable {
         } else if !lease.isNone {
             core.release(lease)
         } else if completion.result < 0, completion.result != -ENOBUFS, completion.result != -ECANCELED {
-            _ = Self.reportErrors(listener, &stack)
+            _ = listener.pointee.reportErrors(&stack)
         }
         guard !completion.hasMore, completion.result != -ECANCELED else { return }
         if completion.result == -ENOBUFS {
@@ -329,19 +339,6 @@ struct PortListeners: ~Copyable {
         }
     }
 
-    /// Passes the errors in a listener's error queue to the stack; returns their number.
-    private static func reportErrors(
-        _ listener: UnsafeMutablePointer<PortListener>, _ stack: inout Stack
-    ) -> Int {
-        let guest = listener.pointee.guest
-        return ErrorQueue.drain(listener.pointee.descriptor) { error, payload in
-            guard let mapping = stack.forwardedMapping(of: error.destination, guest: guest),
-                let reason = ICMPError.Reason(error)
-            else { return }
-            stack.datagramFailed(mapping, to: error.destination, reason, from: error.offender, payload: payload)
-        }
-    }
-
     /// Sends the guest's datagram to a client of a published port, through the listener and from the address that the
     /// client sent to. Takes ownership of the datagram's lease.
     mutating func send(_ datagram: OutgoingDatagram, _ core: inout ShardCore, _ stack: inout Stack) {
@@ -375,7 +372,7 @@ struct PortListeners: ~Copyable {
         guard let forwarded = stack.forwardedMapping(message.pointee.owner),
             let listener = listeners.pointer(inSlot: forwarded.listener)
         else { return false }
-        let queued = Self.reportErrors(listener, &stack)
+        let queued = listener.pointee.reportErrors(&stack)
         switch sender.retry(
             message, place, after: error, queuedErrors: queued, on: listener.pointee.descriptor, &core)
         {

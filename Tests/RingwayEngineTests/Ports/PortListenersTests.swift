@@ -82,6 +82,54 @@ struct PortListenersTests {
     }
 
     @Test(arguments: BackEnd.here)
+    func `does not repeat an accept that can only fail again, and gives the socket back`(_ backEnd: BackEnd) throws {
+        let bench = try ComponentBench(backEnd)
+        var ports = try PortListeners(shared: bench.shared, counters: bench.counters)
+        let (descriptor, _) = try Self.listener()
+        defer { close(descriptor) }
+        ports.add(
+            ListeningSocket(descriptor: descriptor, forward: 1, guest: Self.guest, isStream: true), &bench.core,
+            &bench.stack)
+        let before = bench.core.reactor.ring.submissions
+        // The first entry of the table.
+        let tag = PortListeners.Operation.accept.tag(Handle(slot: 0, generation: 1))
+        let client = ports.complete(Completion(tag: tag, result: -EINVAL, flags: 0), &bench.core, &bench.stack)
+        #expect(client == nil)
+        let armed = bench.core.reactor.ring.submissions - before
+        #expect(armed == 0)
+        let isDeferred = ports.hasDeferredAccepts
+        #expect(!isDeferred)
+        #expect(bench.counters.read(.forwardsRefused) == 1)
+        let left = ports.end(of: [1], from: 0, &bench.core, &bench.stack)
+        #expect(left == nil)
+        let reply = ShardReply(count: 1)
+        ports.awaitEnds(reply)
+        #expect(reply.wait(milliseconds: 0))
+    }
+
+    @Test(arguments: BackEnd.here)
+    func `pauses an accept for which the kernel lacks memory`(_ backEnd: BackEnd) throws {
+        let bench = try ComponentBench(backEnd)
+        var ports = try PortListeners(shared: bench.shared, counters: bench.counters)
+        let (descriptor, _) = try Self.listener()
+        defer { close(descriptor) }
+        ports.add(
+            ListeningSocket(descriptor: descriptor, forward: 1, guest: Self.guest, isStream: true), &bench.core,
+            &bench.stack)
+        let before = bench.core.reactor.ring.submissions
+        let tag = PortListeners.Operation.accept.tag(Handle(slot: 0, generation: 1))
+        let client = ports.complete(Completion(tag: tag, result: -ENOMEM, flags: 0), &bench.core, &bench.stack)
+        #expect(client == nil)
+        let armed = bench.core.reactor.ring.submissions - before
+        #expect(armed == 0)
+        let isDeferred = ports.hasDeferredAccepts
+        #expect(isDeferred)
+        ports.retryDeferred(&bench.core)
+        let armedAgain = bench.core.reactor.ring.submissions - before
+        #expect(armedAgain == 1)
+    }
+
+    @Test(arguments: BackEnd.here)
     func `replies to the end of a forward when the kernel has given its socket back`(_ backEnd: BackEnd) throws {
         let bench = try ComponentBench(backEnd)
         var ports = try PortListeners(shared: bench.shared, counters: bench.counters)
