@@ -83,6 +83,24 @@ struct EmulatedRingTests {
         }
     }
 
+    @Test func `what has not started for lack of room ends when its descriptor is told to be closed`() throws {
+        let bench = try RingBench(.epoll, entries: 8, completions: 8)
+        let (own, other) = Sockets.pair(SOCK_STREAM)
+        defer { Sockets.close(other) }
+        var byte: UInt8 = 0
+        withUnsafeMutablePointer(to: &byte) { byte in
+            for index in UInt32(100)..<108 { bench.prepare(index) { io_uring_prep_nop($0) } }
+            // The completions of the eight operations fill the queue, and no operation has waited for a descriptor.
+            bench.prepare(1) { io_uring_prep_recv($0, own, byte, 1, 0) }
+            _ = bench.ring.submitAndWait(nanoseconds: 0)
+            bench.ring.closing(own)
+            Sockets.close(own)
+            let completions = bench.completions(9)
+            #expect(completions.prefix(8).map(\.tag.index) == Array(100..<108))
+            #expect(completions.dropFirst(8).map { [$0.tag.index: $0.result] } == [[1: -ECANCELED]])
+        }
+    }
+
     @Test func `sends wait their turn and keep their order`() throws {
         let bench = try RingBench(.epoll)
         let (own, other) = Sockets.pair(SOCK_SEQPACKET)

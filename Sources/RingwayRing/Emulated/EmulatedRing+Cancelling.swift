@@ -25,8 +25,9 @@ extension EmulatedRing {
 
     /// The descriptor is about to be closed: ends the operations that wait for it, and forgets its state.
     mutating func closing(_ descriptor: Int32) {
-        guard let watched = descriptors[descriptor] else { return }
+        // Postponed operations may be on a descriptor that was never watched.
         endAll(of: descriptor)
+        guard let watched = descriptors[descriptor] else { return }
         watched.pointee.armed = 0
         watched.pointee.ready = 0
         watched.pointee.isDrained = false
