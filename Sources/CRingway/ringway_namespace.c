@@ -245,8 +245,9 @@ int ringway_unmount_directory(int directory) {
     if (result == 0) {
         result = umount2(".", MNT_DETACH);
         int reason = errno;
-        if (here < 0 || fchdir(here) < 0) {
-            if (chdir("/") < 0) result = -1;
+        if ((here < 0 || fchdir(here) < 0) && chdir("/") < 0) {
+            if (result == 0) reason = errno;
+            result = -1;
         }
         errno = reason;
     }

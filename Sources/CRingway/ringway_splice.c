@@ -15,4 +15,7 @@ ssize_t ringway_splice(int from, int to, size_t count) {
     return moved < 0 ? -(ssize_t)errno : moved;
 }
 
-int ringway_set_nonblocking(int descriptor) { return fcntl(descriptor, F_SETFL, O_NONBLOCK); }
+int ringway_set_nonblocking(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags < 0 ? -1 : fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}

@@ -1,6 +1,6 @@
 // Pipes and splices. Swift cannot import the variadic fcntl. The C library declares the other calls only if _GNU_SOURCE
-// is defined before the first header, which an importer of this header cannot guarantee. No logic: each function makes
-// one system call.
+// is defined before the first header, which an importer of this header cannot guarantee. No logic: each function but
+// the last makes one system call.
 #ifndef RINGWAY_SPLICE_H
 #define RINGWAY_SPLICE_H
 
@@ -17,5 +17,6 @@ int ringway_set_pipe_size(int pipe, int size);
 /// if the socket is non-blocking. Returns the number of bytes, or a negated errno.
 ssize_t ringway_splice(int from, int to, size_t count);
 
+/// Sets O_NONBLOCK, and keeps the other file status flags. Returns zero, or -1 with errno set.
 int ringway_set_nonblocking(int descriptor);
 #endif
