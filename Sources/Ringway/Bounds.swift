@@ -81,7 +81,8 @@ extension VirtualNetwork {
                 "half-open connections", .guest, counts["tcpHalfOpen"], of: 2 * limits.halfOpenConnects,
                 "--max-half-open"),
             // Each count below is a total of the guest, but each limit applies per queue or, for buffers, per shard. So
-            // the limit is multiplied by the number of queues (`engine.shards`).
+            // the limit is multiplied by the number of queues (`engine.shards`) or of shards with a queue of the guest
+            // (`engine.pools`).
             Bound(
                 "UDP mappings", .guest, counts["udpMappings"], of: limits.udpMappings * engine.shards,
                 "--max-udp-mappings"),
@@ -93,7 +94,7 @@ extension VirtualNetwork {
                 of: limits.splicedConnectionsPerShard * engine.shards, "--max-spliced"),
             Bound(
                 "buffers", .guest, counts["buffersLeased"],
-                of: (limits.largeBuffers + limits.smallBuffers) * engine.shards, "--pool-size"),
+                of: (limits.largeBuffers + limits.smallBuffers) * engine.pools, "--pool-size"),
         ]
     }
 }

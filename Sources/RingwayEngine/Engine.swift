@@ -252,6 +252,10 @@ public final class Engine: Sendable {
     /// The number of the guest's parts, one for each queue of its link.
     public var shards: Int { shared.parts }
 
+    /// The number of buffer pools that the guest uses, one for each shard with a part of it. If the guest has more
+    /// parts than there are shards, several parts share a pool.
+    public var pools: Int { Set((0..<shared.parts).map { shared.place(of: $0).shard }).count }
+
     /// Every counter that `snapshot` returns, with the value zero.
     public static var counts: [Count] {
         Metric.allCases.map { Count(name: $0.name, value: 0, isGauge: $0.isGauge) }

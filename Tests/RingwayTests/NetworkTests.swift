@@ -97,7 +97,7 @@ struct NetworkTests {
         #expect(network.statistics()["guests"] == 2)
     }
 
-    @Test func `reports a guest's bounds as they apply: to the guest, or to each of its queues`() throws {
+    @Test func `reports a guest's bounds as they apply: to the guest, or to each of its queues or shards`() throws {
         var configuration = Self.configuration()
         configuration.limits.flowsPerGuest = 1_000
         configuration.limits.udpMappings = 100
@@ -113,6 +113,8 @@ struct NetworkTests {
         #expect(limit("TCP connections") == 1_000)
         #expect(limit("UDP mappings") == 200)
         #expect(limit("ping mappings") == 20)
+        // Both queues are on the network's only shard, and share its buffers.
+        #expect(limit("buffers") == configuration.limits.largeBuffers + configuration.limits.smallBuffers)
     }
 
     @Test func `keeps counting what guests did that have gone`() throws {
