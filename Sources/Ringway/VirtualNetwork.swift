@@ -89,6 +89,8 @@ public final class VirtualNetwork: Sendable {
         var hostSocketNumbers: [PublishedPort.ID: String] = [:]
         /// Agents by object identity: `AgentGuest.id` is unique only among the agents of one listener.
         var agents: [ObjectIdentifier: AttachedAgent] = [:]
+        /// The number of agents that have connected so far.
+        var agentsConnected: UInt64 = 0
         /// When the lease of each owner of published ports expires, in monotonic nanoseconds.
         var ownerLeases: [String: UInt64] = [:]
         /// Whether the timer that checks owners' leases is set.
@@ -358,7 +360,8 @@ public final class VirtualNetwork: Sendable {
         guard isFirst else { return }
         resolver.stopFollowing()
         listeners.close(on: loop)
-        for guest in guests { try? detach(guest.id, because: "the network ends") }
+        // With the lock: an attach that is under way has then stored its guest, and later ones are refused.
+        for guest in changes.withLock({ _ in guests }) { try? detach(guest.id, because: "the network ends") }
         changes.withLock { _ in
             closePorts()
             for socket in state.withLock({ $0.agentPlaces.takeSockets() }) { socket.end() }

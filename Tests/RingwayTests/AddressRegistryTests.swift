@@ -45,6 +45,21 @@ struct AddressRegistryTests {
         #expect(replace(2, of: 1) == nil)
     }
 
+    @Test func `keeps the IPv6 address of an identity when its machine gets another IPv4 address`() throws {
+        let ipv6 = IPv6Address(high: 0xFD << 56, low: 0x77)
+        var register = try Self.register()
+        register.admit(GuestIdentity(mac: Self.mac(1), ipv4: IPv4Address(10, 0, 0, 2), ipv6: ipv6))
+        _ = try register.admit(Self.mac(2))
+        #expect(register.replace(IPv4Address(10, 0, 0, 2), of: Self.mac(1)) != nil)
+        #expect(register.claim(ipv6, by: 2, mac: Self.mac(2)) == false)
+        // A new static lease of the detached machine has no effect on that address either.
+        register.leave(Self.mac(1), guest: 1)
+        try register.settle([StaticLease(mac: Self.mac(1), ipv4: IPv4Address(10, 0, 0, 5))])
+        #expect(register.leases[Self.mac(1)]?.ipv4 == IPv4Address(10, 0, 0, 5))
+        #expect(register.claim(ipv6, by: 2, mac: Self.mac(2)) == false)
+        #expect(register.claim(ipv6, by: 3, mac: Self.mac(1)) == true)
+    }
+
     @Test func `gives no guest a name that is another's`() throws {
         var register = try Self.register(StaticLease(mac: Self.mac(9), name: "db"))
         for number: UInt64 in 1...2 { _ = try register.admit(Self.mac(number)) }

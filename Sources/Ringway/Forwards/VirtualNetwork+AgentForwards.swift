@@ -11,6 +11,8 @@ struct AttachedAgent {
     /// A label for users: the guest's name. Without a guest, the name that the link assigns or the agent claims, or
     /// else the agent's number.
     let name: String
+    /// The place in the order in which the network's agents have connected, whatever their listeners.
+    var order: UInt64 = 0
 }
 
 /// Forwards through agents exist until they are removed; while their guest's agent is not connected, clients are
@@ -98,7 +100,12 @@ extension VirtualNetwork {
     /// An agent has connected.
     func add(_ agent: AttachedAgent) {
         changes.withLock { _ in
-            state.withLock { $0.agents[ObjectIdentifier(agent.agent)] = agent }
+            state.withLock { state in
+                state.agentsConnected += 1
+                var agent = agent
+                agent.order = state.agentsConnected
+                state.agents[ObjectIdentifier(agent.agent)] = agent
+            }
             assignPlaces()
         }
     }
@@ -138,7 +145,7 @@ extension VirtualNetwork {
 
     private func agent(for selector: GuestSelector, in state: borrowing State) -> AttachedAgent? {
         let members = state.members
-        let agents = state.agents.values.sorted { $0.agent.id < $1.agent.id }
+        let agents = state.agents.values.sorted { $0.order < $1.order }
         if selector == .first { return agents.first }
         return agents.first { attached in
             attached.guest.flatMap { members[$0]?.guest }.map {

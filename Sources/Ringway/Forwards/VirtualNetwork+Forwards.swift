@@ -90,6 +90,13 @@ extension VirtualNetwork {
         }
     }
 
+    /// Removes all forwards of an owner. The caller holds `changes`.
+    func removeForwards(of owner: String) throws(Failure) {
+        let removed = publishedPorts.filter { $0.owner == owner }
+        _ = try replace(removed, by: [], owner)
+        report(removed.map { .forwardRemoved($0) })
+    }
+
     /// Keeps, of each group of equal forwards in `wanted`, only as many as `counts` says, and keeps the order.
     private static func some(of wanted: [PortForward], _ counts: [PortForward: Int]) -> [PortForward] {
         // Usually all remain, and the array, which may be long, is then not copied.

@@ -32,22 +32,28 @@ extension VirtualNetwork {
         guard !owner.isEmpty, (1...86_400).contains(seconds) else {
             throw Failure("a lease is for an owner with a name, and for 1 to 86400 seconds", .invalid)
         }
-        let due = ringway_monotonic_nanoseconds() + UInt64(seconds) * 1_000_000_000
-        let begins = try state.withLock { (state) throws(Failure) -> Bool in
-            guard state.ownerLeases[owner] != nil || state.ownerLeases.count < configuration.limits.forwardOwners else {
-                throw Failure("there are \(state.ownerLeases.count) leases of owners already", .exhausted)
+        // With the lock `changes`, so that no lease is renewed between its expiry and the removal of its forwards.
+        let begins = try changes.withLock { (_) throws(Failure) -> Bool in
+            let due = ringway_monotonic_nanoseconds() + UInt64(seconds) * 1_000_000_000
+            return try state.withLock { (state) throws(Failure) -> Bool in
+                let count = state.ownerLeases.count
+                guard state.ownerLeases[owner] != nil || count < configuration.limits.forwardOwners else {
+                    throw Failure("there are \(count) leases of owners already", .exhausted)
+                }
+                state.ownerLeases[owner] = due
+                defer { state.sweepsOwners = true }
+                return !state.sweepsOwners
             }
-            state.ownerLeases[owner] = due
-            defer { state.sweepsOwners = true }
-            return !state.sweepsOwners
         }
         if begins { loop.post { [weak self] in self?.sweepOwners() } }
     }
 
     /// Removes an owner's forwards and its lease.
     public func dropForwards(of owner: String) throws(Failure) {
-        state.withLock { state in state.ownerLeases[owner] = nil }
-        try setPublished([], owner: owner)
+        try changes.withLock { (_) throws(Failure) in
+            state.withLock { state in state.ownerLeases[owner] = nil }
+            try removeForwards(of: owner)
+        }
     }
 
     /// The longest interval between two checks of the leases, nanoseconds.
@@ -57,16 +63,29 @@ extension VirtualNetwork {
     /// timer serves all leases. Called on the loop's thread.
     private func sweepOwners() {
         let now = ringway_monotonic_nanoseconds()
-        let (over, next) = state.withLock { state in
-            let over = state.ownerLeases.filter { $0.value <= now }.map(\.key)
-            for owner in over { state.ownerLeases[owner] = nil }
+        // The lock `changes` may be held for long, so it is taken only if a lease has expired.
+        let isDue = state.withLock { state in state.ownerLeases.values.contains { $0 <= now } }
+        if isDue { changes.withLock { _ in removeExpired() } }
+        let next = state.withLock { state in
             state.sweepsOwners = !state.ownerLeases.isEmpty
-            return (over, state.ownerLeases.values.min())
+            return state.ownerLeases.values.min()
         }
-        for owner in over { _ = try? setPublished([], owner: owner) }
         guard let next else { return }
-        loop.after(milliseconds: min(next - now, Self.longestRest) / 1_000_000 + 1) { [weak self] in
+        let left = next > now ? next - now : 0
+        loop.after(milliseconds: min(left, Self.longestRest) / 1_000_000 + 1) { [weak self] in
             self?.sweepOwners()
         }
+    }
+
+    /// Removes the leases that have expired, and their owners' forwards. The caller holds `changes`: a lease that was
+    /// renewed while the caller waited for that lock is kept.
+    private func removeExpired() {
+        let now = ringway_monotonic_nanoseconds()
+        let over = state.withLock { state in
+            let over = state.ownerLeases.filter { $0.value <= now }.map(\.key)
+            for owner in over { state.ownerLeases[owner] = nil }
+            return over
+        }
+        for owner in over { try? removeForwards(of: owner) }
     }
 }

@@ -87,7 +87,7 @@ struct AddressRegistry {
     private mutating func applySettled() {
         for (mac, lease) in leases where !lease.isPresent {
             let address = settled[mac]?.ipv4
-            if lease.isStatic || (address != nil && address != lease.ipv4) { forget(mac) }
+            if lease.isStatic || (address != nil && address != lease.ipv4) { dropLease(of: mac) }
         }
         for lease in settled.values {
             guard let address = lease.ipv4 else { continue }
@@ -98,6 +98,8 @@ struct AddressRegistry {
             }
             if leases[lease.mac] == nil { give(address, to: lease.mac) }
         }
+        // A machine keeps the address of its `GuestIdentity` as long as it has a lease, even if that is a new one.
+        given = given.filter { leases[$0.value] != nil }
         for mac in leases.keys {
             guard let lease = leases[mac] else { continue }
             leases[mac]?.isStatic = settled[mac]?.ipv4 == lease.ipv4
@@ -198,7 +200,7 @@ struct AddressRegistry {
         resting.removeAll { $0 == address || $0 == other }
         resting.append(address)
         if resting.count > Self.mostResting { resting.removeFirst() }
-        forget(mac)
+        dropLease(of: mac)
         give(other, to: mac)
         leases[mac]?.isPresent = former.isPresent
         // A name that does not derive from the address is kept.
@@ -300,9 +302,13 @@ struct AddressRegistry {
     }
 
     private mutating func forget(_ mac: MACAddress) {
-        guard let lease = leases.removeValue(forKey: mac) else { return }
-        holders[lease.ipv4] = nil
+        dropLease(of: mac)
         given = given.filter { $0.value != mac }
+    }
+
+    /// Removes a machine's lease, but not the IPv6 address of its `GuestIdentity`.
+    private mutating func dropLease(of mac: MACAddress) {
+        if let lease = leases.removeValue(forKey: mac) { holders[lease.ipv4] = nil }
     }
 
     // MARK: IPv6

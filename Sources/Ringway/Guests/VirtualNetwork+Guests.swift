@@ -135,6 +135,8 @@ extension VirtualNetwork {
         }
         let features = try Self.features(for: configuration.reactor)
         return try changes.withLock { (_) throws(Failure) in
+            // Checked before the first use of the shards, which only `stop` leaves.
+            guard !state.withLock({ $0.isStopped }) else { throw Failure("the network has ended") }
             let memory = MemoryReserve.ofProcess()
             let shards = try shards(features, memory)
             let descriptors = try descriptors(queues: queues.count, sockets)
