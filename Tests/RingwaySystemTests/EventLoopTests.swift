@@ -278,4 +278,33 @@ struct EventLoopTests {
         loop.removeAll()
         #expect(loop.registeredCount == 0)
     }
+
+    // MARK: Accepting
+
+    @Test func `pauses a member after an error of accept, and lets it try again`() throws {
+        var ends: [Int32] = [-1, -1]
+        let kind = Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        try #require(socketpair(AF_UNIX, kind, 0, &ends) == 0)
+        let probe = Probe()
+        probe.own = OwnedDescriptor(adopting: ends[0])
+        probe.peer = OwnedDescriptor(adopting: ends[1])
+        // No datagram socket accepts, and this one stays readable.
+        probe.onReady = { [loop] probe, _ in #expect(loop.accept(for: probe) == -1) }
+        probe.onDeadline = { [loop] in loop.acceptAgain($0) }
+        loop.register(probe, descriptor: probe.descriptor, interest: .read)
+        probe.poke()
+        while probe.readyCount < 2 { loop.runTurn() }
+        #expect(probe.deadlines.count == 1)
+        loop.remove(probe)
+    }
+
+    @Test func `deregisters a member whose socket does not listen`() {
+        let probe = Probe()
+        probe.onReady = { [loop] probe, _ in #expect(loop.accept(for: probe) == -1) }
+        loop.register(probe, descriptor: probe.descriptor, interest: .read)
+        probe.poke()
+        turn()
+        #expect(probe.readyCount == 1)
+        #expect(!probe.isRegistered)
+    }
 }

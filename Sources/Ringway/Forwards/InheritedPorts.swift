@@ -50,10 +50,15 @@ struct InheritedPorts {
         if resets { resetting.insert(descriptor) } else { resetting.remove(descriptor) }
     }
 
-    /// Accepts one client that must be reset. Returns its descriptor; -1 if no client waits, or if clients of the
-    /// socket are no longer reset, because a guest's engine accepts them.
+    /// Whether a socket's clients are reset.
+    func resetsClients(of descriptor: Int32) -> Bool { resetting.contains(descriptor) }
+
+    /// Accepts one client that must be reset. Returns its descriptor or a negated `errno`; -EAGAIN if no client waits,
+    /// or if clients of the socket are no longer reset, because a guest's engine accepts them.
     func clientToReset(of descriptor: Int32) -> Int32 {
-        resetting.contains(descriptor) ? accept(descriptor, nil, nil) : -1
+        guard resetting.contains(descriptor) else { return -EAGAIN }
+        let client = accept(descriptor, nil, nil)
+        return client >= 0 ? client : -errno
     }
 
     /// Closes all inherited sockets.
@@ -93,17 +98,29 @@ extension VirtualNetwork {
     /// Accepts and resets the clients of a socket that has no guest.
     func resetClients(of descriptor: Int32) {
         state.withLock { $0.inheritedPorts.resetClients(of: descriptor, true) }
-        loop.post { [weak self] in
-            self?.loop.watch(descriptor) { [weak self] in
-                // At most 64 clients per turn of the loop, so that other events are handled, too.
-                for _ in 0..<64 {
-                    let client = self?.state.withLock { $0.inheritedPorts.clientToReset(of: descriptor) } ?? -1
-                    guard client >= 0 else { return }
-                    var atOnce = linger(l_onoff: 1, l_linger: 0)
-                    setsockopt(client, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
-                    close(client)
-                }
+        loop.post { [weak self] in self?.watchClients(of: descriptor) }
+    }
+
+    /// Called on the loop's thread.
+    private func watchClients(of descriptor: Int32) {
+        // Meanwhile the socket may have been given to a guest's engine, or closed.
+        guard state.withLock({ $0.inheritedPorts.resetsClients(of: descriptor) }) else { return }
+        loop.watch(descriptor) { [weak self] in self?.resetWaitingClients(of: descriptor) }
+    }
+
+    private func resetWaitingClients(of descriptor: Int32) {
+        // At most 64 clients per turn of the loop, so that other events are handled, too.
+        for _ in 0..<64 {
+            let client = state.withLock { $0.inheritedPorts.clientToReset(of: descriptor) }
+            if client == -EMFILE || client == -ENFILE {
+                // The client still waits, so the loop would report the socket in every turn.
+                loop.unwatch(descriptor)
+                loop.after(milliseconds: 1_000) { [weak self] in self?.watchClients(of: descriptor) }
             }
+            guard client >= 0 else { return }
+            var atOnce = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(client, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+            close(client)
         }
     }
 

@@ -52,8 +52,10 @@ final class LocalProxy: LoopMember {
     func start() { loop.register(self, descriptor: listener.rawValue, interest: .read) }
 
     override func ready(_ events: EventLoop.Events) {
-        guard let client = OwnedDescriptor(result: ringway_accept_stream(listener.rawValue, true)) else { return }
+        guard let client = OwnedDescriptor(result: loop.accept(for: self)) else { return }
         _ = ringway_set_option(client.rawValue, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
         ProxiedStream(relays, client: client.take()).dial(target)
     }
+
+    override func deadlinePassed(now: UInt64) { loop.acceptAgain(self) }
 }

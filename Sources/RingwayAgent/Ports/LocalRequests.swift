@@ -1,4 +1,3 @@
-internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
@@ -60,7 +59,7 @@ final class LocalRequests {
 
     private let loop: EventLoop
     private let listener: OwnedDescriptor
-    private lazy var accepting = SocketMember(listener.rawValue) { [unowned self] in accept() }
+    private lazy var accepting = AcceptingSocket(listener.rawValue, on: loop) { [unowned self] in accept($0) }
     private var clients: [ObjectIdentifier: Client] = [:]
     /// Programs by the numbers of their requests.
     private var requesters: [UInt32: Client] = [:]
@@ -82,10 +81,8 @@ final class LocalRequests {
         loop.remove(accepting)
     }
 
-    private func accept() {
-        guard let socket = OwnedDescriptor(result: ringway_accept_stream(listener.rawValue, true)),
-            clients.count < Self.maximumClients
-        else { return }
+    private func accept(_ listening: AcceptingSocket) {
+        guard let socket = listening.accept(), clients.count < Self.maximumClients else { return }
         let client = Client(socket, self)
         guard loop.register(client, descriptor: client.socket.rawValue, interest: .read) else { return }
         clients[ObjectIdentifier(client)] = client

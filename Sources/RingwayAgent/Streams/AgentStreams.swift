@@ -27,9 +27,9 @@ final class AgentStreams: LoopMember {
     private let hello: Hello
     /// The number of idle streams to keep connected ahead of time.
     private let ready: Int
-    private var accepting: [SocketMember] = []
+    private var accepting: [AcceptingSocket] = []
     /// Accepts the host's connections. It is registered with the loop only while a connection is needed.
-    private var hostListener: SocketMember?
+    private var hostListener: AcceptingSocket?
     private var streams: [ObjectIdentifier: AgentStream] = [:]
     /// Streams that wait until their connect is retried, because their server's listen queue was full.
     private var waiting: [AgentStream] = []
@@ -51,10 +51,12 @@ final class AgentStreams: LoopMember {
         missing = ready
         super.init()
         if let listener = line.listener {
-            hostListener = SocketMember(listener) { [unowned self] in openAccepted() }
+            hostListener = AcceptingSocket(listener, on: loop) { [unowned self] in openAccepted($0) }
         }
         for share in shares {
-            let member = SocketMember(share.listener.rawValue) { [unowned self] in acceptClient(of: share) }
+            let member = AcceptingSocket(share.listener.rawValue, on: loop) { [unowned self] in
+                acceptClient(of: share, $0)
+            }
             if loop.register(member, descriptor: member.descriptor, interest: .read) { accepting.append(member) }
         }
         loop.resume(self)
@@ -147,10 +149,10 @@ final class AgentStreams: LoopMember {
     }
 
     /// Accepts a connection of the host, and gives it the role of a stream that is needed.
-    private func openAccepted() {
+    private func openAccepted(_ listener: AcceptingSocket) {
         defer { watchHost() }
-        guard let listener = line.listener, missing > 0 || !clients.isEmpty else { return }
-        guard let channel = OwnedDescriptor(result: ringway_accept_stream(listener, true)) else { return }
+        guard missing > 0 || !clients.isEmpty else { return }
+        guard let channel = listener.accept() else { return }
         guard line.endpoint.isHost(channel.rawValue) else { return }
         if let client = clients.first {
             clients.removeFirst()
@@ -176,8 +178,8 @@ final class AgentStreams: LoopMember {
     }
 
     /// Accepts a program in the guest that has connected to a shared socket.
-    private func acceptClient(of share: SharedSocket) {
-        guard let client = OwnedDescriptor(result: ringway_accept_stream(share.listener.rawValue, true)) else { return }
+    private func acceptClient(of share: SharedSocket, _ listener: AcceptingSocket) {
+        guard let client = listener.accept() else { return }
         guard streams.count + clients.count < Self.maximumStreams else { return }
         clients.append(Client(descriptor: client.take(), name: share.name))
         loop.resume(self)
@@ -218,6 +220,25 @@ final class SharedSocket {
         self.listener = listener
         self.name = name
     }
+}
+
+/// A loop member for a listening socket that is owned elsewhere. It calls a closure when a connection waits.
+final class AcceptingSocket: LoopMember {
+    let descriptor: Int32
+    private unowned let loop: EventLoop
+    private let onReadable: (AcceptingSocket) -> Void
+
+    init(_ descriptor: Int32, on loop: EventLoop, onReadable: @escaping (AcceptingSocket) -> Void) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.onReadable = onReadable
+    }
+
+    /// Accepts one connection, as a non-blocking socket.
+    func accept() -> OwnedDescriptor? { OwnedDescriptor(result: loop.accept(for: self)) }
+
+    override func ready(_ events: EventLoop.Events) { onReadable(self) }
+    override func deadlinePassed(now: UInt64) { loop.acceptAgain(self) }
 }
 
 /// A loop member for a descriptor that is owned elsewhere. It calls a closure when the descriptor is readable.
