@@ -13,6 +13,16 @@ struct HostEndpointTests {
         #expect(HostEndpoint.unix(path: "/x").isHost(ends[0]))
     }
 
+    @Test(
+        "is read from plain numbers only",
+        arguments: [
+            ("vsock:2:1024", HostEndpoint.vsock(cid: 2, port: 1_024)), ("vsock:+2:1024", nil), ("vsock:2:+1024", nil),
+            ("vsock:2:-0", nil),
+        ] as [(String, HostEndpoint?)])
+    func numbers(text: String, expected: HostEndpoint?) {
+        #expect(HostEndpoint(text) == expected)
+    }
+
     @Test func `takes the place of nothing that is no socket`() throws {
         let path = "/tmp/ringway-line-\(getpid())-\(UInt32.random(in: 0...(.max)))"
         try Data("precious".utf8).write(to: URL(fileURLWithPath: path))

@@ -29,7 +29,7 @@ struct HTTPAnswerTests {
             ("transfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "hello"),
             // Without a length the end of the connection ends the body.
             ("connection: close\r\n\r\nhello", "hello"), (":\r\n\r\nhello", "hello"),
-            ("content-length: -5\r\n\r\nhello", "hello"),
+            ("content-length: -5\r\n\r\nhello", "hello"), ("content-length: +2\r\n\r\nhello", "hello"),
         ])
     func whole(rest: String, expected: String) throws {
         #expect(try Self.body("HTTP/1.1 200 OK\r\n\(rest)") == expected)
@@ -40,6 +40,7 @@ struct HTTPAnswerTests {
         arguments: [
             "content-length: 5\r\n\r\nhell", "content-length: 5\r\n", "content-le",
             "transfer-encoding: chunked\r\n\r\n5\r\nhell", "transfer-encoding: chunked\r\n\r\n3\r\nhel\r\n",
+            "transfer-encoding: chunked\r\n\r\n+3\r\nhel\r\n0\r\n\r\n",
         ])
     func short(rest: String) throws {
         #expect(throws: ControlClient.Failure(description: "the answer is cut short")) {

@@ -179,4 +179,13 @@ struct RouterTests {
         #expect(answer.status == 400)
         #expect(answer.body["error"]?["key"] == .string(key))
     }
+
+    @Test(
+        "refuses a query whose encoding is none",
+        arguments: ["guest=%", "guest=%3", "guest=%+3", "guest=%-0", "guest=%FF"])
+    func refusesEncoding(_ query: String) {
+        #expect(throws: ControlFailure.self) {
+            _ = try ControlRequest(method: "GET", target: "/v1/flows?\(query)", body: [])
+        }
+    }
 }

@@ -21,6 +21,8 @@ struct LinkAddressTests {
             ("/run/a.sock", "unknown kind of link \"/run/a.sock\"; use one of"),
             ("tap:lo", "is not an interface's name"), ("tap:sixteen-letters-x", "is not an interface's name"),
             ("fd:x", "\"x\" is not the number of a descriptor"), ("fd:-1", "\"-1\" is not the number of a descriptor"),
+            ("fd:+3", "\"+3\" is not the number of a descriptor"),
+            ("vsock:+1024", "\"+1024\" is not a port of a vsock"),
             ("fd:3,", "\"\" is not the number of a descriptor"), ("fd:3,3", "descriptor 3 is named twice"),
             ("qemu:" + String(repeating: "x", count: 108), "has 1 to 107 bytes"),
         ])

@@ -107,7 +107,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
 
     private static func port(_ text: String) throws(VirtualNetwork.Failure) -> UInt32 {
         // The highest value means any port (vsock(7)).
-        guard let port = UInt32(text), port < .max else {
+        guard let port = UInt32(digits: text), port < .max else {
             throw VirtualNetwork.Failure("\"\(text)\" is not a port of a vsock; use a number below \(UInt32.max)")
         }
         return port
@@ -116,7 +116,7 @@ public enum LinkAddress: Hashable, Sendable, CustomStringConvertible {
     private static func descriptors(_ text: String) throws(VirtualNetwork.Failure) -> [Int32] {
         var numbers: [Int32] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let number = Int32(part), number >= 0, part.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
+            guard let number = Int32(digits: part) else {
                 throw VirtualNetwork.Failure("\"\(part)\" is not the number of a descriptor; use fd:3, say")
             }
             guard !numbers.contains(number) else { throw VirtualNetwork.Failure("descriptor \(number) is named twice") }

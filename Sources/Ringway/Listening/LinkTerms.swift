@@ -91,7 +91,7 @@ public struct LinkSpecification: Hashable, Sendable, CustomStringConvertible {
             terms.mac = mac
         default:
             // The highest value means any machine (vsock(7)).
-            guard let machine = UInt32(value), machine < .max else {
+            guard let machine = UInt32(digits: value), machine < .max else {
                 throw VirtualNetwork.Failure("\"\(value)\" is not the CID of a machine; use cid=3, say")
             }
             terms.machines.insert(machine)

@@ -1,5 +1,6 @@
 internal import CRingway
 internal import Glibc
+internal import RingwayModel
 internal import RingwaySystem
 internal import RingwayUsage
 
@@ -19,9 +20,9 @@ enum HostEndpoint: Hashable, Sendable {
             return
         }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == "vsock", let cid = UInt32(parts[1]), let port = UInt32(parts[2]) else {
-            return nil
-        }
+        guard parts.count == 3, parts[0] == "vsock", let cid = UInt32(digits: parts[1]),
+            let port = UInt32(digits: parts[2])
+        else { return nil }
         self = .vsock(cid: cid, port: port)
     }
 

@@ -30,7 +30,7 @@ enum AgentForwardSpecification {
 
     private static func place(_ text: Substring) throws -> AgentForward.Place {
         if text.hasPrefix("unix:") { return .unix(path: try path(text.dropFirst(5))) }
-        if let port = UInt16(text), port != 0 {
+        if let port = UInt16(digits: text), port != 0 {
             // By default only programs of the host may connect; other clients need an explicit address.
             return .address(TransportAddress(address: IPAddress(IPv4Address(127, 0, 0, 1)), port: port))
         }

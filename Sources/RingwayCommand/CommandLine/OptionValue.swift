@@ -214,7 +214,7 @@ enum OptionValue {
 
     /// Parses the permissions of a socket file in octal: 0600, 0660 or 0666.
     static func socketMode(_ text: String) throws -> UInt32 {
-        guard let mode = UInt32(text, radix: 8), [0o600, 0o660, 0o666].contains(mode) else {
+        guard let mode = UInt32(digits: text, radix: 8), [0o600, 0o660, 0o666].contains(mode) else {
             throw ValidationError("it must be 0600, 0660 or 0666")
         }
         return mode

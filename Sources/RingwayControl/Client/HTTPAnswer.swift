@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Ringway
 
 /// Sends one request, and parses its response while it is received (RFC 9112).
 final class HTTPAnswer {
@@ -38,7 +39,7 @@ final class HTTPAnswer {
     func readHead() throws(ControlClient.Failure) {
         let first = try rawLine() ?? ""
         let words = first.split(separator: " ")
-        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let code = Int(words[1]) else {
+        guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let code = Int(digits: words[1]) else {
             throw ControlClient.Failure(description: "that is no HTTP: \"\(first)\"")
         }
         status = code
@@ -48,7 +49,7 @@ final class HTTPAnswer {
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             let value = parts.count == 2 ? parts[1].drop(while: { $0 == " " }) : ""
             switch parts[0].lowercased() {
-            case "content-length": length = Int(value).flatMap { $0 >= 0 ? $0 : nil }
+            case "content-length": length = Int(digits: value)
             case "transfer-encoding": isChunked = value.lowercased() == "chunked"
             default: break
             }
@@ -90,8 +91,8 @@ final class HTTPAnswer {
             var size = try rawLine()
             // An empty line is the line end after the previous chunk's data.
             if size == "" { size = try rawLine() }
-            guard let line = size, let count = Int(line, radix: 16), count > 0 else {
-                isLastChunkRead = size.flatMap { Int($0, radix: 16) } == 0
+            guard let line = size, let count = Int(digits: line, radix: 16), count > 0 else {
+                isLastChunkRead = size.flatMap { Int(digits: $0, radix: 16) } == 0
                 return nil
             }
             chunk = count

@@ -1,3 +1,5 @@
+internal import Ringway
+
 /// A request as passed to a route.
 struct ControlRequest: Sendable {
     let method: String
@@ -40,7 +42,7 @@ struct ControlRequest: Sendable {
                 bytes.append(byte)
                 continue
             }
-            guard rest.count >= 2, let value = UInt8(Substring(rest.prefix(2)), radix: 16) else { return nil }
+            guard rest.count >= 2, let value = UInt8(digits: Substring(rest.prefix(2)), radix: 16) else { return nil }
             bytes.append(value)
             rest = rest.dropFirst(2)
         }

@@ -55,7 +55,7 @@ struct Nameserver: Hashable, Sendable {
     /// link-local address with index zero.
     private var interfaceIndex: UInt32 {
         guard let zone else { return 0 }
-        return UInt32(zone) ?? if_nametoindex(zone)
+        return UInt32(digits: zone) ?? if_nametoindex(zone)
     }
 
     private static func pass<Result>(
