@@ -46,6 +46,10 @@ struct CaptureFile: ~Copyable {
         guard !options.path.isEmpty, options.path.utf8.count <= longestPath else {
             throw CaptureFailure("the name of the capture file has 1 to \(longestPath) bytes")
         }
+        guard options.fileSize == nil || !isDescriptor(options.path) else {
+            throw CaptureFailure(
+                "\(options.path) is a descriptor of the process, so no further files can take its place")
+        }
         let descriptor = open(options.path)
         guard descriptor >= 0 else {
             guard errno == ELOOP else { throw failure("create", options.path) }
@@ -173,19 +177,42 @@ struct CaptureFile: ~Copyable {
     /// Renames each file to the next higher number (`path` to `path.1`), and begins a new file at `path`. The oldest
     /// file is replaced by the second oldest. If only one file is kept, it is emptied instead.
     ///
+    /// The new file is opened first, as `path.0`, because each failed attempt would otherwise cost the oldest file.
+    ///
     /// - Returns: zero or the `errno`.
     private mutating func rotate() -> Int32 {
-        for number in stride(from: max(1, options.fileCount) - 1, through: 1, by: -1) {
-            let older = number == 1 ? options.path : "\(options.path).\(number - 1)"
-            if ringway_path_rename(older, "\(options.path).\(number)") != 0, errno != ENOENT { return errno }
-        }
-        let fresh = Self.open(options.path)
+        let fresh = Self.open(options.fileCount > 1 ? name(0) : options.path)
         guard fresh >= 0 else { return errno }
+        if options.fileCount > 1 {
+            let error = shift()
+            guard error == 0 else {
+                close(fresh)
+                _ = ringway_path_unlink(name(0))
+                return error
+            }
+        }
         close(descriptor)
         descriptor = fresh
         size = 0
         return beginFile()
     }
+
+    /// Renames the files, from the oldest to `path.0`.
+    ///
+    /// - Returns: zero or the `errno`.
+    private func shift() -> Int32 {
+        // Files behind a gap, which an earlier attempt may have left, keep their numbers: otherwise each attempt that
+        // fails halfway would cost the oldest one.
+        let last = options.fileCount - 1
+        let end = (1..<last).first { ringway_path_type(name($0)) == 0 } ?? last
+        for number in stride(from: end, through: 1, by: -1) {
+            let older = number == 1 ? options.path : name(number - 1)
+            if ringway_path_rename(older, name(number)) != 0, errno != ENOENT { return errno }
+        }
+        return ringway_path_rename(name(0), options.path) == 0 ? 0 : errno
+    }
+
+    private func name(_ number: Int) -> String { "\(options.path).\(number)" }
 
     /// Writes as many of the bytes as possible.
     ///

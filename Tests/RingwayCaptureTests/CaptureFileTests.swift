@@ -37,6 +37,29 @@ import Testing
         }
     }
 
+    @Test func `are all kept if no new one can be opened`() throws {
+        try Folder.use { folder in
+            var options = CaptureOptions(folder.path("c"))
+            options.fileSize = 1 << 20
+            options.fileCount = 3
+            var file = try CaptureFile(options)
+            for _ in 0..<40 { _ = file.append(Block.frame([UInt8](repeating: 7, count: 65_000))) }
+            let names = ["c", "c.1", "c.2"]
+            #expect(folder.files == names)
+            // The name under which the new file is opened is taken by a directory.
+            mkdir(folder.path("c.0"), 0o700)
+            while file.append(Block.frame([UInt8](repeating: 7, count: 65_000))).error == 0 {}
+            let kept = try names.map { try folder.bytes(of: $0) }
+            #expect(file.append(Block.frame([UInt8](repeating: 7, count: 65_000))).error == EISDIR)
+            #expect(try names.map { try folder.bytes(of: $0) } == kept)
+            rmdir(folder.path("c.0"))
+            #expect(file.append(Block.frame([UInt8](repeating: 8, count: 65_000))) == CaptureFile.Outcome(written: 1))
+            #expect(folder.files == names)
+            #expect(try folder.bytes(of: "c.1") == kept[0])
+            #expect(try folder.packets(in: "c").map(\.bytes.first) == [8])
+        }
+    }
+
     @Test func `write a frame that exceeds the remaining size whole into the next one`() throws {
         try Folder.use { folder in
             var options = CaptureOptions(folder.path("c"))
@@ -89,6 +112,14 @@ import Testing
             #expect(file.append(Block.frames(3, length: 100)) == CaptureFile.Outcome(written: 3))
             #expect(try folder.packets(in: "given").count == 3)
         }
+    }
+
+    @Test(arguments: ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+    func `cannot follow a descriptor, whatever it leads to`(_ path: String) {
+        var options = CaptureOptions(path)
+        options.fileSize = 1 << 20
+        let reason = "\(path) is a descriptor of the process, so no further files can take its place"
+        #expect(throws: CaptureFailure(reason)) { _ = try CaptureFile(options) }
     }
 
     @Test func `end with the counts of frames`() throws {

@@ -26,15 +26,29 @@ package struct SocketFile: Sendable {
                 try removeStale(path, type: flags)
                 guard bind(descriptor, path) == 0 else { throw failure("make the socket", path, errno) }
             }
-            guard ringway_socket_chmod(path, mode) == 0 else { throw failure("set the permissions of", path, errno) }
-            var device: UInt64 = 0
-            var number: UInt64 = 0
-            guard ringway_file_identity(path, &device, &number) == 0 else { throw failure("find", path, errno) }
-            return (descriptor, SocketFile(path: path, device: device, number: number))
+            return (descriptor, try take(path, mode: mode))
         } catch {
             close(descriptor)
             throw error
         }
+    }
+
+    /// Identifies the file of a socket that was just bound, and sets its permissions. On an error the file is removed.
+    private static func take(_ path: String, mode: mode_t) throws(VirtualNetwork.Failure) -> SocketFile {
+        var device: UInt64 = 0
+        var number: UInt64 = 0
+        guard ringway_file_identity(path, &device, &number) == 0 else {
+            let error = errno
+            _ = ringway_path_unlink(path)
+            throw failure("find", path, error)
+        }
+        let file = SocketFile(path: path, device: device, number: number)
+        guard ringway_socket_chmod(path, mode) == 0 else {
+            let error = errno
+            file.remove()
+            throw failure("set the permissions of", path, error)
+        }
+        return file
     }
 
     /// Opens a listening stream socket that only the process's user may connect to. The directory is locked from bind

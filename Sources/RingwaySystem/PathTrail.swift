@@ -1,20 +1,23 @@
+internal import CRingway
 internal import Glibc
 
 /// Every directory entry that the kernel resolves on the way to a file, including symbolic links at any place.
 ///
 /// All of them must be watched to detect that a path now leads to another file. For example, `/etc/resolv.conf` may be
 /// a link to `../run/systemd/resolve/stub-resolv.conf`, whose directory is recreated at each start of its service.
-struct PathTrail: Equatable {
+///
+/// Bytes of a path that are not UTF-8 are represented as ringway_text.h says.
+public struct PathTrail: Equatable {
     /// The most symbolic links, as in the kernel (path_resolution(7)).
     static let mostLinks = 40
 
     /// The names that are looked up in each directory, up to and including the first one that does not exist.
-    private(set) var entries: [String: Set<String>] = [:]
+    public private(set) var entries: [String: Set<String>] = [:]
 
     /// The path without links; `nil` if there is no file.
-    private(set) var file: String?
+    public private(set) var file: String?
 
-    init(to path: String) {
+    public init(to path: String) {
         var pending = Self.components(path)
         pending.reverse()
         var directory: [String] = path.hasPrefix("/") ? [] : Self.components(Self.workingDirectory)
@@ -49,18 +52,29 @@ struct PathTrail: Equatable {
     }
 
     private static func look(at path: String) -> Step {
+        guard let bytes = ringway_text_bytes(path) else { return .nothing }
+        defer { free(bytes) }
         var status = stat()
-        guard lstat(path, &status) == 0 else { return .nothing }
+        guard lstat(bytes, &status) == 0 else { return .nothing }
         guard status.st_mode & S_IFMT == S_IFLNK else { return .entry }
-        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink(path, &target, target.count)
-        return length <= 0 ? .nothing : .link(target: String(decoding: target.prefix(length), as: UTF8.self))
+        // One byte remains for the terminating zero, which readlink(2) does not write.
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        guard readlink(bytes, &target, target.count - 1) > 0, let destination = Self.text(target) else {
+            return .nothing
+        }
+        return .link(target: destination)
     }
 
     private static var workingDirectory: String {
         guard let path = getcwd(nil, 0) else { return "/" }
         defer { free(path) }
-        return String(cString: path)
+        return text(path) ?? "/"
+    }
+
+    private static func text(_ bytes: UnsafePointer<CChar>) -> String? {
+        guard let text = ringway_text_from_bytes(bytes) else { return nil }
+        defer { free(text) }
+        return String(cString: text)
     }
 
     private static func components(_ path: String) -> [String] {
