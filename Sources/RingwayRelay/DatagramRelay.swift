@@ -92,9 +92,15 @@ public final class DatagramRelay {
                 recv(socket, $0.baseAddress.map { $0 + start }, $0.count - start, Int32(MSG_DONTWAIT))
             }
             guard count >= 0 else {
-                // ECONNREFUSED refers to an earlier datagram; the server may be started again later.
-                if errno == EINTR || errno == ECONNREFUSED { continue }
-                return errno == EAGAIN ? .idle : .failed
+                switch errno {
+                case EINTR: continue
+                // An ICMP error concerns an earlier datagram; later ones may arrive. Each is reported once.
+                case ECONNREFUSED, EMSGSIZE, ENOPROTOOPT, EACCES, EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENONET, EPROTO,
+                    EOPNOTSUPP:
+                    continue
+                case EAGAIN: return .idle
+                default: return .failed
+                }
             }
             buffer.replaceSubrange(..<start, with: Self.header(of: count))
             unsent = Array(buffer[..<(start + count)])

@@ -120,19 +120,26 @@ public final class DescriptorBudget: Sendable {
     /// Counts descriptors that belong to no flow, such as an agent's connection before its guest is known. Returns
     /// false and counts nothing if each member would then have less than `leastShare`.
     public func addStandingWhereFree(_ count: Int) -> Bool {
-        let isFree = table.withLock { pool($0) - count >= $0.members.count * Self.leastShare }
-        if isFree { addStanding(count) }
-        return isFree
+        let excess: Int? = table.withLock { table in
+            guard pool(table) - count >= table.members.count * Self.leastShare else { return nil }
+            return add(count, to: &table)
+        }
+        guard let excess else { return false }
+        if excess > 0 { demand(excess) }
+        return true
     }
 
     /// Counts descriptors that belong to no flow.
     public func addStanding(_ count: Int) {
-        let excess = table.withLock { table in
-            table.standing += count
-            measure(table)
-            return flows.pointee.load(ordering: .relaxed) - bounds.calm.load(ordering: .relaxed)
-        }
+        let excess = table.withLock { table in add(count, to: &table) }
         if excess > 0 { demand(excess) }
+    }
+
+    /// Returns the number of descriptors that members should return.
+    private func add(_ count: Int, to table: inout Table) -> Int {
+        table.standing += count
+        measure(table)
+        return flows.pointee.load(ordering: .relaxed) - bounds.calm.load(ordering: .relaxed)
     }
 
     /// Records that descriptors counted by `addStanding` have been closed.

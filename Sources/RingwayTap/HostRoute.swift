@@ -25,7 +25,8 @@ public struct HostRoute: Hashable, Sendable {
     private static var shortestPrefix: Int { 8 }
 
     /// The routes of every table, and the namespace's own addresses; empty if the kernel does not list them. Default
-    /// and multipath routes, loopback and link-local destinations, and unicast routes through loopback are omitted.
+    /// routes, loopback and link-local destinations, and unicast routes through loopback are omitted. A multipath
+    /// route has the interface of its first next hop.
     public static func all(ipv4: Bool) -> [HostRoute] {
         let descriptor = ringway_netlink_open()
         guard descriptor >= 0 else { return [] }
@@ -85,6 +86,10 @@ public struct HostRoute: Hashable, Sendable {
             let value = UnsafeRawBufferPointer(rebasing: message[offset + 4..<offset + length])
             if type == Int(ringway_rta_destination) { destination = address(value, isIPv4: isIPv4) }
             if type == Int(ringway_rta_interface), value.count == 4 { index = value.loadUnaligned(as: UInt32.self) }
+            // A list of `rtnexthop`: length, flags and weight in four bytes, the interface, attributes.
+            if type == Int(ringway_rta_multipath), value.count >= 8 {
+                index = value.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+            }
             offset += (length + 3) & ~3
         }
         guard let destination, let block = CIDRBlock(address: destination, prefixLength: Int(header.rtm_dst_len)),

@@ -39,7 +39,7 @@ struct NetlinkRecord {
     }
 
     /// The objects in a datagram, and whether the list ends with that datagram. `errorNumber` is the `errno` with which
-    /// the kernel refused the request, or zero.
+    /// the kernel refused the request or broke the list off, or zero.
     static func parse(
         _ datagram: UnsafeRawBufferPointer
     ) -> (records: [NetlinkRecord], isLast: Bool, errorNumber: Int32) {
@@ -50,8 +50,8 @@ struct NetlinkRecord {
             guard length >= NetlinkMessage.prologueLength, length <= datagram.count - offset else { break }
             let body = datagram[offset + NetlinkMessage.prologueLength..<offset + length]
             switch Int(datagram.loadUnaligned(fromByteOffset: offset + 4, as: UInt16.self)) {
-            case Int(NLMSG_DONE): return (records, true, 0)
-            case Int(NLMSG_ERROR):
+            // Both have a negated `errno` or zero; older kernels may end a list without one.
+            case Int(NLMSG_DONE), Int(NLMSG_ERROR):
                 let number = body.count >= 4 ? UnsafeRawBufferPointer(rebasing: body).loadUnaligned(as: Int32.self) : 0
                 return (records, true, 0 &- number)
             default: records.append(NetlinkRecord(bytes: Array(body)))

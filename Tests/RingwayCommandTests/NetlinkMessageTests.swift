@@ -95,6 +95,14 @@ struct NetlinkRecordTests {
         #expect(record.withUnsafeBytes { NetlinkRecord.parse($0) }.isLast == false)
     }
 
+    @Test("are incomplete if the kernel's end message has an error", arguments: [2, 3] as [UInt8])
+    func fail(type: UInt8) {
+        // Type 2 is NLMSG_ERROR and 3 is NLMSG_DONE; the error is ENOMEM, 12.
+        let end: [UInt8] = [20, 0, 0, 0, type, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xF4, 0xFF, 0xFF, 0xFF]
+        let (records, isLast, error) = end.withUnsafeBytes { NetlinkRecord.parse($0) }
+        #expect(records.isEmpty && isLast && error == 12)
+    }
+
     @Test("survive any bytes at all", arguments: [UInt64](1...64))
     func surviveNoise(seed: UInt64) {
         var state = seed

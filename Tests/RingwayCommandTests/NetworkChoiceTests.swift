@@ -78,22 +78,27 @@ struct NetworkChoiceTests {
                 [2, bits, 0, 0, 254, 2, 0, type, 0, 0, 0, 0] + [8, 0, 1, 0] + destination
                     + [8, 0, 4, 0, interface, 0, 0, 0])
         }
+        // Two next hops: length, flags, weight, interface.
+        let hops: [UInt8] = [20, 0, 9, 0, 8, 0, 0, 0, 201, 0, 0, 0, 8, 0, 0, 0, 202, 0, 0, 0]
+        let multipath: [UInt8] = [2, 16, 0, 0, 254, 2, 0, 1, 0, 0, 0, 0, 8, 0, 1, 0, 172, 20, 0, 0] + hops
         let datagram =
             route(24, type: 1, [192, 168, 127, 0], interface: 1)  // Unicast on the loopback: left out.
             + route(32, type: 2, [10, 1, 2, 3], interface: 1)
             + route(1, type: 1, [128, 0, 0, 0], interface: 200)
             + route(16, type: 1, [172, 16, 0, 0], interface: 200)
+            + message(multipath)
         var routes: [HostRoute] = []
         let isOver = datagram.withUnsafeBytes { HostRoute.read($0, into: &routes) }
         #expect(!isOver)
-        #expect(routes.map(\.block.description) == ["10.1.2.3/32", "172.16.0.0/16"])
+        #expect(routes.map(\.block.description) == ["10.1.2.3/32", "172.16.0.0/16", "172.20.0.0/16"])
+        #expect(routes.last?.interface == "interface 201")
         let end = message([0, 0, 0, 0], type: 3)
         #expect(end.withUnsafeBytes { HostRoute.read($0, into: &routes) })
         // Truncated anywhere, it must neither trap nor be read beyond its end.
         for count in 0..<datagram.count {
             var some: [HostRoute] = []
             _ = Array(datagram[..<count]).withUnsafeBytes { HostRoute.read($0, into: &some) }
-            #expect(some.count <= 2)
+            #expect(some.count <= 3)
         }
     }
 

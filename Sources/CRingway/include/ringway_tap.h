@@ -71,6 +71,7 @@ enum {
     ringway_rta_gateway = RTA_GATEWAY,
     ringway_rta_interface = RTA_OIF,
     ringway_rta_priority = RTA_PRIORITY,
+    ringway_rta_multipath = RTA_MULTIPATH,
     ringway_rta_destination = RTA_DST,
     ringway_rta_table = RTA_TABLE,
     ringway_fra_mark = FRA_FWMARK,
