@@ -1,4 +1,5 @@
-public import RingwaySystem
+internal import RingwaySystem
+
 
 /// What a program, and each kind of its threads, may still do after the program has contained itself.
 ///

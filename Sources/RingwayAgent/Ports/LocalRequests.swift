@@ -1,3 +1,4 @@
+internal import CRingway
 internal import Glibc
 internal import RingwayAgentProtocol
 internal import RingwaySystem
