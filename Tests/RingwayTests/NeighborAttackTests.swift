@@ -149,6 +149,39 @@ struct NeighborAttackTests {
         try expect("neighborFramesRefused", 8)
     }
 
+    /// CVE-2020-13401 (Docker): a container told its neighbours that it was their router.
+    @Test func `shows neighbours no claim of the gateway's or the host's addresses`() throws {
+        defer { network.stop() }
+        let plan = network.plan
+        let own = attacker.guest.mac
+        func claim(_ address: IPv4Address, to mac: MACAddress, by sender: MACAddress) -> [UInt8] {
+            Frames.make(to: mac, from: own, etherType: EtherType.arp, 28) { base in
+                ARPFields(
+                    operation: 2, senderMAC: sender, senderIP: address, targetMAC: victim.guest.mac,
+                    targetIP: victim.guest.ipv4
+                ).write(to: base)
+            }
+        }
+        for address in [plan.gatewayIPv4, plan.hostIPv4] {
+            attacker.send(claim(address, to: victim.guest.mac, by: own))
+            attacker.send(claim(address, to: .broadcast, by: own))
+        }
+        attacker.send(claim(attacker.guest.ipv4, to: victim.guest.mac, by: plan.gatewayMAC))
+        for target in [plan.gatewayIPv6, plan.gatewayLinkLocal, plan.hostIPv6] {
+            attacker.send(
+                Frames.message(
+                    136, to: victim.guest.mac, victim.guest.ipv6, from: own, attacker.guest.ipv6, target: target))
+            attacker.send(
+                Frames.message(
+                    136, to: .multicast(.allNodes), .allNodes, from: own, attacker.guest.ipv6, target: target))
+        }
+        try expect("droppedSpoofedSource", 11)
+        let honest = claim(attacker.guest.ipv4, to: victim.guest.mac, by: own)
+        attacker.send(honest)
+        #expect(victim.receive() == honest)
+        #expect(victim.isQuiet)
+    }
+
     private func dhcpv6(to mac: MACAddress, _ destination: IPv6Address, port: UInt16) -> [UInt8] {
         Frames.make(to: mac, from: attacker.guest.mac, etherType: EtherType.ipv6, 40 + 8 + 16) { base in
             IPv6Fields(
