@@ -148,7 +148,8 @@ let package = Package(
             path: "Tests/SandboxProbe", swiftSettings: settings),
         .testTarget(
             name: "RingwayContainmentTests",
-            dependencies: ["RingwayContainment", "CSeccomp", "TestSupport", "sandbox-probe"], swiftSettings: settings),
+            dependencies: ["RingwayContainment", "RingwaySystem", "CSeccomp", "TestSupport", "sandbox-probe"],
+            swiftSettings: settings),
         .testTarget(name: "RingwayUsageTests", dependencies: ["RingwayUsage"], swiftSettings: settings),
         .testTarget(
             name: "RingwayStorageTests", dependencies: ["RingwayStorage", "TestSupport"], swiftSettings: settings),

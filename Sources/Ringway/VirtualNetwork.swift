@@ -183,6 +183,7 @@ public final class VirtualNetwork: Sendable {
         var names = Resolver.Configuration(
             names: Self.names(plan, registry, configuration.names),
             upstreams: configuration.nameServers.isEmpty ? nil : configuration.nameServers)
+        names.forwards = !policy.deniesAll
         names.resolvConfPath = configuration.resolvConfPath
         let searchDomains = HostSearchDomains()
         self.searchDomains = searchDomains
@@ -313,6 +314,7 @@ public final class VirtualNetwork: Sendable {
             if let former, followed == nil { unwatchHostAddresses(former) }
             if let followed, former == nil { watchHostAddresses(followed) }
             for engine in engines { engine.setPolicy(policy) }
+            resolver.setForwarding(!policy.deniesAll)
         }
     }
 

@@ -1,6 +1,5 @@
 internal import RingwaySystem
 
-
 /// What a program, and each kind of its threads, may still do after the program has contained itself.
 ///
 /// An ordinary user's process usually has no capabilities; it keeps none then.

@@ -35,6 +35,14 @@ public struct DestinationPolicy: Sendable {
         return allowed > denied
     }
 
+    /// Whether guests may reach no address at all.
+    public var deniesAll: Bool {
+        allow.isEmpty
+            && [true, false].allSatisfy { family in
+                deny.contains { $0.prefixLength == 0 && $0.address.isIPv4 == family }
+            }
+    }
+
     /// Whether the guest may reach `loopback` through `host`, the address that stands for the host's loopback. A rule
     /// may name either address. An allow rule for exactly the host address wins over a deny rule for a block that
     /// contains the loopback address, but not over one for exactly the loopback address.

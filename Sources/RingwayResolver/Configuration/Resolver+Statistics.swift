@@ -37,6 +37,8 @@ extension Resolver {
         public var droppedClientFull: UInt64 = 0
         /// Answers dropped because the shard had closed its socket.
         public var droppedClientGone: UInt64 = 0
+        /// Queries answered REFUSED because names are not forwarded.
+        public var denied: UInt64 = 0
         /// Queries answered SERVFAIL because too many queries, or too many bytes of queries, were waiting.
         public var refusedOutstanding: UInt64 = 0
         /// Queries answered SERVFAIL in favour of a guest with fewer queries or bytes.

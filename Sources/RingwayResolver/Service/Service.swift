@@ -101,6 +101,11 @@ final class Service {
             client.send(answer, tag: tag)
             return true
         }
+        guard zone.forwards else {
+            count(\.denied)
+            client.send(query.answer(code: .refused), tag: tag)
+            return true
+        }
         guard queries.admits(client.guest), queryBytes.admits(client.guest, units: message.count) else {
             count(\.refusedOutstanding)
             client.send(query.failure(), tag: tag)

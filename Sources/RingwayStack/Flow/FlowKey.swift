@@ -51,7 +51,8 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
             | (a.tail ^ b.tail) == 0
     }
 
-    /// A keyed hash. `secret` is random per guest, so that the guest cannot choose keys that collide.
+    /// A keyed hash. `secret` is random per guest, so that the guest cannot choose keys that collide. No guest may see
+    /// its results, from which the secret could be computed (`SipHash`).
     @inlinable @inline(__always) public func hash(secret: UInt64) -> UInt64 {
         @inline(__always) func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
             let (high, low) = a.multipliedFullWidth(by: b)
@@ -60,6 +61,15 @@ public struct FlowKey: Hashable, BitwiseCopyable, Sendable {
         let a = mix(guest.high ^ 0x9E37_79B9_7F4A_7C15, guest.low ^ secret)
         let b = mix(remote.high ^ 0xD1B5_4A32_D192_ED03, remote.low ^ secret)
         return mix(a ^ tail, b ^ 0x8CB9_2BA7_2F3D_8DD7)
+    }
+
+    /// Hashes the whole key.
+    func addWords(to hasher: inout SipHash) {
+        hasher.add(guest.high)
+        hasher.add(guest.low)
+        hasher.add(remote.high)
+        hasher.add(remote.low)
+        hasher.add(tail)
     }
 
     /// The requirement of `Hashable`; the flow table uses `hash(secret:)` instead.

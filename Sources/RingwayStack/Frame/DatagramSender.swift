@@ -45,7 +45,8 @@ struct DatagramSender: ~Copyable {
 
     init(_ configuration: StackConfiguration) {
         pathMTUs = PathMTUCache(linkMTU: configuration.plan.mtu)
-        identification = UInt32(truncatingIfNeeded: configuration.secret)
+        let hash = SipHash(secret: configuration.secret, purpose: 0x9E37_79B9_7F4A_7C15).finish()
+        identification = UInt32(truncatingIfNeeded: hash)
     }
 
     /// Records the path MTU to a guest's address, reported by a router behind the guest.

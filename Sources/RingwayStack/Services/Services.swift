@@ -25,12 +25,10 @@ struct Services: ~Copyable {
     }
 
     /// The settings of the router advertisements. The seed of the random intervals differs between guests, because
-    /// guests that start together would otherwise get every advertisement together. Only 16 bits of the keyed hash go
-    /// into the seed, because the guest may be able to compute the seed from the intervals.
+    /// guests that start together would otherwise get every advertisement together.
     private static func advertisements(_ configuration: StackConfiguration) -> RouterAdvertisement.Configuration {
         var advertisements = RouterAdvertisement.Configuration()
-        let guest = FlowKey(guest: IPAddress(configuration.guestIPv6), guestPort: 0, transport: .icmpv6)
-        advertisements.seed ^= guest.hash(secret: configuration.secret) & 0xFFFF
+        advertisements.seed ^= SipHash(secret: configuration.secret, purpose: 0xD6E8_FEB8_6659_FD93).finish()
         return advertisements
     }
 

@@ -177,15 +177,13 @@ extension TCP {
     /// The clock must advance faster than the connection's bytes, so that the next connection of the tuple starts
     /// beyond them. Ticks of 64 ns, as in Linux, suffice up to 125 Mb/s, the RFC's 4 µs up to 2 Mb/s.
     private mutating func setInitialSequence(_ flow: TCPFlow, _ core: inout StackCore) {
-        let hash = flow.pointee.key.hash(secret: sequenceSalt)
+        var hasher = SipHash(secret: secret, purpose: 0x5851_F42D_4C95_7F2D)
+        flow.pointee.key.addWords(to: &hasher)
+        let hash = hasher.finish()
         flow.pointee.send.begin(
             at: SequenceNumber(UInt32(truncatingIfNeeded: hash) &+ UInt32(truncatingIfNeeded: core.now >> 6)))
-        flow.pointee.timestamps.begin(
-            offset: UInt32(truncatingIfNeeded: flow.pointee.key.hash(secret: sequenceSalt ^ Self.timestampSalt)))
+        flow.pointee.timestamps.begin(offset: UInt32(truncatingIfNeeded: hash >> 32))
     }
-
-    /// The XOR of this constant and `sequenceSalt` is the key of the hash for timestamp offsets.
-    private static var timestampSalt: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
     /// Applies the options of the guest's SYN or SYN-ACK, in place of those of an earlier SYN.
     mutating func acceptOptions(

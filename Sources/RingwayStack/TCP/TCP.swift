@@ -27,8 +27,8 @@ struct TCP: ~Copyable {
     var dirtyHead = SlotList.none
     /// Where the next search for an idle connection starts.
     var idleHand = IdleHand()
-    /// The key of the hashes for initial sequence numbers and timestamp offsets.
-    let sequenceSalt: UInt64
+    /// Of the guest (`StackConfiguration.secret`), for initial sequence numbers and timestamp offsets.
+    let secret: UInt64
     /// Limits the rate of RSTs for segments that belong to no connection.
     var resetBucket: TokenBucket
 
@@ -39,7 +39,7 @@ struct TCP: ~Copyable {
             of: connections,
             limit: max(16, (limits.halfOpenConnects + configuration.shards - 1) / configuration.shards))
         reservation = WindowReservation(limit: Self.reservable(limits))
-        sequenceSalt = configuration.secret ^ 0x5851_F42D_4C95_7F2D
+        secret = configuration.secret
         resetBucket = TokenBucket(capacity: 1_000, perSecond: 10_000, now: now)
         self.connections = connections
     }

@@ -21,7 +21,8 @@ public final class SystemThread: Sendable {
     ///   - stackBytes: the stack size; `nil` for the C library's default, usually 8 MiB.
     ///   - kind: the kind that `ThreadStart` is told.
     public init(
-        _ name: StaticString, stackBytes: Int? = nil, kind: ThreadKind = .service, _ body: @escaping @Sendable () -> Void
+        _ name: StaticString, stackBytes: Int? = nil, kind: ThreadKind = .service,
+        _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         var all = sigset_t()
         var previous = sigset_t()
