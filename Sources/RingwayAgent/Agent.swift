@@ -63,6 +63,9 @@ final class Agent {
             queues: options.queues)
     }
 
+    /// Whether the agent will mount a file with name servers.
+    var mountsNameServers: Bool { options.configures && nameServers.mounts }
+
     /// Milliseconds between attempts to reach the host: the first pause, and the longest.
     private static var firstPause: UInt64 { 50 }
     private static var longestPause: UInt64 { 2_000 }

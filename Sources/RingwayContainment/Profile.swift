@@ -39,16 +39,20 @@ public struct Profile: Sendable {
     private static let namedFiles = "files that the user names: configuration, state, statistics, capture, sockets"
 
     /// `ringway-agent run`.
-    public static let agent = Profile(
-        capabilities: [
-            .overrideFilePermissions: guestFiles, .readFiles: guestFiles, .actAsFileOwner: guestFiles,
-            .administerNetwork: "the guest's interface, its addresses and routes",
-            .readProcesses: "network namespaces of containers, found by their processes",
-            .enterNamespaces: "sockets in network namespaces of containers",
-            .setClock: "the guest's clock, after the virtual machine was suspended",
-        ],
-        systemCalls: SystemCallList.agent,
-        threads: [.frames: ThreadProfile(capabilities: [], systemCalls: SystemCallList.frames)])
+    ///
+    /// - Parameter mounts: whether the agent mounts a file with name servers, in a mount namespace of its own.
+    public static func agent(mounts: Bool) -> Profile {
+        Profile(
+            capabilities: [
+                .overrideFilePermissions: guestFiles, .readFiles: guestFiles, .actAsFileOwner: guestFiles,
+                .administerNetwork: "the guest's interface, its addresses and routes",
+                .readProcesses: "network namespaces of containers, found by their processes",
+                .enterNamespaces: "sockets in network namespaces of containers, and a mounted file with name servers",
+                .setClock: "the guest's clock, after the virtual machine was suspended",
+            ],
+            systemCalls: { SystemCallList.agent($0, mounts: mounts) },
+            threads: [.frames: ThreadProfile(capabilities: [], systemCalls: SystemCallList.frames)])
+    }
 
     private static let guestFiles = "the name servers' file, and unix sockets of the guest's programs"
 

@@ -104,13 +104,21 @@ extension SystemCallList {
 
     /// The list of `ringway-agent run`, after its start.
     ///
-    /// - Parameter process: the calling process, whose threads may send signals to each other.
-    public static func agent(_ process: Int32) -> SystemCallList {
-        let clock = ["clock_settime"]
+    /// - Parameters:
+    ///   - process: the calling process, whose threads may send signals to each other.
+    ///   - mounts: whether it mounts a file with name servers.
+    public static func agent(_ process: Int32, mounts: Bool) -> SystemCallList {
+        var groups = [Group("the guest's clock", ["clock_settime"]), abort(process)]
+        if mounts {
+            groups.append(
+                Group(
+                    "a mounted file with name servers",
+                    ["fsopen", "fsconfig", "fsmount", "move_mount", "open_tree", "umount2"]))
+        }
+        let names = groups.flatMap(\.calls).map(\.name)
         return SystemCallList(
-            shardGroups + processGroups.filter { $0.purpose != startOfRing }
-                + [Group("the guest's clock", clock.map { Call($0) }), abort(process)],
-            deeds: deeds.filter { !clock.contains($0) }, refusal: .absent)
+            shardGroups + processGroups.filter { $0.purpose != startOfRing } + groups,
+            deeds: deeds.filter { !names.contains($0) }, refusal: .absent)
     }
 
     /// The list of `ringway-agent docker-proxy`, once its port is published.

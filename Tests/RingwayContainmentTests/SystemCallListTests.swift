@@ -10,7 +10,7 @@ struct SystemCallListTests {
     static let process = SystemCallList.process(1)
     static let lists = [
         ("shard", shard), ("process", process), ("names", SystemCallList.names(1, 2)),
-        ("agent", SystemCallList.agent(1)), ("frames", SystemCallList.frames(1, 2)),
+        ("agent", SystemCallList.agent(1, mounts: false)), ("frames", SystemCallList.frames(1, 2)),
         ("docker-proxy", SystemCallList.dockerProxy(1)),
     ]
 
@@ -30,7 +30,7 @@ struct SystemCallListTests {
     @Test func `let no thread do what its process may not`() {
         #expect(Set(Self.shard.names).isSubset(of: Self.process.names))
         #expect(Set(SystemCallList.names(1, 2).names).isSubset(of: Self.process.names))
-        #expect(Set(SystemCallList.frames(1, 2).names).isSubset(of: SystemCallList.agent(1).names))
+        #expect(Set(SystemCallList.frames(1, 2).names).isSubset(of: SystemCallList.agent(1, mounts: false).names))
     }
 
     @Test func `give the thread for names neither processes, threads, rings nor files to write`() {
@@ -59,7 +59,7 @@ struct SystemCallListTests {
     }
 
     @Test func `keep of root's capabilities only those with a reason`() throws {
-        for profile in [Profile.bridge, .agent, .dockerProxy] {
+        for profile in [Profile.bridge, .agent(mounts: true), .dockerProxy] {
             #expect(profile.capabilities.allSatisfy { !$0.value.isEmpty && $0.key.name.hasPrefix("CAP_") })
             for thread in profile.threads.values {
                 #expect(Set(thread.capabilities).isSubset(of: profile.capabilities.keys))

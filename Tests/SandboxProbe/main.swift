@@ -19,7 +19,8 @@ func value(_ argument: String) -> UInt {
 
 let threads: [String: (Profile, ThreadKind)] = [
     "process": (.bridge, .service), "shard": (.bridge, .shard), "names": (.bridge, .names),
-    "agent": (.agent, .service), "frames": (.agent, .frames), "docker-proxy": (.dockerProxy, .service),
+    "agent": (.agent(mounts: false), .service), "frames": (.agent(mounts: false), .frames),
+    "docker-proxy": (.dockerProxy, .service),
 ]
 guard CommandLine.arguments.count >= 3, let (profile, kind) = threads[CommandLine.arguments[1]] else {
     print("usage: sandbox-probe THREAD CALL [ARGUMENT]...")

@@ -98,7 +98,7 @@ public enum AgentCommand {
     private static func runAgent(_ options: AgentOptions) -> Never {
         do {
             let agent = try Agent(options)
-            contain(options.sandbox, as: .agent)
+            contain(options.sandbox, as: .agent(mounts: agent.mountsNameServers))
             try agent.run()
         } catch {
             fail("\(error)", status: ExitStatus.failure)

@@ -188,6 +188,13 @@ final class NameServerSetting {
     /// - Parameter named: the argument of `--resolv-conf`.
     init(named: String?) { self.named = named }
 
+    /// Whether `set` mounts a file, and `restore` removes the mount.
+    var mounts: Bool {
+        let surroundings = ResolverPlace.Surroundings.inspect(at: ResolverPlace.standardPath)
+        guard case .mount = ResolverPlace.decide(named: named, surroundings, nameServer: "") else { return false }
+        return true
+    }
+
     /// Sets the guest's name servers. Throws if the file cannot be written or mounted. If there is no place for them,
     /// throws the reason the first time only.
     func set(_ servers: [String]) throws(AgentFailure) {

@@ -47,10 +47,11 @@ struct Daemon {
 
     /// Runs until a signal ends it.
     mutating func run(_ signals: borrowing SignalInbox) {
+        // The watch begins before the service is announced, because the file may change right afterwards.
+        var watch = ConfigurationWatch(source.path)
         for notice in notices { StandardError.write(notice) }
         ready?.send(networks.flatMap(\.publishedPorts))
         service.ready()
-        var watch = ConfigurationWatch(source.path)
         var wait = BridgeWait(period: statistics == nil ? -1 : 1_000)
         while true {
             let (readable, isDue) = wait.next([signals.descriptor, watch.descriptor])
@@ -64,9 +65,10 @@ struct Daemon {
                 }
             }
             if isAsked || (readable[1] && settles(watch)) {
-                reload(isAsked: isAsked)
-                // The path may now lead through other symbolic links, and so through other directories to watch.
+                // The path may now lead through other symbolic links, and so through other directories to watch. The
+                // new watch begins before the file is read, so that no later change is missed.
                 watch = ConfigurationWatch(source.path)
+                reload(isAsked: isAsked)
             }
             if isDue { statistics?.renew(json) }
         }
