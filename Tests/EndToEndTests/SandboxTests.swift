@@ -42,6 +42,8 @@ extension EndToEnd {
             let threads = try Thread.all(of: process)
             #expect(threads.allSatisfy { $0.newPrivilegesForbidden && $0.seccomp == 2 }, "\(threads)")
             #expect(threads.allSatisfy { $0.capabilities & Self.capabilitiesOfNone == 0 }, "\(threads)")
+            let resolvers = threads.filter { $0.name == "ringway-names" }
+            #expect(resolvers.count == 1 && resolvers[0].capabilities & ~(1 << 2) == 0, "\(threads)")
             let carriers = threads.filter { $0.name == "ringway-shard" }
             #expect(carriers.count == shards)
             #expect(carriers.allSatisfy { $0.capabilities & ~Self.capabilitiesOfShard == 0 }, "\(threads)")
@@ -72,6 +74,33 @@ extension EndToEnd {
                 #expect(shards > 0)
                 try expectContained(service.program.identifier, shards: shards)
                 #expect(try service.end().status == 0)
+            }
+        }
+
+        /// CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SYS_ADMIN,
+        /// CAP_SYS_TIME.
+        static let capabilitiesOfAgent: UInt64 = [1, 2, 3, 12, 19, 21, 25].reduce(0) { $0 | 1 << $1 }
+
+        @Test func `limits every thread of the agent, those for frames most`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed, queues: 2)
+                _ = try pair.run(["ping", "-c", "1", Family.ipv4.gateway]).requireSuccess()
+                let threads = try Thread.all(of: pair.agent.identifier)
+                #expect(threads.allSatisfy { $0.newPrivilegesForbidden && $0.seccomp == 2 }, "\(threads)")
+                #expect(threads.allSatisfy { $0.capabilities & ~Self.capabilitiesOfAgent == 0 }, "\(threads)")
+                let carriers = threads.filter { ["from-guest", "to-guest"].contains($0.name) }
+                #expect(carriers.count == 4 && carriers.allSatisfy { $0.capabilities == 0 }, "\(threads)")
+            }
+        }
+
+        @Test func `limits the Docker engine's proxy`() throws {
+            try TestBed.use { bed in
+                let pair = try AgentPair(bed, ["--agent-publish", "all"])
+                let proxy = try UserlandProxyTests.Proxy(pair, port: 8080, name: "first")
+                #expect(try proxy.result() == "0\n")
+                let threads = try Thread.all(of: proxy.program.identifier)
+                #expect(threads.allSatisfy { $0.newPrivilegesForbidden && $0.seccomp == 2 }, "\(threads)")
+                #expect(threads.allSatisfy { $0.capabilities & ~(1 << 1 | 1 << 10) == 0 }, "\(threads)")
             }
         }
 

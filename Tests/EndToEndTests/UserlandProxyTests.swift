@@ -6,7 +6,7 @@ extension EndToEnd {
     @Suite("The userland proxy")
     struct UserlandProxyTests {
         /// A proxy, and its output on descriptor 3.
-        private final class Proxy {
+        final class Proxy {
             let program: Program
             private let path: String
 
