@@ -18,6 +18,7 @@ import sys
 
 from ringway_tools.acceptance.agent_suite import AgentSuite
 from ringway_tools.acceptance.attach_suite import AttachSuite
+from ringway_tools.acceptance.contained_suite import ContainedSuite
 from ringway_tools.acceptance.docker_suite import DockerSuite
 from ringway_tools.acceptance.limits_suite import LimitsSuite
 from ringway_tools.acceptance.package_suite import PackageSuite
@@ -30,12 +31,13 @@ from ringway_tools.paths import TOOLS
 SUITES = {
     suite.name: suite for suite in [
         TapSuite(), AgentSuite(), AttachSuite(), DockerSuite(), PackageSuite(), VMSuite(), PublishedPortsSuite(),
-        LimitsSuite()]
+        LimitsSuite(), ContainedSuite()]
 }
 # The suites that run by default, and whether they have --quick.
 ALL = [
     (["tap"], True), (["agent"], True), (["attach"], False), (["docker"], True), (["docker", "--proxy"], True),
     (["package"], False), (["vm"], True), (["published-ports"], False), (["limits"], False),
+    (["contained"], False),
 ]
 
 
