@@ -18,9 +18,9 @@ extension DescriptorBudget {
     }
 }
 
-/// The descriptors of control connections. The budget counts them, so that guests return borrowed descriptors when
-/// control connections need descriptors. Their number is limited, because local clients must not use up the
-/// descriptors of guests.
+/// The descriptors of control connections. They are part of the process's budget: when a control connection needs a
+/// descriptor and none is free, a guest that has more than its share must close one. Control connections are limited in
+/// number, because local clients must not use up the descriptors of guests.
 package enum ControlDescriptors {
     /// The most control connections: an eighth of the process's descriptors, but at least 16 and at most 1,024.
     package static let limit = max(16, min(1_024, DescriptorBudget.ofProcess.limit / 8))

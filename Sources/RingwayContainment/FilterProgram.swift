@@ -82,7 +82,8 @@ struct FilterProgram: Sendable {
     private static let architectureOffset: UInt32 = 4
     private static let argumentsOffset: UInt32 = 16
 
-    /// Instructions that find the range of the number in the accumulator and judge it.
+    /// Instructions for a system call whose number is in the accumulator: a binary search for the range that contains
+    /// the number, and the instructions of that range.
     private static func search(_ ranges: ArraySlice<Range>) -> [Instruction] {
         guard ranges.count > 1 else { return ranges.first.map { judge($0.verdict) } ?? [] }
         let middle = ranges.startIndex + ranges.count / 2
@@ -99,6 +100,7 @@ struct FilterProgram: Sendable {
         return jump + lower + upper
     }
 
+    /// Instructions that return a verdict's action.
     private static func judge(_ verdict: Verdict) -> [Instruction] {
         switch verdict {
         case .always(let action): return [.return(action)]

@@ -16,7 +16,7 @@ public final class Doorbell: Sendable {
     private let after: InlineArray<16, UInt64> = .init(repeating: 0)
     /// The descriptor of the owner's ring; written before any shard runs.
     private let ring = Atomic<Int32>(-1)
-    /// Whether the doorbell must close `ring`, because it duplicated that descriptor.
+    /// Whether `ring` is a duplicate that the doorbell made, and must close.
     private let ownsRing = Atomic<Bool>(false)
     /// An eventfd that the owner's ring reads.
     public let event: Int32

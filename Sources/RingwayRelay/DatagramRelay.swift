@@ -5,8 +5,8 @@ internal import RingwayAgentProtocol
 /// Relays datagrams between a connected UDP socket and an agent's channel, on which each datagram is a record
 /// (`StreamRecord`).
 ///
-/// The channel has flow control; a datagram for which the UDP socket has no room is dropped. Once the channel has
-/// accepted a part of a record, the record is sent to its end.
+/// Toward the socket, a datagram for which the socket has no room is dropped. Toward the channel, datagrams wait until
+/// the channel has room. If the channel accepts only a part of a record, the rest of that record comes next.
 public final class DatagramRelay {
     /// The bytes received so far of an incomplete record from the channel, header included.
     private var received: [UInt8] = []
@@ -22,8 +22,8 @@ public final class DatagramRelay {
 
     public init() {}
 
-    /// Queues a datagram that did not come through the socket; the next visit sends it to the channel. The datagram is
-    /// dropped if too many bytes wait for room in the channel.
+    /// Queues a datagram that did not come through the socket, to be sent to the channel later. It is dropped if the
+    /// bytes that the channel has not accepted yet are too many.
     public func add(_ payload: [UInt8]) {
         guard unsent.count + payload.count <= Self.maximumUnsent else { return }
         unsent += Self.header(of: payload.count)

@@ -7,8 +7,8 @@ struct NetlinkRecord {
     /// The bytes after the message header.
     let bytes: [UInt8]
 
-    /// The record's header. `nil` if the record is shorter than `Header`: in an older kernel the header may have fewer
-    /// fields.
+    /// The structure at the record's start, such as `ifinfomsg`; `nil` if the record is too short for it. In an older
+    /// kernel the structure may have fewer fields.
     func header<Header: BitwiseCopyable>(as type: Header.Type) -> Header? {
         guard bytes.count >= MemoryLayout<Header>.size else { return nil }
         return bytes.withUnsafeBytes { $0.loadUnaligned(as: type) }

@@ -36,8 +36,8 @@ final class AgentStream: LoopRelay {
         super.init(streams.relays, near: client ?? -1, far: channel, farHasRecords: true)
     }
 
-    /// Whether the host may dial the stream. Still true for a stream that ended without being dialled, so that
-    /// `AgentStreams` can reduce its count of such streams.
+    /// Whether the host may dial the stream. If the stream ends without being dialled, this stays true, because
+    /// `AgentStreams` then reduces its count of streams that may be dialled.
     var isReady: Bool { isIdle && !isFromGuest }
 
     private var isIdle: Bool {

@@ -100,7 +100,7 @@ final class PrivateEtc {
         host = -1
     }
 
-    /// Updates the links to the host's current entries.
+    /// Makes and removes links, so that there is one for each entry that the host's directory has now.
     private func renew() {
         let wanted = Set(Self.names(in: host, ".")).filter { !Self.isOurs($0) }
         let present = Set(Self.names(in: memory, ".")).filter { !Self.isOurs($0) }

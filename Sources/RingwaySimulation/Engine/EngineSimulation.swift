@@ -6,7 +6,7 @@ public struct EngineReport: Sendable {
     public var duration: UInt64 = 0
     public var framesFromGuest = 0
     public var framesToGuest = 0
-    /// Rounds of the run's loop: steps of shards, events of the host, and advances of the clock.
+    /// How often the run's loop has let a shard go on, let the host complete an operation, or advanced the clock.
     public var steps = 0
     /// Clients and servers on the host whose connection transferred everything in both directions.
     public var wholeConnections = 0
