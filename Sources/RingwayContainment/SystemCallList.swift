@@ -13,6 +13,12 @@ public struct SystemCallList: Sendable {
             self.purpose = purpose
             self.calls = calls
         }
+
+        /// The group without some calls; `nil` if none is left.
+        func without(_ names: Set<String>) -> Group? {
+            let rest = calls.filter { !names.contains($0.name) }
+            return rest.isEmpty ? nil : Group(purpose, rest)
+        }
     }
 
     /// A system call, which conditions may restrict to certain arguments.

@@ -30,7 +30,7 @@ extension SystemCallList {
                 [
                     Call("socket", Self.internetSockets),
                     "bind", "connect", "listen", "accept", "accept4", "shutdown", "close", "getsockname", "getpeername",
-                    "getsockopt", "setsockopt", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg",
+                    "getsockopt", "setsockopt", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg",
                     "read", "readv", "write", "writev", "splice", "pipe2", "eventfd2",
                     Call("fcntl", Self.fileControls), Call("ioctl", Self.socketControls),
                 ]),
@@ -108,7 +108,10 @@ extension SystemCallList {
     ///   - process: the calling process, whose threads may send signals to each other.
     ///   - mounts: whether it mounts a file with name servers.
     public static func agent(_ process: Int32, mounts: Bool) -> SystemCallList {
-        var groups = [Group("the guest's clock", ["clock_settime"]), abort(process)]
+        var groups = [
+            Group("the guest's clock", ["clock_settime"]), Group("the priority of threads", ["sched_setscheduler"]),
+            abort(process),
+        ]
         if mounts {
             groups.append(
                 Group(
@@ -117,7 +120,7 @@ extension SystemCallList {
         }
         let names = groups.flatMap(\.calls).map(\.name)
         return SystemCallList(
-            shardGroups + processGroups.filter { $0.purpose != startOfRing } + groups,
+            (shardGroups + processGroups).compactMap { $0.without(unneededByAgent) } + groups,
             deeds: deeds.filter { !names.contains($0) }, refusal: .absent)
     }
 
@@ -134,7 +137,7 @@ extension SystemCallList {
                     [
                         Call("socket", Self.querySockets), "bind", "connect", "listen", "accept4", "shutdown",
                         "getsockname", "getpeername", "getsockopt", "setsockopt", "sendto", "sendmsg", "sendmmsg",
-                        "recvfrom", "recvmsg", "recvmmsg", "splice", "pipe2", Call("fcntl", Self.fileControls),
+                        "recvfrom", "recvmsg", "splice", "pipe2", Call("fcntl", Self.fileControls),
                     ]),
             ] + runtimeGroups + [abort(process)], deeds: deeds, refusal: .absent)
     }
@@ -155,10 +158,15 @@ extension SystemCallList {
         return Group("abort", [Call("tgkill", [conditions])])
     }
 
-    private static let startOfRing = "the start of a shard's ring"
+    /// What `ringway` needs, but not the agent: rings, processes of guests, and files that it follows.
+    private static let unneededByAgent: Set<String> = [
+        "io_uring_setup", "io_uring_enter", "io_uring_register", "wait4", "waitid", "kill", "pidfd_open",
+        "timerfd_create", "timerfd_settime", "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "getdents64",
+        "flock", "fsync", "umask",
+    ]
 
     private static let processGroups = [
-        Group(startOfRing, ["io_uring_setup"]),
+        Group("the start of a shard's ring", ["io_uring_setup"]),
         Group(
             "control and agents",
             [
@@ -172,14 +180,14 @@ extension SystemCallList {
         Group(
             "files of the user: configuration, state, statistics, capture, sockets with names",
             [
-                "open", "openat", "openat2", "access", "faccessat", "faccessat2", "stat", "lstat", "fstat",
+                "open", "openat", "access", "faccessat", "faccessat2", "stat", "lstat", "fstat",
                 "newfstatat",
-                "statx", "statfs", "fstatfs", "readlink", "readlinkat", "getdents64", "lseek", "pread64",
+                "statx", "fstatfs", "readlink", "readlinkat", "getdents64", "lseek", "pread64",
                 "pwrite64",
-                "pwritev", "ftruncate", "fallocate", "fsync", "fdatasync", "flock", "rename", "renameat",
+                "ftruncate", "fsync", "flock", "rename", "renameat",
                 "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "chmod", "fchmod",
-                "fchmodat", "umask", "getcwd", "chdir", "fchdir", "dup", "dup2", "dup3", "sendfile",
-                "copy_file_range", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
+                "fchmodat", "umask", "getcwd", "chdir", "fchdir", "dup2",
+                "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
             ]),
         // clone3 is refused, because its flags are in memory, which a filter does not see: the C library then calls
         // clone.
@@ -187,29 +195,28 @@ extension SystemCallList {
             "threads",
             [
                 Call("clone", [[Condition(0, mask: Self.cloneKinds, is: Self.cloneThread)]]),
-                "set_tid_address", "sched_setaffinity", "sched_getparam", "sched_getscheduler",
-                "sched_setscheduler",
-                "sched_get_priority_min", "sched_get_priority_max", "getpriority", "setpriority",
+                "set_tid_address",
+
                 Call("prctl", Self.processControls),
-                "membarrier",
-                "arch_prctl", "getcpu", "mlock", "munlock", "mincore", "msync", "set_mempolicy", "get_mempolicy",
+
+                "arch_prctl",
             ]),
         Group(
             "processes of guests, and signals",
             [
-                "wait4", "waitid", "kill", "pidfd_open", "pidfd_send_signal", "signalfd4", "sigaltstack",
-                "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigqueueinfo", "pause", "getpgid",
+                "wait4", "waitid", "kill", "pidfd_open", "signalfd4",
+                "getpgid",
                 "getpgrp",
-                "setpgid", "getsid", "getppid", "close_range",
+                "setpgid", "getppid",
             ]),
         Group(
             "time, limits and identity",
             [
-                "clock_getres", "gettimeofday", "time", "times", "timerfd_create", "timerfd_settime",
-                "timerfd_gettime", "getitimer", "setitimer", "prlimit64", "getrlimit", "setrlimit", "getrusage",
+                "clock_getres", "gettimeofday", "time", "timerfd_create", "timerfd_settime",
+                "prlimit64",
                 "sysinfo",
-                "uname", "getuid", "geteuid", "getgid", "getegid", "getgroups", "getresuid", "getresgid", "capget",
-                "capset", "seccomp", "epoll_create", "eventfd", "pipe", "select", "pselect6",
+                "uname", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "capget",
+                "capset", "seccomp", "epoll_create",
             ]),
         // A daemon makes sockets in the network namespace of its TAP's interface.
         Group("namespaces of guests", [Call("setns", [[Condition(1, is: Self.cloneNewNetwork)]])]),

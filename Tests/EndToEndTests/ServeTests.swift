@@ -7,9 +7,8 @@ extension EndToEnd {
         /// A file of random bytes, and its name.
         private static func makeFile(_ bed: TestBed, byteCount: Int) throws -> String {
             let path = bed.directory + "/noise"
-            var generator = SystemRandomNumberGenerator()
-            let noise = Data((0..<byteCount / 8).flatMap { _ in withUnsafeBytes(of: generator.next()) { Array($0) } })
-            try noise.write(to: URL(fileURLWithPath: path))
+            let source = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/dev/urandom"))
+            try (source.read(upToCount: byteCount) ?? Data()).write(to: URL(fileURLWithPath: path))
             return path
         }
 

@@ -2,7 +2,9 @@
 // system call, and prints its result or a negated errno. The kernel ends it if the call is a deed.
 //
 //     sandbox-probe THREAD CALL [ARGUMENT]...
+//     sandbox-probe lists
 //
+// The second form prints the declared calls, a line for each: THREAD, CALL and what needs it, with tabs between them.
 // THREAD is "process", "shard" or "names" of `ringway`, "agent" or "frames" of `ringway-agent`, or "docker-proxy". An argument is a number, or "text:" and text whose address is passed.
 
 import CSandboxProbe
@@ -10,6 +12,19 @@ import CSeccomp
 import Glibc
 import RingwayContainment
 import RingwaySystem
+
+if CommandLine.arguments.dropFirst() == ["lists"] {
+    let lists: KeyValuePairs = [
+        "process": SystemCallList.process(1), "shard": .shard(1, 2), "names": .names(1, 2),
+        "agent": .agent(1, mounts: true), "frames": .frames(1, 2), "docker-proxy": .dockerProxy(1),
+    ]
+    for (thread, list) in lists {
+        for group in list.groups {
+            for call in group.calls { print("\(thread)\t\(call.name)\t\(group.purpose)") }
+        }
+    }
+    exit(0)
+}
 
 func value(_ argument: String) -> UInt {
     if argument.hasPrefix("text:") { return UInt(bitPattern: strdup(String(argument.dropFirst(5)))) }
