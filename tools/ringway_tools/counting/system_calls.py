@@ -74,9 +74,16 @@ def counted(command):
         if recorder.poll() is not None:
             COMMAND.fail(f"perf cannot count system calls here: {recorder.stderr.read().strip()}", 3)
         environment = os.environ | {"RINGWAY": str(ROOT / ".build/release/ringway")}
-        status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-        recorder.send_signal(signal.SIGINT)
-        recorder.wait()
+        try:
+            status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        except OSError as error:
+            COMMAND.fail(f"{command[0]}: {error.strerror}", 2)
+        except KeyboardInterrupt:
+            COMMAND.fail("interrupted", 130)
+        finally:
+            # Also when the program is interrupted: perf would go on counting.
+            recorder.send_signal(signal.SIGINT)
+            recorder.wait()
         if status != 0:
             COMMAND.fail(f"the command has failed with status {status}")
         seen, calls = collections.defaultdict(set), None
@@ -120,7 +127,10 @@ def main():
     if words and words[0] in ("-h", "--help"):
         print(f"usage: tools/system-calls [COMMAND [ARGUMENT]...]\n\n{__doc__}")
         return
+    if words and words[0].startswith("-"):
+        COMMAND.fail(f"unknown option {words[0]}; try --help", 2)
     COMMAND.require_root()
+    COMMAND.end_on_signal()
     COMMAND.require_binary(PROBE, "tools/test builds it")
     faults = judge(counted(words or TESTS))
     if faults:
